@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Constructors of the layer API, and helpers that layers share. */
+#include "nnom.h" /* before the guard: this header may be the first one included */
+
+#ifndef NNOM_LAYERS_H
+#define NNOM_LAYERS_H
+
+#include "layers/nnom_activation.h"
+#include "layers/nnom_concat.h"
+#include "layers/nnom_conv2d.h"
+#include "layers/nnom_cropping.h"
+#include "layers/nnom_dense.h"
+#include "layers/nnom_dw_conv2d.h"
+#include "layers/nnom_flatten.h"
+#include "layers/nnom_reshape.h"
+#include "layers/nnom_global_pool.h"
+#include "layers/nnom_input.h"
+#include "layers/nnom_lambda.h"
+#include "layers/nnom_matrix.h"
+#include "layers/nnom_maxpool.h"
+#include "layers/nnom_avgpool.h"
+#include "layers/nnom_output.h"
+#include "layers/nnom_softmax.h"
+#include "layers/nnom_upsample.h"
+#include "layers/nnom_zero_padding.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NN_CEILIF(x, y) (((x) + (y) - 1) / (y))
+
+/* Shapes, in h, w, c order. */
+nnom_3d_shape_t shape(size_t h, size_t w, size_t c);
+nnom_3d_shape_t kernel(size_t h, size_t w);
+nnom_3d_shape_t stride(size_t h, size_t w);
+nnom_3d_shape_t dilation(size_t h, size_t w);
+nnom_border_t border(size_t top, size_t bottom, size_t left, size_t right);
+size_t shape_size(nnom_3d_shape_t *s);
+
+nnom_layer_io_t *io_init(void *owner_layer, nnom_layer_io_t *io);
+/* A new io behind targeted_io; NULL if it has no owner, has one already, or without memory. */
+nnom_layer_io_t *io_add_aux(nnom_layer_io_t *targeted_io);
+
+/* Every constructor returns NULL when there is no memory. Weights and configurations stay the
+ * caller's and must outlive the model. */
+nnom_layer_t *Input(nnom_3d_shape_t input_shape, void *p_buf);
+nnom_layer_t *Output(nnom_3d_shape_t output_shape, void *p_buf);
+nnom_layer_t *MaxPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
+nnom_layer_t *AvgPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
+nnom_layer_t *GlobalMaxPool(void);
+nnom_layer_t *GlobalAvgPool(void);
+nnom_layer_t *UpSample(nnom_3d_shape_t kernel);
+nnom_layer_t *ZeroPadding(nnom_border_t pad);
+nnom_layer_t *Cropping(nnom_border_t pad);
+nnom_layer_t *Activation(nnom_activation_t *act);
+nnom_layer_t *ReLU(void);
+nnom_layer_t *LeakyReLU(float alpha);
+nnom_layer_t *AdvReLU(float alpha, float max, float threshold);
+nnom_layer_t *Softmax(void);
+nnom_layer_t *Sigmoid(int32_t dec_bit);
+nnom_layer_t *TanH(int32_t dec_bit);
+nnom_layer_t *Add(int16_t oshift);
+nnom_layer_t *Sub(int16_t oshift);
+nnom_layer_t *Mult(int16_t oshift);
+nnom_layer_t *Flatten(void);
+nnom_layer_t *Concat(int8_t axis);
+nnom_layer_t *Conv2D(uint32_t filters, nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_3d_shape_t d,
+                     nnom_padding_t pad, const nnom_weight_t *w, const nnom_bias_t *b);
+nnom_layer_t *DW_Conv2D(uint32_t multiplier, nnom_3d_shape_t k, nnom_3d_shape_t s,
+                        nnom_3d_shape_t d, nnom_padding_t pad, const nnom_weight_t *w,
+                        const nnom_bias_t *b);
+nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_t *b);
+nnom_layer_t *Lambda(nnom_status_t (*run)(nnom_layer_t *), nnom_status_t (*build)(nnom_layer_t *),
+                     nnom_status_t (*free)(nnom_layer_t *), void *parameters);
+
+/* Output like the input; a copy unless in place. */
+nnom_status_t default_build(nnom_layer_t *layer);
+nnom_status_t default_run(nnom_layer_t *layer);
+
+/* Activations to attach with model.active(). dec_bit: fraction bits of the data they will see. */
+nnom_activation_t *act_relu(void);
+nnom_activation_t *act_leaky_relu(float alpha);
+nnom_activation_t *act_adv_relu(float negative_slope, float max, float threshold);
+nnom_activation_t *act_tanh(int32_t dec_bit);
+nnom_activation_t *act_sigmoid(int32_t dec_bit);
+nnom_activation_t *act_hard_tanh(int32_t dec_bit);
+nnom_activation_t *act_hard_sigmoid(int32_t dec_bit);
+nnom_status_t act_tensor_run(nnom_activation_t *act, nnom_tensor_t *tensor);
+void act_delete(nnom_activation_t *act);
+/* Fraction bits of the result: 7 for tanh and sigmoid and their hard forms, else dec_bit. */
+int32_t act_get_dec_bit(nnom_activation_type_t type, int32_t dec_bit);
+
+/* For layer implementations. */
+
+/* A zeroed layer of struct_size bytes with its primary in and out (kind out_type) and, if asked
+ * for, a scratch buffer, all in one allocation; NULL without memory. */
+nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t out_type,
+                             bool with_comp, nnom_status_t (*run)(nnom_layer_t *),
+                             nnom_status_t (*build)(nnom_layer_t *));
+/* Points every input at its producer's tensor. NN_ARGUMENT_ERROR if one has no producer. */
+nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer);
+/* A new output tensor with the input's scale, changed by a tail activation if it has one. */
+nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
+                                    uint8_t num_dim, int32_t dec);
+/* Shape as h, w, c: fewer dimensions are right-aligned, (n) is (1, 1, n). */
+nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t);
+/* Cells before the first tap of a SAME window. */
+uint16_t nnom_pad_before(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride,
+                         uint32_t dilation);
+/* NN_ARGUMENT_ERROR unless 0 <= shift[i] <= 30 for all n. */
+nnom_status_t nnom_check_shifts(const nnom_qformat_param_t *shift, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Model object: construction of the graph, compilation, run, deletion. */
+#include "nnom.h"
+
+const char default_layer_names[][12] = DEFUALT_LAYER_NAMES;
+const char default_activation_names[][8] = ACTIVATION_NAMES;
+const char default_cell_names[][8] = DEFUALT_CELL_NAMES;
+
+extern size_t nnom_memory_taken; /* NNoM exports it; users' debuggers and shells read it */
+size_t nnom_memory_taken = 0;
+
+#define RULE "-------------------------------------------------------------------------------------------------\n"
+
+#ifdef NNOM_USING_STATIC_MEMORY
+static uint8_t *nnom_static_buf = NULL;
+static size_t nnom_static_buf_size = 0;
+static size_t nnom_static_buf_curr = 0;
+
+void nnom_set_static_buf(void *buf, size_t size)
+{
+    /* the user's buffer may have any alignment */
+    const size_t skip = (NNOM_ALIGN - (size_t)((uintptr_t)buf % NNOM_ALIGN)) % NNOM_ALIGN;
+    nnom_static_buf = buf == NULL ? NULL : (uint8_t *)buf + skip;
+    nnom_static_buf_size = buf == NULL || size < skip ? 0 : size - skip;
+    nnom_static_buf_curr = 0;
+}
+
+void *nnom_malloc(size_t size)
+{
+    size = nnom_alignto(size, NNOM_ALIGN);
+    if (nnom_static_buf_size == 0) {
+        NNOM_LOG("Please set static memory using 'nnom_set_static_buf()' before calling model "
+                 "created.");
+        return NULL;
+    }
+    if (size > nnom_static_buf_size - nnom_static_buf_curr) {
+        NNOM_LOG("No memory! Static buffer size(%d) not big enough, please increase buffer size!",
+                 (int)nnom_static_buf_size);
+        return NULL;
+    }
+    void *p = nnom_static_buf + nnom_static_buf_curr;
+    nnom_static_buf_curr += size;
+    return p;
+}
+
+void nnom_free(void *p)
+{
+    (void)p;
+}
+#endif
+
+size_t nnom_alignto(size_t value, uint32_t alignment)
+{
+    return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
+}
+
+void *nnom_mem(size_t size)
+{
+    size = nnom_alignto(size, NNOM_ALIGN);
+    void *p = nnom_malloc(size);
+    if (p != NULL) {
+        nnom_memory_taken += size;
+        nnom_memset(p, 0, size);
+    }
+    return p;
+}
+
+size_t nnom_mem_stat(void)
+{
+    return nnom_memory_taken;
+}
+
+size_t nnom_io_length(nnom_layer_io_t *io)
+{
+    size_t n = 0;
+    for (; io != NULL; io = io->aux) {
+        n++;
+    }
+    return n;
+}
+
+size_t nnom_hook_length(nnom_layer_hook_t *hook)
+{
+    size_t n = 0;
+    for (; hook != NULL && hook->io != NULL; hook = hook->next) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- graph construction ------------------------------------------------------------------ */
+
+/* last layer reached by following primary outputs */
+static nnom_layer_t *find_last(nnom_layer_t *layer)
+{
+    while (layer != NULL && layer->out->hook.io != NULL) {
+        layer = layer->out->hook.io->owner;
+    }
+    return layer;
+}
+
+static nnom_status_t model_add(nnom_model_t *m, nnom_layer_t *layer)
+{
+    if (layer == NULL) {
+        NNOM_LOG("Error: added a NULL layer, could be no memory while creating layer.\n");
+        return NN_NO_MEMORY;
+    }
+    NNOM_NULL_CHECK(m);
+    if (m->head == NULL) {
+        m->head = layer;
+        return NN_SUCCESS;
+    }
+    nnom_layer_t *last = find_last(m->head);
+    last->out->hook.io = layer->in;
+    layer->in->hook.io = last->out;
+    return NN_SUCCESS;
+}
+
+static nnom_layer_t *model_hook(nnom_layer_t *curr, nnom_layer_t *last)
+{
+    if (curr == NULL || last == NULL) {
+        return NULL;
+    }
+    nnom_layer_io_t *in = curr->in;
+    if (in->hook.io != NULL) {
+        while (in->aux != NULL) {
+            in = in->aux;
+        }
+        in = io_add_aux(in);
+        if (in == NULL) {
+            return NULL;
+        }
+    }
+    nnom_layer_hook_t *hook = &last->out->hook;
+    if (hook->io != NULL) {
+        while (hook->next != NULL) {
+            hook = hook->next;
+        }
+        hook->next = nnom_mem(sizeof(nnom_layer_hook_t));
+        if (hook->next == NULL) {
+            return NULL;
+        }
+        hook = hook->next;
+    }
+    hook->io = in;
+    in->hook.io = last->out;
+    return curr;
+}
+
+static nnom_layer_t *model_mergex(nnom_layer_t *method, int num, ...)
+{
+    va_list args;
+    va_start(args, num);
+    nnom_layer_t *result = method;
+    for (int i = 0; i < num && result != NULL; i++) {
+        result = model_hook(method, va_arg(args, nnom_layer_t *));
+    }
+    va_end(args);
+    return result;
+}
+
+static nnom_layer_t *model_merge(nnom_layer_t *method, nnom_layer_t *in1, nnom_layer_t *in2)
+{
+    return model_mergex(method, 2, in1, in2);
+}
+
+static nnom_layer_t *model_active(nnom_activation_t *act, nnom_layer_t *target)
+{
+    if (act == NULL || target == NULL) {
+        act_delete(act);
+        return NULL;
+    }
+    act_delete(target->actail);
+    target->actail = act;
+    return target;
+}
+
+nnom_model_t *new_model(nnom_model_t *m)
+{
+    const bool is_allocated = m == NULL;
+    if (is_allocated) {
+        m = nnom_mem(sizeof(nnom_model_t));
+        if (m == NULL) {
+            return NULL;
+        }
+    } else {
+        nnom_memset(m, 0, sizeof(nnom_model_t));
+    }
+    m->is_allocated = is_allocated;
+    m->add = model_add;
+    m->hook = model_hook;
+    m->merge = model_merge;
+    m->mergex = model_mergex;
+    m->active = model_active;
+    return m;
+}
+
+/* ---- compilation -------------------------------------------------------------------------- */
+
+/* lowest block that nobody owns */
+static nnom_mem_block_t *take_block(nnom_mem_block_t *pool, size_t size, uint8_t owners)
+{
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        nnom_mem_block_t *block = &pool[i];
+        if (block->owners == 0) {
+            size = nnom_alignto(size, NNOM_ALIGN);
+            block->owners = owners;
+            block->state = NNOM_BUF_FILLED;
+            block->size = block->size > size ? block->size : size;
+            return block;
+        }
+    }
+    NNOM_LOG("\nERROR! No enough memory block for parallel buffers, please increase the "
+             "'NNOM_BLOCK_NUM' in 'nnom_port.h'\n");
+    return NULL;
+}
+
+static void release_block(nnom_mem_block_t *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    if (block->owners > 0) {
+        block->owners--;
+    }
+    if (block->owners == 0) {
+        block->state = NNOM_BUF_EMPTY;
+    }
+}
+
+static void release_inputs(nnom_layer_t *layer)
+{
+    for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+        release_block(in->mem);
+    }
+    if (layer->comp != NULL) {
+        release_block(layer->comp->mem);
+    }
+}
+
+static size_t io_size(nnom_layer_io_t *io)
+{
+    size_t size = 0;
+    for (; io != NULL; io = io->aux) {
+        size += tensor_size(io->tensor);
+    }
+    return size;
+}
+
+void nnom_print_macc(size_t macc, const char *none, const char *tail)
+{
+    const unsigned long n = (unsigned long)macc;
+    if (n == 0) {
+        NNOM_LOG("%s", none);
+    } else if (n < 10000) {
+        NNOM_LOG("%7d%s", (int)n, tail);
+    } else if (n < 1000000) {
+        NNOM_LOG("%6dk%s", (int)(n / 1000), tail);
+    } else if (n < 1000000000) {
+        NNOM_LOG("%3d.%02dM%s", (int)(n / 1000000), (int)(n % 1000000 / 10000), tail);
+    } else {
+        NNOM_LOG("%3d.%02dG%s", (int)(n / 1000000000), (int)(n % 1000000000 / 10000000), tail);
+    }
+}
+
+void nnom_print_shape(const nnom_tensor_t *t)
+{
+    NNOM_LOG("(");
+    for (uint32_t i = 0; i < 3; i++) {
+        if (i < t->num_dim) {
+            NNOM_LOG("%4d,", t->dim[i]);
+        } else {
+            NNOM_LOG("     ");
+        }
+    }
+}
+
+static void print_layer(nnom_layer_t *layer, uint32_t index)
+{
+    NNOM_LOG("#%-3d %-10s - ", (int)index, default_layer_names[layer->type]);
+    if (layer->actail != NULL) {
+        NNOM_LOG("%-8s - ", default_activation_names[layer->actail->type]);
+    } else {
+        NNOM_LOG("         - ");
+    }
+    nnom_print_shape(layer->out->tensor);
+    NNOM_LOG(")  ");
+    nnom_print_macc(layer->stat.macc, "        ", " ");
+    NNOM_LOG("(%6d,%6d,%6d)", (int)io_size(layer->in), (int)io_size(layer->out),
+             layer->comp != NULL ? (int)layer->comp->size : 0);
+}
+
+static void print_lifetimes(const nnom_mem_block_t *pool)
+{
+    NNOM_LOG("   ");
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        if (i % 4 == 0) {
+            NNOM_LOG(" ");
+        }
+        if (pool[i].owners != 0) {
+            NNOM_LOG("%d ", pool[i].owners);
+        } else {
+            NNOM_LOG("- ");
+        }
+    }
+    NNOM_LOG("\n");
+}
+
+/* NN_MORE_TODO: another branch has to deliver an input first. */
+static nnom_status_t find_inputs(nnom_layer_t *layer, nnom_mem_block_t *pool)
+{
+    for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+        if (in->hook.io != NULL) {
+            in->mem = in->hook.io->mem;
+        } else if (in->mem == NULL) {
+            if (in->tensor == NULL) {
+                return NN_ARGUMENT_ERROR; /* neither an input layer nor hooked to one */
+            }
+            in->mem = take_block(pool, tensor_size(in->tensor), 1);
+            if (in->mem == NULL) {
+                return NN_NO_MEMORY;
+            }
+        }
+        if (in->mem == NULL || in->mem->state != NNOM_BUF_FILLED) {
+            return NN_MORE_TODO;
+        }
+    }
+    return NN_SUCCESS;
+}
+
+/* Takes the output's block; consumers counts who will read it. */
+static nnom_status_t place_output(nnom_layer_t *layer, nnom_mem_block_t *pool, size_t consumers)
+{
+    /* An in-place layer may write into its input's block only when no other branch still needs
+     * that data. */
+    const bool in_place = layer->out->type == NNOM_TENSOR_BUF_NULL && layer->in->mem->owners <= 1;
+    if (in_place) {
+        layer->out->mem = layer->in->mem;
+        if (consumers > 1) {
+            layer->out->mem->owners = (uint8_t)(layer->out->mem->owners + consumers);
+        }
+        return NN_SUCCESS;
+    }
+    layer->out->mem = take_block(pool, tensor_size(layer->out->tensor),
+                                 (uint8_t)(consumers > 1 ? consumers : 1));
+    return layer->out->mem == NULL ? NN_NO_MEMORY : NN_SUCCESS;
+}
+
+/* Builds one layer, appends it to the run list and books its memory. */
+static nnom_status_t compile_one(nnom_layer_t *first, nnom_layer_t *layer, nnom_mem_block_t *pool,
+                                 uint32_t *layer_count)
+{
+    nnom_status_t status = find_inputs(layer, pool);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    status = layer->build(layer);
+    if (status != NN_SUCCESS || layer->out->tensor == NULL) {
+        NNOM_LOG("\nERROR: #%d %s layer could not be built, error code:%d\n",
+                 (int)(*layer_count + 1), default_layer_names[layer->type], (int)status);
+        return status == NN_SUCCESS ? NN_ARGUMENT_ERROR : status;
+    }
+    if (layer != first) {
+        nnom_layer_t *last = first;
+        while (last->shortcut != NULL) {
+            last = last->shortcut;
+        }
+        last->shortcut = layer;
+    }
+    if (layer->comp != NULL) {
+        layer->comp->mem = take_block(pool, layer->comp->size, 1);
+        if (layer->comp->mem == NULL) {
+            return NN_NO_MEMORY;
+        }
+    }
+    print_layer(layer, ++*layer_count);
+    const size_t consumers = nnom_hook_length(&layer->out->hook);
+    const bool shares_input = layer->out->type == NNOM_TENSOR_BUF_NULL && layer->in->mem->owners <= 1;
+    status = place_output(layer, pool, consumers);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    print_lifetimes(pool);
+    if (shares_input && consumers <= 1) {
+        /* the block goes on as the output's */
+        if (layer->comp != NULL) {
+            release_block(layer->comp->mem);
+        }
+    } else {
+        release_inputs(layer);
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t compile_layers(nnom_layer_t *first, nnom_layer_t *curr, nnom_mem_block_t *block_pool,
+                             uint32_t *layer_count)
+{
+    nnom_layer_t *layer = curr;
+    while (layer != NULL) {
+        const nnom_status_t status = compile_one(first, layer, block_pool, layer_count);
+        if (status == NN_MORE_TODO) {
+            return NN_SUCCESS;
+        }
+        if (status != NN_SUCCESS) {
+            return status;
+        }
+        if (nnom_hook_length(&layer->out->hook) <= 1) {
+            layer = layer->out->hook.io == NULL ? NULL : layer->out->hook.io->owner;
+            continue;
+        }
+        for (nnom_layer_hook_t *hook = &layer->out->hook; hook != NULL; hook = hook->next) {
+            const nnom_status_t nested =
+                compile_layers(first, hook->io->owner, block_pool, layer_count);
+            if (nested != NN_SUCCESS) {
+                return nested;
+            }
+        }
+        return NN_SUCCESS;
+    }
+    return NN_SUCCESS;
+}
+
+size_t mem_analysis_result(nnom_model_t *m)
+{
+    size_t total = 0;
+    NNOM_LOG("Memory cost by each block:\n ");
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        NNOM_LOG("blk_%d:%d  ", (int)i, (int)m->blocks[i].size);
+        total += m->blocks[i].size;
+    }
+    NNOM_LOG("\n Memory cost by network buffers: %d bytes\n", (int)total);
+    return total;
+}
+
+nnom_status_t block_mem_set(nnom_model_t *m, void *buf)
+{
+    /* A block of no bytes gets an address too: layers that asked for it may not be skipped. */
+    uint8_t *next = (uint8_t *)buf;
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        m->blocks[i].blk = next;
+        next += m->blocks[i].size;
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t tensor_mem_set(nnom_model_t *m)
+{
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+            in->tensor->p_data = in->mem->blk;
+        }
+        for (nnom_layer_io_t *out = layer->out; out != NULL; out = out->aux) {
+            out->tensor->p_data = out->mem->blk;
+        }
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t set_tailed_activation(nnom_model_t *m)
+{
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        if (layer->actail != NULL) {
+            layer->actail->tensor = layer->out->tensor;
+        }
+    }
+    return NN_SUCCESS;
+}
+
+static bool in_run_list(const nnom_model_t *m, const nnom_layer_t *wanted)
+{
+    for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        if (layer == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *output)
+{
+    const uint32_t start_ms = (uint32_t)nnom_ms_get();
+    uint32_t layer_count = 0;
+
+    NNOM_NULL_CHECK(m);
+    NNOM_NULL_CHECK(input);
+    m->head = input;
+    m->tail = output != NULL ? output : find_last(input);
+
+    NNOM_LOG("NNoM version %d.%d.%d\n", NNOM_MAJORVERSION, NNOM_SUBVERSION, NNOM_REVISION);
+    NNOM_LOG("To disable logs, please void the marco 'NNOM_LOG(...)' in 'nnom_port.h'.\n");
+    NNOM_LOG("Data format: Channel last (HWC)\n");
+#ifdef NNOM_USING_STATIC_MEMORY
+    NNOM_LOG("Static memory size set to: %d\n", (int)nnom_static_buf_size);
+#endif
+    NNOM_LOG("Start compiling model...\n");
+    NNOM_LOG("Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)      mem "
+             "blk lifetime\n");
+    NNOM_LOG(RULE);
+    nnom_status_t status = compile_layers(m->head, m->head, m->blocks, &layer_count);
+    if (status == NN_SUCCESS && !in_run_list(m, m->tail)) {
+        NNOM_LOG("\nERROR: the output layer is not connected to the input layer\n");
+        status = NN_ARGUMENT_ERROR;
+    }
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    NNOM_LOG(RULE);
+    if (m->tail->type != NNOM_OUTPUT) {
+        NNOM_LOG("WARNING: the last layer '%s' is not the Output Layer, please check carefully.\n",
+                 default_layer_names[m->tail->type]);
+    }
+
+    const size_t buffer_size = mem_analysis_result(m);
+    void *buffer = nnom_mem(buffer_size);
+    if (buffer == NULL) {
+        NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
+                 (int)buffer_size);
+        return NN_NO_MEMORY;
+    }
+    NNOM_LOG(" Total memory occupied: %d bytes\n", (int)nnom_mem_stat());
+    block_mem_set(m, buffer);
+    tensor_mem_set(m);
+    set_tailed_activation(m);
+    m->is_inited = true;
+    m->total_ops = 0;
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        m->total_ops += layer->stat.macc;
+    }
+    const uint32_t end_ms = (uint32_t)nnom_ms_get();
+    if (end_ms != 0) {
+        NNOM_LOG("Compling done in %d ms\n", (int)(end_ms - start_ms));
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t sequencial_compile(nnom_model_t *m)
+{
+    NNOM_NULL_CHECK(m);
+    return model_compile(m, m->head, find_last(m->head));
+}
+
+nnom_status_t check_model_version(unsigned long model_version)
+{
+    const int major = (int)(model_version / 10000);
+    const int sub = (int)(model_version / 100 % 100);
+    const int revision = (int)(model_version % 100);
+    if (model_version != NNOM_VERSION) {
+        NNOM_LOG("WARNING: model version %d.%d.%d dosen't match nnom version!\n", major, sub,
+                 revision);
+        return (nnom_status_t)-NN_ARGUMENT_ERROR;
+    }
+    NNOM_LOG("Model version: %d.%d.%d\n", major, sub, revision);
+    return NN_SUCCESS;
+}
+
+/* ---- run ---------------------------------------------------------------------------------- */
+
+nnom_status_t layer_run(nnom_layer_t *layer)
+{
+    NNOM_NULL_CHECK(layer);
+    const uint32_t start = (uint32_t)nnom_us_get();
+    const nnom_status_t status = layer->run(layer);
+    if (layer->actail != NULL) {
+        layer->actail->run(layer->actail);
+    }
+    layer->stat.time = (uint32_t)nnom_us_get() - start;
+    return status;
+}
+
+nnom_status_t model_run_to(nnom_model_t *m, nnom_layer_t *end_layer)
+{
+    NNOM_NULL_CHECK(m);
+    NNOM_NULL_CHECK(m->head);
+    if (!m->is_inited) {
+        return NN_ARGUMENT_ERROR; /* never compiled, or compiled with an error nobody looked at */
+    }
+    int index = 1;
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut, index++) {
+        nnom_status_t status = layer_run(layer);
+        if (status != NN_SUCCESS) {
+            NNOM_LOG("Error: #%d %s layer return error code:%d\n", index,
+                     default_layer_names[layer->type], (int)status);
+            return status;
+        }
+        if (m->layer_callback != NULL) {
+            status = m->layer_callback(m, layer);
+            if (status != NN_SUCCESS) {
+                NNOM_LOG("Error: Callback return error code %d at #%d %s layer\n", (int)status,
+                         index, default_layer_names[layer->type]);
+                return status;
+            }
+        }
+        if (layer == end_layer) {
+            break;
+        }
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t model_run(nnom_model_t *m)
+{
+    return model_run_to(m, NULL);
+}
+
+nnom_status_t model_set_callback(nnom_model_t *m,
+                                 nnom_status_t (*layer_callback)(nnom_model_t *m,
+                                                                 nnom_layer_t *layer))
+{
+    NNOM_NULL_CHECK(m);
+    if (m->layer_callback != NULL && m->layer_callback != layer_callback) {
+        return NN_LENGTH_ERROR;
+    }
+    m->layer_callback = layer_callback;
+    return NN_SUCCESS;
+}
+
+void model_delete_callback(nnom_model_t *m)
+{
+    if (m != NULL) {
+        m->layer_callback = NULL;
+    }
+}
+
+/* ---- deletion ------------------------------------------------------------------------------ */
+
+static void free_io(nnom_layer_io_t *io, bool own_tensors)
+{
+    bool is_primary = true;
+    while (io != NULL) {
+        nnom_layer_io_t *next_io = io->aux;
+        if (own_tensors) {
+            delete_tensor(io->tensor);
+        }
+        for (nnom_layer_hook_t *hook = io->hook.next; hook != NULL;) {
+            nnom_layer_hook_t *next_hook = hook->next;
+            nnom_free(hook);
+            hook = next_hook;
+        }
+        if (!is_primary) {
+            nnom_free(io); /* the primary io is part of the layer */
+        }
+        is_primary = false;
+        io = next_io;
+    }
+}
+
+void model_delete(nnom_model_t *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (nnom_layer_t *layer = m->head; layer != NULL;) {
+        nnom_layer_t *next = layer->shortcut;
+        if (layer->free != NULL) {
+            layer->free(layer);
+        }
+        free_io(layer->in, layer->type == NNOM_INPUT);
+        free_io(layer->out, true);
+        act_delete(layer->actail);
+        nnom_free(layer);
+        layer = next;
+    }
+    if (m->blocks[0].blk != NULL) {
+        nnom_free(m->blocks[0].blk);
+    }
+    if (m->is_allocated) {
+        nnom_free(m);
+    } else {
+        nnom_memset(m, 0, sizeof(nnom_model_t));
+    }
+    nnom_memory_taken = 0;
+}

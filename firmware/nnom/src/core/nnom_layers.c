@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What layers share: shapes, ios, the default build and run. */
+#include "nnom.h"
+
+nnom_3d_shape_t shape(size_t h, size_t w, size_t c)
+{
+    const nnom_3d_shape_t s = {(nnom_shape_data_t)h, (nnom_shape_data_t)w, (nnom_shape_data_t)c};
+    return s;
+}
+
+nnom_3d_shape_t kernel(size_t h, size_t w)
+{
+    return shape(h, w, 1);
+}
+
+nnom_3d_shape_t stride(size_t h, size_t w)
+{
+    return shape(h, w, 1);
+}
+
+nnom_3d_shape_t dilation(size_t h, size_t w)
+{
+    return shape(h, w, 1);
+}
+
+nnom_border_t border(size_t top, size_t bottom, size_t left, size_t right)
+{
+    const nnom_border_t b = {(nnom_shape_data_t)top, (nnom_shape_data_t)bottom,
+                             (nnom_shape_data_t)left, (nnom_shape_data_t)right};
+    return b;
+}
+
+size_t shape_size(nnom_3d_shape_t *s)
+{
+    return s == NULL ? 0 : (size_t)s->h * s->w * s->c;
+}
+
+nnom_layer_io_t *io_init(void *owner_layer, nnom_layer_io_t *io)
+{
+    io->owner = (nnom_layer_t *)owner_layer;
+    return io;
+}
+
+nnom_layer_io_t *io_add_aux(nnom_layer_io_t *targeted_io)
+{
+    if (targeted_io == NULL || targeted_io->owner == NULL || targeted_io->aux != NULL) {
+        return NULL;
+    }
+    nnom_layer_io_t *aux = nnom_mem(sizeof(nnom_layer_io_t));
+    if (aux == NULL) {
+        return NULL;
+    }
+    targeted_io->aux = aux;
+    return io_init(targeted_io->owner, aux);
+}
+
+nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t out_type,
+                             bool with_comp, nnom_status_t (*run)(nnom_layer_t *),
+                             nnom_status_t (*build)(nnom_layer_t *))
+{
+    const size_t head = nnom_alignto(struct_size, NNOM_ALIGN);
+    const size_t io = nnom_alignto(sizeof(nnom_layer_io_t), NNOM_ALIGN);
+    uint8_t *memory = nnom_mem(head + 2 * io + (with_comp ? sizeof(nnom_buf_t) : 0));
+    if (memory == NULL) {
+        return NULL;
+    }
+    nnom_layer_t *layer = (nnom_layer_t *)(void *)memory;
+    layer->type = type;
+    layer->run = run;
+    layer->build = build;
+    layer->in = io_init(layer, (nnom_layer_io_t *)(void *)(memory + head));
+    layer->out = io_init(layer, (nnom_layer_io_t *)(void *)(memory + head + io));
+    layer->in->type = NNOM_TENSOR_BUF_TEMP;
+    layer->out->type = out_type;
+    if (with_comp) {
+        layer->comp = (nnom_buf_t *)(void *)(memory + head + 2 * io);
+        layer->comp->type = NNOM_TENSOR_BUF_TEMP;
+    }
+    return layer;
+}
+
+nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer)
+{
+    for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+        if (in->hook.io == NULL || in->hook.io->tensor == NULL) {
+            return NN_ARGUMENT_ERROR;
+        }
+        in->tensor = in->hook.io->tensor;
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
+                                    uint8_t num_dim, int32_t dec)
+{
+    nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, num_dim, 1);
+    if (t == NULL) {
+        return NN_NO_MEMORY;
+    }
+    if (layer->actail != NULL) {
+        dec = act_get_dec_bit(layer->actail->type, dec);
+    }
+    nnom_memcpy(t->dim, dim, num_dim * sizeof(nnom_shape_data_t));
+    t->q_dec[0] = dec;
+    t->bitwidth = 8;
+    layer->out->tensor = t;
+    return NN_SUCCESS;
+}
+
+nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t)
+{
+    switch (t->num_dim) {
+    case 0:
+        return shape(0, 0, 0);
+    case 1:
+        return shape(1, 1, t->dim[0]);
+    case 2:
+        return shape(1, t->dim[0], t->dim[1]);
+    default:
+        return shape(t->dim[0], t->dim[1], t->dim[2]);
+    }
+}
+
+uint16_t nnom_pad_before(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride,
+                         uint32_t dilation)
+{
+#if NNOM_COMPAT_043
+    (void)in, (void)out, (void)stride;
+    return (uint16_t)(dilation * (kernel - 1) / 2);
+#else
+    /* Keras: what the last window lacks, the smaller half before the image. */
+    const uint32_t needed = (out - 1) * stride + (kernel - 1) * dilation + 1;
+    return (uint16_t)(needed > in ? (needed - in) / 2 : 0);
+#endif
+}
+
+nnom_status_t nnom_check_shifts(const nnom_qformat_param_t *shift, size_t n)
+{
+    if (shift == NULL) {
+        return NN_ARGUMENT_ERROR;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (shift[i] < 0 || shift[i] > 30) {
+            return NN_ARGUMENT_ERROR;
+        }
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t default_build(nnom_layer_t *layer)
+{
+    const nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    const nnom_tensor_t *in = layer->in->tensor;
+    return nnom_layer_new_output(layer, in->dim, in->num_dim, in->q_dec[0]);
+}
+
+nnom_status_t default_run(nnom_layer_t *layer)
+{
+    if (layer->out->tensor->p_data != layer->in->tensor->p_data) {
+        nnom_memcpy(layer->out->tensor->p_data, layer->in->tensor->p_data,
+                    tensor_size_byte(layer->out->tensor));
+    }
+    return NN_SUCCESS;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Concatenation layer. */
+#include "nnom.h"
+
+nnom_layer_t *Concat(int8_t axis)
+{
+    nnom_layer_t *layer = nnom_layer_new(sizeof(nnom_concat_layer_t), NNOM_CONCAT,
+                                         NNOM_TENSOR_BUF_TEMP, false, concat_run, concat_build);
+    if (layer != NULL) {
+        ((nnom_concat_layer_t *)layer)->axis = axis;
+    }
+    return layer;
+}
+
+nnom_layer_t *concat_s(const nnom_concat_config_t *config)
+{
+    nnom_layer_t *layer = Concat(config->axis);
+    if (layer != NULL) {
+        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    }
+    return layer;
+}
+
+nnom_status_t concat_build(nnom_layer_t *layer)
+{
+    const nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    nnom_concat_layer_t *cl = (nnom_concat_layer_t *)layer;
+    const nnom_tensor_t *first = layer->in->tensor;
+    const int num_dim = first->num_dim;
+    /* Keras counts the batch as axis 0; 0 itself stays the first axis of the data */
+    const int axis = cl->axis < 0 ? cl->axis + num_dim : cl->axis > 0 ? cl->axis - 1 : 0;
+    nnom_shape_data_t dim[8] = {0};
+    if (axis < 0 || axis >= num_dim || num_dim > 8) {
+        return NN_ARGUMENT_ERROR;
+    }
+    cl->axis = (int8_t)axis;
+    nnom_memcpy(dim, first->dim, (size_t)num_dim * sizeof(nnom_shape_data_t));
+    for (const nnom_layer_io_t *in = layer->in->aux; in != NULL; in = in->aux) {
+        if (in->tensor->num_dim != num_dim) {
+            return NN_ARGUMENT_ERROR;
+        }
+        for (int i = 0; i < num_dim; i++) {
+            if (i == axis) {
+                dim[i] = (nnom_shape_data_t)(dim[i] + in->tensor->dim[i]);
+            } else if (dim[i] != in->tensor->dim[i]) {
+                return NN_ARGUMENT_ERROR;
+            }
+        }
+    }
+    return nnom_layer_new_output(layer, dim, (uint8_t)num_dim, first->q_dec[0]);
+}
+
+nnom_status_t concat_run(nnom_layer_t *layer)
+{
+    const int axis = ((const nnom_concat_layer_t *)layer)->axis;
+    const nnom_tensor_t *out = layer->out->tensor;
+    uint8_t *dst = (uint8_t *)out->p_data;
+    size_t outer = 1;
+    for (int i = 0; i < axis; i++) {
+        outer *= out->dim[i];
+    }
+    for (size_t n = 0; n < outer; n++) {
+        for (const nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+            const size_t slab = tensor_size(in->tensor) / outer;
+            nnom_memcpy(dst, (const uint8_t *)in->tensor->p_data + n * slab, slab);
+            dst += slab;
+        }
+    }
+    return NN_SUCCESS;
+}

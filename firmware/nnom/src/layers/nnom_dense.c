@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dense layer. */
+#include "nnom.h"
+
+static nnom_layer_t *new_dense(void)
+{
+    return nnom_layer_new(sizeof(nnom_dense_layer_t), NNOM_DENSE, NNOM_TENSOR_BUF_TEMP, true,
+                          dense_run, dense_build);
+}
+
+nnom_layer_t *dense_s(const nnom_dense_config_t *config)
+{
+    nnom_layer_t *layer = new_dense();
+    if (layer == NULL) {
+        return NULL;
+    }
+    nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
+    layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    cl->output_unit = tensor_get_num_channel(config->weight);
+    cl->weight = config->weight;
+    cl->bias = config->bias;
+    cl->output_rshift = config->output_shift;
+    cl->bias_lshift = config->bias_shift;
+    return layer;
+}
+
+nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_t *b)
+{
+    nnom_layer_t *layer = new_dense();
+    if (layer == NULL || w == NULL || b == NULL) {
+        nnom_free(layer);
+        return NULL;
+    }
+    nnom_shape_data_t dim[1] = {(nnom_shape_data_t)output_unit};
+    nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
+    layer->free = dense_free;
+    cl->output_unit = output_unit;
+    cl->weight = new_tensor(NNOM_QTYPE_PER_TENSOR, 1, 1);
+    cl->bias = new_tensor(NNOM_QTYPE_PER_TENSOR, 1, 1);
+    cl->output_rshift = (nnom_qformat_param_t *)(uintptr_t)&w->shift;
+    cl->bias_lshift = (nnom_qformat_param_t *)(uintptr_t)&b->shift;
+    if (cl->weight == NULL || cl->bias == NULL) {
+        dense_free(layer);
+        nnom_free(layer);
+        return NULL;
+    }
+    tensor_set_attr_v(cl->weight, 0, 0, dim, 1, 8)->p_data = (void *)(uintptr_t)w->p_value;
+    tensor_set_attr_v(cl->bias, 0, 0, dim, 1, 8)->p_data = (void *)(uintptr_t)b->p_value;
+    return layer;
+}
+
+nnom_status_t dense_free(nnom_layer_t *layer)
+{
+    nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
+    if (layer->config == NULL) { /* made by the layer API, which owns its tensors */
+        delete_tensor(cl->weight);
+        delete_tensor(cl->bias);
+    }
+    return NN_SUCCESS;
+}
+
+nnom_status_t dense_build(nnom_layer_t *layer)
+{
+    nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
+    nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    const nnom_tensor_t *in = layer->in->tensor;
+    const size_t inputs = tensor_size(layer->in->tensor);
+    if (cl->weight == NULL || cl->weight->p_data == NULL || cl->output_unit == 0 ||
+        cl->output_unit > UINT16_MAX || inputs == 0 || inputs > UINT16_MAX) {
+        return NN_ARGUMENT_ERROR;
+    }
+    status = nnom_check_shifts(cl->output_rshift, 1);
+    if (status == NN_SUCCESS && cl->bias != NULL && cl->bias->p_data != NULL) {
+        status = nnom_check_shifts(cl->bias_lshift, 1);
+    }
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    layer->stat.macc = inputs * cl->output_unit;
+    layer->comp->size = 2 * inputs;
+    const nnom_shape_data_t dim[2] = {1, (nnom_shape_data_t)cl->output_unit};
+    const uint8_t num_dim = in->num_dim == 3 ? 2 : 1;
+    const int32_t weight_dec = cl->weight->q_dec != NULL ? cl->weight->q_dec[0] : 0;
+    return nnom_layer_new_output(layer, num_dim == 2 ? dim : dim + 1, num_dim,
+                                 in->q_dec[0] + weight_dec - cl->output_rshift[0]);
+}
+
+nnom_status_t dense_run(nnom_layer_t *layer)
+{
+    const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
+    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
+    const uint16_t bias_shift = bias == NULL ? 0 : (uint16_t)cl->bias_lshift[0];
+#if DENSE_WEIGHT_OPT
+    local_fully_connected_q7_opt(
+#else
+    local_fully_connected_q7(
+#endif
+        (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
+        (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, bias_shift,
+        (uint16_t)cl->output_rshift[0], bias, (q7_t *)layer->out->tensor->p_data,
+        (q15_t *)layer->comp->mem->blk);
+    return NN_SUCCESS;
+}

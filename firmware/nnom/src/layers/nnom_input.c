@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Input layer. */
+#include "nnom.h"
+
+static nnom_layer_t *new_input(nnom_3d_shape_t input_shape, int32_t dec, void *p_buf)
+{
+    nnom_layer_t *layer = nnom_layer_new(sizeof(nnom_io_layer_t), NNOM_INPUT, NNOM_TENSOR_BUF_NULL,
+                                         false, input_run, input_build);
+    nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, 3, 1);
+    if (layer == NULL || t == NULL) {
+        delete_tensor(t);
+        nnom_free(layer);
+        return NULL;
+    }
+    nnom_shape_data_t dim[3] = {input_shape.h, input_shape.w, input_shape.c};
+    layer->in->tensor = tensor_set_attr_v(t, dec, 0, dim, 3, 8);
+    nnom_io_layer_t *io = (nnom_io_layer_t *)layer;
+    io->shape = input_shape;
+    io->dec_bit = dec;
+    io->buf = p_buf;
+    return layer;
+}
+
+nnom_layer_t *Input(nnom_3d_shape_t input_shape, void *p_buf)
+{
+    return new_input(input_shape, 7, p_buf);
+}
+
+nnom_layer_t *input_s(const nnom_io_config_t *config)
+{
+    const nnom_tensor_t *t = config->tensor;
+    nnom_layer_t *layer = new_input(nnom_tensor_shape3d(t), t->q_dec[0], t->p_data);
+    if (layer != NULL) {
+        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    }
+    return layer;
+}
+
+nnom_status_t input_build(nnom_layer_t *layer)
+{
+    const nnom_tensor_t *in = layer->in->tensor;
+    return nnom_layer_new_output(layer, in->dim, in->num_dim, in->q_dec[0]);
+}
+
+nnom_status_t input_run(nnom_layer_t *layer)
+{
+    const nnom_io_layer_t *io = (const nnom_io_layer_t *)layer;
+    NNOM_NULL_CHECK(io->buf);
+    nnom_memcpy(layer->in->tensor->p_data, io->buf, tensor_size_byte(layer->in->tensor));
+    return NN_SUCCESS;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Element-wise add, sub and mult. */
+#include "nnom.h"
+
+nnom_layer_t *_same_shape_matrix_layer(void)
+{
+    return nnom_layer_new(sizeof(nnom_matrix_layer_t), NNOM_INVALID, NNOM_TENSOR_BUF_TEMP, false,
+                          NULL, matrix_build);
+}
+
+static nnom_layer_t *new_matrix(nnom_layer_type_t type, nnom_status_t (*run)(nnom_layer_t *),
+                                int16_t oshift)
+{
+    nnom_layer_t *layer = _same_shape_matrix_layer();
+    if (layer != NULL) {
+        layer->type = type;
+        layer->run = run;
+        ((nnom_matrix_layer_t *)layer)->oshift = oshift;
+    }
+    return layer;
+}
+
+static nnom_layer_t *with_config(nnom_layer_t *layer, const nnom_matrix_config_t *config)
+{
+    if (layer != NULL) {
+        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    }
+    return layer;
+}
+
+nnom_layer_t *Add(int16_t oshift)
+{
+    return new_matrix(NNOM_ADD, add_run, oshift);
+}
+
+nnom_layer_t *Sub(int16_t oshift)
+{
+    return new_matrix(NNOM_SUB, sub_run, oshift);
+}
+
+nnom_layer_t *Mult(int16_t oshift)
+{
+    return new_matrix(NNOM_MULT, mult_run, oshift);
+}
+
+nnom_layer_t *add_s(const nnom_matrix_config_t *config)
+{
+    return with_config(Add(config->output_shift), config);
+}
+
+nnom_layer_t *sub_s(const nnom_matrix_config_t *config)
+{
+    return with_config(Sub(config->output_shift), config);
+}
+
+nnom_layer_t *mult_s(const nnom_matrix_config_t *config)
+{
+    return with_config(Mult(config->output_shift), config);
+}
+
+nnom_status_t matrix_build(nnom_layer_t *layer)
+{
+    const nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    const int16_t oshift = ((const nnom_matrix_layer_t *)layer)->oshift;
+    if (oshift < 0 || oshift > 30 || nnom_io_length(layer->in) > MAX_INPUT_LAYER) {
+        return NN_ARGUMENT_ERROR;
+    }
+    nnom_tensor_t *first = layer->in->tensor;
+    for (const nnom_layer_io_t *in = layer->in->aux; in != NULL; in = in->aux) {
+        if (tensor_size(in->tensor) != tensor_size(first)) {
+            return NN_SIZE_MISMATCH;
+        }
+    }
+    return nnom_layer_new_output(layer, first->dim, first->num_dim, first->q_dec[0]);
+}
+
+typedef void (*combine_t)(q7_t *dst, const int16_t shift, uint32_t size, uint32_t n, q7_t **src);
+
+static nnom_status_t combine(nnom_layer_t *layer, combine_t operation)
+{
+    q7_t *src[MAX_INPUT_LAYER];
+    uint32_t n = 0;
+    for (const nnom_layer_io_t *in = layer->in; in != NULL && n < MAX_INPUT_LAYER; in = in->aux) {
+        src[n++] = (q7_t *)in->tensor->p_data;
+    }
+    operation((q7_t *)layer->out->tensor->p_data, ((const nnom_matrix_layer_t *)layer)->oshift,
+              (uint32_t)tensor_size(layer->out->tensor), n, src);
+    return NN_SUCCESS;
+}
+
+nnom_status_t add_run(nnom_layer_t *layer)
+{
+    return combine(layer, local_multiple_add_q7);
+}
+
+nnom_status_t sub_run(nnom_layer_t *layer)
+{
+    return combine(layer, local_multiple_sub_q7);
+}
+
+nnom_status_t mult_run(nnom_layer_t *layer)
+{
+    return combine(layer, local_multiple_mult_q7);
+}
