@@ -62,7 +62,8 @@ void local_multiple_mult_q7(q7_t *p_dst, const int16_t out_shift, uint32_t block
         /* five operands and more may leave 32 bits: the product wraps, as NNoM's does in practice */
         uint32_t product = 1;
         for (uint32_t n = 0; n < num_block; n++) {
-            product = product * (uint32_t)p_src[n][i];
+            const int32_t factor = p_src[n][i];
+            product *= (uint32_t)factor;
         }
         p_dst[i] = finish((int32_t)product, out_shift);
     }

@@ -1,0 +1,1 @@
+"""Code generation: pure functions from quantised graphs and board facts to text."""

@@ -1,0 +1,364 @@
+"""weights.h: a quantised graph in NNoM's struct-API form (NNOM_COMPAT.md 5.3)."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.codegen.names import c_identifiers
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import (
+    ActivationKind,
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Int8,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+    QOutput,
+    shape3d,
+)
+
+__all__ = ["interleave_dense", "weights_h"]
+
+_CREATE_ON_HEAP_ABOVE = 32  # layers: the pointer array leaves the stack, as NNoM's converter does
+
+
+def interleave_dense(weight: Int8) -> Int8:
+    """Return weights (units, inputs) in the byte order of NNoM's optimised dense kernel.
+
+    Four rows and four columns at a time, NNOM_COMPAT.md 3.7; rows left over stay plain.
+    """
+    units, inputs = weight.shape
+    rows, columns = units - units % 4, inputs - inputs % 4
+    # (groups, 4 rows, tiles, 4 columns); columns 0, 2 then 1, 3; row pairs inside
+    tiles = weight[:rows, :columns].reshape(rows // 4, 2, 2, columns // 4, 2, 2)
+    # axes: group, row pair, row in pair, tile, column pair, column in pair
+    tiles = tiles.transpose(0, 3, 5, 1, 4, 2).reshape(rows // 4, 4 * columns)
+    rest = weight[:rows, columns:].reshape(rows // 4, 4, inputs - columns).transpose(0, 2, 1)
+    grouped = np.concatenate([tiles, rest.reshape(rows // 4, 4 * (inputs - columns))], axis=1)
+    return np.concatenate([grouped.ravel(), weight[rows:].ravel()])
+
+
+def weights_h(graph: QGraph, *, provenance: str) -> str:
+    """Return the header's text; same graph and provenance, same bytes.
+
+    provenance: who made it from what, one line of plain text. Raises ModelError for operations
+    that the struct API of this version cannot express.
+    """
+    return _Header(graph, provenance).text()
+
+
+def _values(values: npt.ArrayLike | Iterable[int]) -> str:
+    return "{" + ", ".join(str(int(v)) for v in np.ravel(np.asarray(values))) + "}"
+
+
+class _Header:
+    """One header in the making: the lines, and what the layers are called in C."""
+
+    def __init__(self, graph: QGraph, provenance: str) -> None:
+        self.graph = graph
+        self.provenance = provenance
+        names = [n for node in graph.nodes for n in (node.name, node.tail_name) if n]
+        self.ident = c_identifiers(names)
+        self.lines: list[str] = []
+
+    def text(self) -> str:
+        """Return the whole file."""
+        safe = self.provenance.replace("*/", "* /").replace("\n", " ")
+        self.lines = [f"/* {safe} Do not edit. */", '#include "nnom.h"', ""]
+        for node in self.graph.nodes:
+            self._weight_macros(node)
+        for node in self.graph.nodes[:-1]:
+            self._format_macros(node)
+        self.lines.append("")
+        for node in self.graph.nodes:
+            self._objects(node)
+        self.lines += ["#define NNOM_MODEL_VERSION (10000*0 + 100*4 + 3)", ""]
+        self._create()
+        return "\n".join(self.lines) + "\n"
+
+    def _define(self, name: str, value: str | int) -> None:
+        self.lines.append(f"#define {name} {value}")
+
+    # -- macros: values, formats, shifts
+
+    def _weight_macros(self, node: QNode) -> None:
+        op = node.op
+        if not isinstance(op, QConv | QDense):
+            return
+        weight, bias = self._tensor_names(node)
+        stream = interleave_dense(op.weight) if isinstance(op, QDense) else op.weight
+        weight_dec, bias_dec, output_shift, bias_shift = (
+            np.atleast_1d(v) for v in (op.weight_dec, op.bias_dec, op.output_shift, op.bias_shift)
+        )
+        upper = self.ident[node.name].upper()
+        self._define(weight.upper(), _values(stream))
+        self._define(f"{weight.upper()}_DEC_BITS", _values(weight_dec))
+        self._define(bias.upper(), _values(self._bias(node)))
+        self._define(f"{bias.upper()}_DEC_BITS", _values(bias_dec))
+        self._define(f"{upper}_BIAS_LSHIFT", _values(bias_shift))
+        self._define(f"{upper}_OUTPUT_RSHIFT", _values(output_shift))
+        self.lines.append("")
+
+    def _bias(self, node: QNode) -> Int8:
+        op = node.op
+        assert isinstance(op, QConv | QDense)
+        channels = op.channels_out if isinstance(op, QConv) else len(op.weight)
+        return np.zeros(channels, np.int8) if op.bias is None else op.bias
+
+    def _tensor_names(self, node: QNode) -> tuple[str, str]:
+        stem = "depthwise_kernel" if isinstance(node.op, QConv) and node.op.depthwise else "kernel"
+        ident = self.ident[node.name]
+        return f"tensor_{ident}_{stem}_0", f"tensor_{ident}_bias_0"
+
+    def _format_macros(self, node: QNode) -> None:
+        for name, dec in ((node.name, node.dec), (node.tail_name, node.dec)):
+            if name:
+                upper = self.ident[name].upper()
+                self._define(f"{upper}_OUTPUT_DEC", dec)
+                self._define(f"{upper}_OUTPUT_OFFSET", 0)
+
+    # -- constant objects
+
+    def _tensor(
+        self, name: str, data: str, dim: Sequence[int], dec: str, *, per_axis: bool = False
+    ) -> None:
+        axis = "PER_AXIS" if per_axis else "PER_TENSOR"
+        self.lines += [
+            f"const nnom_shape_data_t {name}_dim[] = {_values(dim)};",
+            f"const nnom_qformat_param_t {name}_dec[] = {dec};",
+            f"const nnom_qformat_param_t {name}_offset[] = {{0}};",
+            f"const nnom_tensor_t {name} = {{",
+            f"    .p_data = (void*){data},",
+            f"    .dim = (nnom_shape_data_t*){name}_dim,",
+            f"    .q_dec = (nnom_qformat_param_t*){name}_dec,",
+            f"    .q_offset = (nnom_qformat_param_t*){name}_offset,",
+            f"    .qtype = NNOM_QTYPE_{axis},",
+            f"    .num_dim = {len(dim)},",
+            "    .bitwidth = 8",
+            "};",
+        ]
+
+    def _config(self, node: QNode, kind: str, members: Sequence[str] = ()) -> None:
+        ident = self.ident[node.name]
+        body = [f'.super = {{.name = "{ident}"}}', *members]
+        self.lines += [
+            f"const nnom_{kind}_config_t {ident}_config = {{",
+            *(f"    {line}{',' if i < len(body) - 1 else ''}" for i, line in enumerate(body)),
+            "};",
+            "",
+        ]
+
+    def _objects(self, node: QNode) -> None:  # noqa: PLR0912 - one case an operation
+        ident = self.ident[node.name]
+        match node.op:
+            case QInput() as op:
+                # the shape as the model has it: what users' programs read from the header
+                self.lines.append(f"static int8_t nnom_input_data[{math.prod(op.shape)}] = {{0}};")
+                self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, _values([op.dec]))
+                self._config(node, "io", [f".tensor = (nnom_tensor_t*)&tensor_{ident}"])
+            case QOutput():
+                source = self.graph.by_name[node.inputs[0]]
+                self.lines.append(f"static int8_t nnom_output_data[{node.size}] = {{0}};")
+                dec = f"{{{self._dec_macro(source)}}}"
+                shape = node.shape[1:] if node.shape[0] == 1 and len(node.shape) > 1 else node.shape
+                self._tensor("tensor_output0", "nnom_output_data", shape, dec)
+                self._config(node, "io", [".tensor = (nnom_tensor_t*)&tensor_output0"])
+            case QConv() as op:
+                self._conv(node, op)
+            case QDense() as op:
+                self._parameters(node, op.weight.shape[::-1], per_axis=False)
+                self._config(node, "dense", self._parameter_members(node))
+            case Pool() as op:
+                sizes = [op.size, op.stride]
+                kernel, stride = (_values(s if op.dims == 2 else s[1:]) for s in sizes)
+                members = [
+                    f".padding_type = PADDING_{op.padding.upper()}",
+                    f".output_shift = {op.output_shift}",
+                    f".kernel_size = {kernel}",
+                    f".stride_size = {stride}",
+                    f".num_dim = {op.dims}",
+                ]
+                self._config(node, "pool", members)
+            case GlobalPool() as op:
+                self._config(node, "global_pool", [f".output_shift = {op.output_shift}"])
+            case ZeroPadding() | Cropping() as op:
+                kind = "zero_padding" if isinstance(op, ZeroPadding) else "cropping"
+                self._config(node, kind, [f".pad = {_values(op.border)}"])
+            case UpSample() as op:
+                self._config(node, "upsample", [f".kernel = {_values(op.factor)}"])
+            case Reshape() as op:
+                shape = f"{ident}_targeted_shape"
+                self.lines.append(f"const nnom_shape_data_t {shape}[] = {_values(op.shape)};")
+                members = [
+                    f".dim = (nnom_shape_data_t*){shape}",
+                    f".num_dim = {len(op.shape)}",
+                ]
+                self._config(node, "reshape", members)
+            case Flatten():
+                self._config(node, "flatten")
+            case Softmax():
+                self._config(node, "softmax")
+            case QActivation():
+                pass
+            case _:
+                raise ModelError(f"{node.name}: {type(node.op).__name__} cannot be written yet")
+
+    def _dec_macro(self, node: QNode) -> str:
+        return f"{self.ident[node.tail_name or node.name].upper()}_OUTPUT_DEC"
+
+    def _parameters(self, node: QNode, shape: Sequence[int], *, per_axis: bool) -> None:
+        weight, bias = self._tensor_names(node)
+        ident = self.ident[node.name]
+        for name, dims in ((weight, shape), (bias, (self._bias(node).size,))):
+            self.lines.append(f"const int8_t {name}_data[] = {name.upper()};")
+            dec = f"{name.upper()}_DEC_BITS"
+            self._tensor(name, f"{name}_data", dims, dec, per_axis=per_axis)
+        for what, macro in (("output_shift", "OUTPUT_RSHIFT"), ("bias_shift", "BIAS_LSHIFT")):
+            self.lines.append(
+                f"const nnom_qformat_param_t {ident}_{what}[] = {ident.upper()}_{macro};"
+            )
+
+    def _parameter_members(self, node: QNode) -> list[str]:
+        weight, bias = self._tensor_names(node)
+        ident = self.ident[node.name]
+        return [
+            ".qtype = NNOM_QTYPE_PER_TENSOR",
+            f".weight = (nnom_tensor_t*)&{weight}",
+            f".bias = (nnom_tensor_t*)&{bias}",
+            f".output_shift = (nnom_qformat_param_t *)&{ident}_output_shift",
+            f".bias_shift = (nnom_qformat_param_t *)&{ident}_bias_shift",
+        ]
+
+    def _conv(self, node: QNode, op: QConv) -> None:
+        if op.depthwise:
+            shape: tuple[int, ...] = op.weight.shape
+            filters = shape[3]
+        else:
+            filters, kh, kw, channels = op.weight.shape
+            shape = (kh, kw, channels, filters)
+        self._parameters(node, shape[2 - op.dims :], per_axis=len(op.weight_dec) > 1)
+        sizes = (op.kernel, op.stride, op.dilation)
+        kernel, stride, dilation = (_values(s[2 - op.dims :]) for s in sizes)
+        members = [
+            *self._parameter_members(node),
+            f".filter_size = {filters}",
+            f".kernel_size = {kernel}",
+            f".stride_size = {stride}",
+            ".padding_size = {0, 0}",
+            f".dilation_size = {dilation}",
+            f".padding_type = PADDING_{op.padding.upper()}",
+        ]
+        self._config(node, "conv2d", members)
+
+    # -- the function that puts it together
+
+    def _create(self) -> None:
+        graph = self.graph
+        index: dict[str, int] = {}
+        body: list[str] = []
+        for node in graph.nodes:
+            index[node.name] = len(index)
+            i = index[node.name]
+            source = f"layer[{index[node.inputs[0]]}]" if node.inputs else ""
+            body.append(f"\tlayer[{i}] = {self._constructor(node, source)};")
+            if node.tail is not None:
+                act = self._activation(node.tail, self._dec_before_tail(node))
+                body.append(f"\tlayer[{i}] = model.active({act}, layer[{i}]);")
+        count = len(index)
+        on_heap = count > _CREATE_ON_HEAP_ABOVE
+        if on_heap:
+            declare = [
+                f"\tnnom_layer_t** layer = malloc(sizeof(nnom_layer_t *) * {count});",
+                "\tif(NULL == layer) return NULL;",
+            ]
+        else:
+            declare = [f"\tnnom_layer_t* layer[{count}];"]
+        self.lines += [
+            "static nnom_model_t* nnom_model_create(void)",
+            "{",
+            "\tstatic nnom_model_t model;",
+            *declare,
+            "",
+            "\tcheck_model_version(NNOM_MODEL_VERSION);",
+            "\tnew_model(&model);",
+            "",
+            *body,
+            f"\tmodel_compile(&model, layer[0], layer[{count - 1}]);",
+            *(["\tfree(layer);"] if on_heap else []),
+            "\treturn &model;",
+            "}",
+        ]
+
+    def _constructor(self, node: QNode, source: str) -> str:
+        config = f"&{self.ident[node.name]}_config"
+        match node.op:
+            case QInput():
+                return f"input_s({config})"
+            case QConv() as op:
+                name = "dw_conv2d_s" if op.depthwise else "conv2d_s"
+            case QDense():
+                name = "dense_s"
+            case Pool() as op:
+                name = "maxpool_s" if op.kind is PoolKind.MAX else "avgpool_s"
+            case GlobalPool() as op:
+                name = f"global_{op.kind.value}pool_s"
+            case ZeroPadding():
+                name = "zeropadding_s"
+            case Cropping():
+                name = "cropping_s"
+            case UpSample():
+                name = "upsample_s"
+            case Reshape():
+                name = "reshape_s"
+            case Flatten():
+                name = "flatten_s"
+            case Softmax():
+                name = "softmax_s"
+            case QActivation() as op:
+                return f"model.hook(Activation({self._activation(op, op.dec)}), {source})"
+            case _:
+                name = "output_s"
+        return f"model.hook({name}({config}), {source})"
+
+    def _dec_before_tail(self, node: QNode) -> int:
+        return node.tail.dec if node.tail is not None else node.dec
+
+    def _activation(self, op: QActivation, dec: int) -> str:
+        slope, threshold = (f"{v:.9g}" for v in (op.negative_slope, op.threshold))
+        match op.kind:
+            case ActivationKind.RELU:
+                return "act_relu()"
+            case ActivationKind.LEAKY_RELU:
+                return f"act_leaky_relu({_float(slope)})"
+            case ActivationKind.ADV_RELU:
+                maximum = "INFINITY" if op.max_value is None else _float(f"{op.max_value:.9g}")
+                return f"act_adv_relu({_float(slope)}, {maximum}, {_float(threshold)})"
+            case _:
+                return f"act_{op.kind.value}({dec})"
+
+
+def _float(text: str) -> str:
+    """Return a number as a C float literal."""
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def input_shape3d(graph: QGraph) -> tuple[int, int, int]:
+    """Return the input as NNoM's log prints it: (h, w, c)."""
+    op: Any = graph.input.op
+    return shape3d(op.shape)

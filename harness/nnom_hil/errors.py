@@ -1,0 +1,98 @@
+"""The errors of nnom-hil. Each branch says who must act, and owns its exit code.
+
+HilError
+├── UsageError        the command line or an argument is wrong            exit 2
+│   ├── ModelError    a model file cannot be read or expressed
+│   ├── DataError     a data file has the wrong content
+│   └── BoardError    a board file is wrong or unknown
+└── EnvironmentTrouble  the surroundings do not play along                exit 3
+    ├── ToolError     a program is missing or failed
+    ├── BuildError    the firmware does not compile or does not fit
+    ├── StoreError    a file cannot be written
+    └── TargetError   the emulator or board is in trouble
+        └── LinkError the link to it is in trouble
+"""
+
+from enum import IntEnum
+
+__all__ = [
+    "BoardError",
+    "BuildError",
+    "DataError",
+    "EnvironmentTrouble",
+    "ExitCode",
+    "HilError",
+    "LinkError",
+    "ModelError",
+    "StoreError",
+    "TargetError",
+    "ToolError",
+    "UsageError",
+]
+
+
+class ExitCode(IntEnum):
+    """What a command answers to the shell."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+
+
+class HilError(Exception):
+    """Root of every error that nnom-hil raises on purpose.
+
+    The message says what, where, the value, and what to try.
+    """
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class UsageError(HilError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ModelError(UsageError):
+    """A model file cannot be read, or holds what NNoM cannot express."""
+
+
+class DataError(UsageError):
+    """A data file is missing, unreadable or of the wrong shape."""
+
+
+class BoardError(UsageError):
+    """A board description is wrong or unknown."""
+
+
+class EnvironmentTrouble(HilError):
+    """A tool, file or target is not as it should be."""
+
+
+class ToolError(EnvironmentTrouble):
+    """An external program is missing, failed or did not end in time.
+
+    output: what the program printed, for logs and reports.
+    """
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class BuildError(ToolError):
+    """The firmware does not compile, or does not fit the board."""
+
+
+class StoreError(EnvironmentTrouble):
+    """A result cannot be written."""
+
+
+class TargetError(EnvironmentTrouble):
+    """The emulator or board did not start, stopped, or faulted."""
+
+
+class LinkError(TargetError):
+    """The serial link to the target is missing, silent, noisy or speaks to the wrong firmware."""

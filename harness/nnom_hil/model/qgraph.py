@@ -1,0 +1,410 @@
+"""The quantised graph: exactly what NNoM will execute. Its content hash names the model everywhere.
+
+Values are int8; a real value is int8 * 2^-dec. Shapes are NNoM's own (docs/numerics.md).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum, StrEnum
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.errors import ModelError
+from nnom_hil.files import digest
+from nnom_hil.model.graph import (
+    ActivationKind,
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Padding,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.windows import output_length
+
+__all__ = [
+    "Concat",
+    "Int8",
+    "Merge",
+    "MergeKind",
+    "QActivation",
+    "QConv",
+    "QDense",
+    "QGraph",
+    "QInput",
+    "QNode",
+    "QOp",
+    "QOutput",
+    "load_qgraph",
+    "make_qgraph",
+    "save_qgraph",
+    "shape3d",
+]
+
+Int8 = npt.NDArray[np.int8]
+
+
+class MergeKind(StrEnum):
+    """Element-wise operations on several tensors."""
+
+    ADD = "add"
+    SUB = "sub"
+    MULT = "mult"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QInput:
+    """Model input; shape (h, w, c), one or two axes are right-aligned."""
+
+    shape: tuple[int, ...]
+    dec: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QConv:
+    """Convolution.
+
+    weight: (filters, kh, kw, channels in); depthwise: (kh, kw, channels in, multiplier).
+    bias: (channels out,) or None. The decs and shifts have one entry, or one per output channel.
+    """
+
+    weight: Int8
+    bias: Int8 | None
+    weight_dec: tuple[int, ...]
+    bias_dec: tuple[int, ...]
+    output_shift: tuple[int, ...]
+    bias_shift: tuple[int, ...]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: Padding
+    depthwise: bool
+    dims: int
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        h, w = self.weight.shape[:2] if self.depthwise else self.weight.shape[1:3]
+        return h, w
+
+    @property
+    def channels_out(self) -> int:
+        """Channels of the result."""
+        shape = self.weight.shape
+        return shape[2] * shape[3] if self.depthwise else shape[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QDense:
+    """Fully connected; weight: (units, inputs), bias: (units,) or None."""
+
+    weight: Int8
+    bias: Int8 | None
+    weight_dec: int
+    bias_dec: int
+    output_shift: int
+    bias_shift: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QActivation:
+    """Activation; dec is what NNoM's constructor is given (fraction bits of the data it sees)."""
+
+    kind: ActivationKind
+    dec: int
+    negative_slope: float = 0.0
+    max_value: float | None = None
+    threshold: float = 0.0
+
+    @property
+    def fixed_dec(self) -> int | None:
+        """Fraction bits of the result where they do not depend on the input, else None."""
+        relu = {ActivationKind.RELU, ActivationKind.LEAKY_RELU, ActivationKind.ADV_RELU}
+        return None if self.kind in relu else 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat:
+    """Concatenation; axis counts the data's axes from 0."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Element-wise operation on all inputs, then one right shift."""
+
+    kind: MergeKind
+    output_shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class QOutput:
+    """The end of the network."""
+
+
+QOp = (
+    QInput
+    | QConv
+    | QDense
+    | QActivation
+    | Pool
+    | GlobalPool
+    | ZeroPadding
+    | Cropping
+    | UpSample
+    | Reshape
+    | Flatten
+    | Softmax
+    | Concat
+    | Merge
+    | QOutput
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QNode:
+    """One NNoM layer. tail: an activation attached to it; its name in the model is tail_name.
+
+    shape and dec describe the output, after the tail.
+    """
+
+    name: str
+    op: QOp
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    dec: int
+    tail: QActivation | None = None
+    tail_name: str = ""
+
+    @property
+    def size(self) -> int:
+        """Elements of the output."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QGraph:
+    """Nodes in run order, first the input, last the output."""
+
+    name: str
+    nodes: tuple[QNode, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, QNode]:
+        """The nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @property
+    def input(self) -> QNode:
+        """The input node."""
+        return self.nodes[0]
+
+    @property
+    def output(self) -> QNode:
+        """The output node."""
+        return self.nodes[-1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run."""
+        return sum(self.macs_of(node) for node in self.nodes)
+
+    def macs_of(self, node: QNode) -> int:
+        """Multiply-accumulates of one layer, as NNoM counts them."""
+        match node.op:
+            case QConv() as op:
+                kh, kw = op.kernel
+                per_output = kh * kw * (1 if op.depthwise else op.weight.shape[3])
+                return node.size * per_output
+            case QDense() as op:
+                return int(op.weight.size)
+            case _:
+                return 0
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over everything that decides the outputs, hexadecimal."""
+        document, arrays = _encode(self)
+        document["name"] = ""  # a copy under another file name is the same model
+        parts: list[bytes | str] = [json.dumps(document, sort_keys=True)]
+        for key in sorted(arrays):
+            parts += [key, str(arrays[key].shape), arrays[key].tobytes()]
+        return digest(*parts)
+
+
+def shape3d(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return NNoM's reading of a shape as (h, w, c)."""
+    h, w, c = (1, 1, 1, *shape)[-3:]
+    return h, w, c
+
+
+def make_qgraph(
+    name: str,
+    layers: Iterable[tuple[str, QOp, tuple[str, ...], QActivation | None, str]],
+) -> QGraph:
+    """Build a graph from (name, op, inputs, tail, tail name), working out shapes and decs.
+
+    Raises ModelError when a layer does not fit its inputs or a shift is out of range.
+    """
+    nodes: dict[str, QNode] = {}
+    for layer, op, inputs, tail, tail_name in layers:
+        try:
+            sources = [nodes[i] for i in inputs]
+        except KeyError as exc:
+            raise ModelError(f"{layer}: reads {exc.args[0]!r}, which comes later or not") from exc
+        shape, dec = _infer(layer, op, sources)
+        if tail is not None and tail.fixed_dec is not None:
+            dec = tail.fixed_dec
+        if min(shape, default=0) <= 0 or max(shape) > 65535:
+            raise ModelError(f"{layer}: output shape {shape} is outside 1 to 65535")
+        nodes[layer] = QNode(
+            name=layer, op=op, inputs=inputs, shape=shape, dec=dec, tail=tail, tail_name=tail_name
+        )
+    return QGraph(name=name, nodes=tuple(nodes.values()))
+
+
+def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], int]:  # noqa: PLR0912
+    """Return output shape and dec before the tail, by NNoM's rules (NNOM_COMPAT.md 2.4)."""
+    if isinstance(op, QInput):
+        return shape3d(op.shape), op.dec
+    source = sources[0]
+    dec = source.dec
+    h, w, c = shape3d(source.shape)
+    match op:
+        case QConv():
+            _check_conv(layer, op, c)
+            (kh, kw), out_dec = op.kernel, dec + op.weight_dec[0] - op.output_shift[0]
+            oh = output_length(h, kh, op.padding, op.stride[0], op.dilation[0])
+            ow = output_length(w, kw, op.padding, op.stride[1], op.dilation[1])
+            return (oh, ow, op.channels_out), out_dec
+        case QDense():
+            units, inputs = op.weight.shape
+            if inputs != source.size:
+                raise ModelError(f"{layer}: weights for {inputs} inputs, but gets {source.size}")
+            _check_shifts(layer, (op.output_shift, op.bias_shift))
+            shape = (1, units) if len(source.shape) == 3 else (units,)
+            return shape, dec + op.weight_dec - op.output_shift
+        case QActivation():
+            return source.shape, dec if op.fixed_dec is None else op.fixed_dec
+        case Pool():
+            oh = output_length(h, op.size[0], op.padding, op.stride[0], 1)
+            ow = output_length(w, op.size[1], op.padding, op.stride[1], 1)
+            return (oh, ow, c), dec
+        case GlobalPool():
+            return (c,), dec
+        case ZeroPadding():
+            top, bottom, left, right = op.border
+            return (h + top + bottom, w + left + right, c), dec
+        case Cropping():
+            top, bottom, left, right = op.border
+            return (h - top - bottom, w - left - right, c), dec
+        case UpSample():
+            return (h * op.factor[0], w * op.factor[1], c), dec
+        case Reshape():
+            if int(np.prod(op.shape)) != source.size:
+                raise ModelError(f"{layer}: {source.size} values do not fill {op.shape}")
+            return op.shape, dec
+        case Flatten():
+            return (source.size,), dec
+        case Softmax():
+            return source.shape, 7
+        case Concat():
+            shape = list(source.shape)
+            shape[op.axis] = sum(s.shape[op.axis] for s in sources)
+            return tuple(shape), dec
+        case Merge() | QOutput():
+            return source.shape, dec
+
+
+def _check_conv(layer: str, op: QConv, channels: int) -> None:
+    expected = op.weight.shape[2] if op.depthwise else op.weight.shape[3]
+    if expected != channels:
+        raise ModelError(f"{layer}: weights for {expected} channels, but gets {channels}")
+    _check_shifts(layer, op.output_shift + op.bias_shift)
+
+
+def _check_shifts(layer: str, shifts: tuple[int, ...]) -> None:
+    for shift in shifts:
+        if not 0 <= shift <= 30:
+            raise ModelError(f"{layer}: shift {shift} is outside 0 to 30")
+
+
+# ---- on disk: one .npz, JSON for the structure and the arrays beside it -------------------------
+
+_TYPES: dict[str, type] = {
+    t.__name__: t
+    for t in (
+        QInput, QConv, QDense, QActivation, Pool, GlobalPool, ZeroPadding, Cropping, UpSample,
+        Reshape, Flatten, Softmax, Concat, Merge, QOutput, QNode, Padding, PoolKind, MergeKind,
+        ActivationKind,
+    )
+}  # fmt: skip
+
+
+def _encode(graph: QGraph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def encode(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            key = f"a{len(arrays)}"
+            arrays[key] = value
+            return {"$array": key}
+        if isinstance(value, Enum):
+            return {"$enum": type(value).__name__, "value": value.value}
+        if is_dataclass(value):
+            body = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+            return {"$type": type(value).__name__, **body}
+        if isinstance(value, tuple):
+            return [encode(v) for v in value]
+        return value
+
+    document = {
+        "schema": "nnom-hil/qgraph/1",
+        "name": graph.name,
+        "nodes": [encode(node) for node in graph.nodes],
+    }
+    return document, arrays
+
+
+def save_qgraph(graph: QGraph) -> bytes:
+    """Return the graph as an .npz file."""
+    document, arrays = _encode(graph)
+    buffer = BytesIO()
+    text = np.frombuffer(json.dumps(document, sort_keys=True).encode(), dtype=np.uint8)
+    np.savez(buffer, document=text, **arrays)
+    return buffer.getvalue()
+
+
+def load_qgraph(data: bytes) -> QGraph:
+    """Read what save_qgraph wrote; raises ModelError for anything else."""
+    try:
+        with np.load(BytesIO(data), allow_pickle=False) as npz:
+            arrays = {key: npz[key] for key in npz.files}
+        document = json.loads(arrays.pop("document").tobytes())
+        if document["schema"] != "nnom-hil/qgraph/1":
+            raise ModelError(f"quantised graph of unknown schema {document['schema']!r}")
+    except (OSError, KeyError, ValueError) as exc:
+        raise ModelError(f"not a quantised graph: {exc}") from exc
+
+    def decode(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(decode(v) for v in value)
+        if not isinstance(value, dict):
+            return value
+        if "$array" in value:
+            return arrays[value["$array"]]
+        if "$enum" in value:
+            return _TYPES[value["$enum"]](value["value"])
+        body = {k: decode(v) for k, v in value.items() if k != "$type"}
+        return _TYPES[value["$type"]](**body)
+
+    return QGraph(name=document["name"], nodes=decode(document["nodes"]))

@@ -1,0 +1,280 @@
+"""Bit-exact execution of a quantised graph in NumPy: the right answer exists before any C runs.
+
+Every formula is NNOM_COMPAT.md section 3's. compat=True gives NNoM 0.4.3's own int8 outputs,
+compat=False the right ones; docs/numerics.md lists the differences.
+"""
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import (
+    ActivationKind,
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Int8,
+    Merge,
+    MergeKind,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+    QOutput,
+    shape3d,
+)
+from nnom_hil.model.windows import same_pad, windows
+
+__all__ = ["run_all_layers", "run_reference"]
+
+Int64 = npt.NDArray[np.int64] | np.int64
+_CHUNK = 128
+
+
+def run_reference(graph: QGraph, x: Int8, *, compat: bool = False) -> Int8:
+    """Return the outputs (n, outputs) for inputs x (n, *input shape)."""
+    chunks = [
+        run_all_layers(graph, x[i : i + _CHUNK], compat=compat)[graph.output.name]
+        for i in range(0, len(x), _CHUNK)
+    ]
+    return np.concatenate([chunk.reshape(len(chunk), -1) for chunk in chunks])
+
+
+def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str, Int8]:
+    """Return every layer's output (n, *layer shape), after its tail, by layer name."""
+    results: dict[str, Int8] = {}
+    for node in graph.nodes:
+        sources = [results[i] for i in node.inputs]
+        decs = [graph.by_name[i].dec for i in node.inputs]
+        if isinstance(node.op, QInput):
+            y = x
+        else:
+            y = _run(node, sources, decs[0], compat=compat)
+        y = y.reshape(len(x), *node.shape)
+        if node.tail is not None:
+            y = _activation(node.tail, y, _dec_before_tail(node, decs), compat=compat)
+        results[node.name] = y
+    return results
+
+
+def _dec_before_tail(node: QNode, decs: list[int]) -> int:
+    match node.op:
+        case QConv() as op:
+            return decs[0] + op.weight_dec[0] - op.output_shift[0]
+        case QDense() as op:
+            return decs[0] + op.weight_dec - op.output_shift
+        case _:
+            return node.dec
+
+
+def _image(x: Int8) -> Int8:
+    return x.reshape(len(x), *shape3d(x.shape[1:]))
+
+
+def _sat8(value: Int64) -> Int8:
+    return np.clip(value, -128, 127).astype(np.int8)
+
+
+def _round(shift: int | Int64) -> Int64:
+    return (np.int64(1) << np.asarray(shift, dtype=np.int64)) >> 1
+
+
+def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:  # noqa: PLR0912
+    x = sources[0]
+    match node.op:
+        case QConv() as op:
+            return _conv(op, _image(x), node.shape, compat=compat)
+        case QDense() as op:
+            return _dense(op, x.reshape(len(x), -1), compat=compat)
+        case QActivation() as op:
+            return _activation(op, x, dec, compat=compat)
+        case Pool() as op:
+            return _pool(op, _image(x), node.shape, compat=compat)
+        case GlobalPool() as op:
+            image = _image(x).astype(np.int64)
+            if op.kind is PoolKind.MAX:
+                return image.max(axis=(1, 2)).astype(np.int8)
+            cells = np.int64(image.shape[1] * image.shape[2])
+            return _divide(image.sum(axis=(1, 2)), _divisor(cells, op.output_shift))
+        case ZeroPadding() as op:
+            top, bottom, left, right = op.border
+            return np.pad(_image(x), ((0, 0), (top, bottom), (left, right), (0, 0)))
+        case Cropping() as op:
+            top, bottom, left, right = op.border
+            image = _image(x)
+            return image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
+        case UpSample() as op:
+            return _image(x).repeat(op.factor[0], axis=1).repeat(op.factor[1], axis=2)
+        case Softmax():
+            return _softmax(x.reshape(len(x), -1))
+        case Concat() as op:
+            return np.concatenate(sources, axis=op.axis + 1)
+        case Merge() as op:
+            return _merge(op, sources)
+        case Reshape() | Flatten() | QOutput():
+            return x
+        case _:
+            raise ModelError(f"{node.name}: {type(node.op).__name__} cannot be executed")
+
+
+def _finish(products: npt.NDArray[np.float64], bias: Int64, shift: int | Int64) -> Int8:
+    return _sat8((products.astype(np.int64) + bias + _round(shift)) >> shift)
+
+
+def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
+    pad = same_pad(x.shape[1:], op.kernel, op.padding, op.stride, op.dilation, compat=compat)
+    # float64 products and sums of int8 are exact far beyond NNoM's 32-bit accumulators
+    view = windows(
+        x.astype(np.float64), op.kernel, op.stride, op.dilation, pad, (shape[0], shape[1])
+    )
+    weight = op.weight.astype(np.float64)
+    if op.depthwise:
+        products = np.einsum("nijabc,abcm->nijcm", view, weight, optimize=True)
+        products = products.reshape(*products.shape[:3], -1)
+    else:
+        products = np.tensordot(view, weight, axes=((3, 4, 5), (1, 2, 3)))
+    shift = np.array(op.output_shift, dtype=np.int64)
+    bias = np.int64(0) if op.bias is None else op.bias.astype(np.int64) << np.array(op.bias_shift)
+    return _finish(products, np.asarray(bias), shift)
+
+
+def _dense(op: QDense, x: Int8, *, compat: bool) -> Int8:
+    products = x.astype(np.float64) @ op.weight.T.astype(np.float64)
+    if op.bias is None:
+        return _finish(products, np.asarray(np.int64(0)), op.output_shift)
+    bias = op.bias.astype(np.int64)
+    units = len(bias)
+    if compat and units % 4:
+        # Q-11: the rows left over after groups of four start again at bias[0]
+        bias = np.concatenate([bias[: units - units % 4], bias[: units % 4]])
+    return _finish(products, bias << op.bias_shift, op.output_shift)
+
+
+def _divisor(cells: Int64, shift: int) -> Int64:
+    """Return what an average divides by; a shift that leaves nothing leaves the sum."""
+    return np.maximum(cells >> min(shift, 31), 1)
+
+
+def _divide(total: Int64, count: Int64) -> Int8:
+    """Divide toward zero, as C does; the result is cut to eight bits."""
+    return (np.sign(total) * (np.abs(total) // count)).astype(np.int8)
+
+
+def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
+    pad = same_pad(x.shape[1:], op.size, op.padding, op.stride, compat=compat)
+    out = (shape[0], shape[1])
+    if op.kind is PoolKind.MAX:
+        view = windows(x, op.size, op.stride, (1, 1), pad, out, fill=-128)
+        return cast(Int8, view.max(axis=(3, 4)))
+    ones = np.ones((1, *x.shape[1:3], 1), dtype=np.int64)
+    sums = windows(x.astype(np.int64), op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
+    counts = windows(ones, op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
+    return _divide(sums, _divisor(counts, op.output_shift))
+
+
+def _merge(op: Merge, sources: list[Int8]) -> Int8:
+    total = sources[0].astype(np.int64)
+    for source in sources[1:]:
+        other = source.astype(np.int64)
+        match op.kind:
+            case MergeKind.ADD:
+                total = total + other
+            case MergeKind.SUB:
+                total = total - other
+            case MergeKind.MULT:
+                total = (total * other).astype(np.int32).astype(np.int64)  # 32 bits, wrapping
+    return _sat8((total + _round(op.output_shift)) >> op.output_shift)
+
+
+def _softmax(x: Int8) -> Int8:
+    values = x.astype(np.int64)
+    base = values.max(axis=1, keepdims=True) - 8
+    counted = values > base
+    powers = np.where(counted, np.int64(1) << np.where(counted, values - base, 0), 0)
+    quotient = 0x100000 // powers.sum(axis=1, keepdims=True)
+    return _sat8(np.where(counted, quotient >> (13 + base - values).clip(0, 31), 0))
+
+
+def _activation(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:
+    match op.kind:
+        case ActivationKind.RELU:
+            return np.maximum(x, 0)
+        case ActivationKind.LEAKY_RELU:
+            scaled = _times_slope(x.astype(np.int64), _q7(op.negative_slope, 7))
+            return np.where(x < 0, scaled, x)
+        case ActivationKind.ADV_RELU:
+            return _adv_relu(op, x, dec, compat=compat)
+        case ActivationKind.TANH:
+            return _look_up(np.tanh, x, op.dec, compat=compat)
+        case ActivationKind.SIGMOID:
+            return _look_up(lambda v: 1 / (1 + np.exp(-v)), x, op.dec, compat=compat)
+        case ActivationKind.HARD_TANH:
+            return _hard_tanh(x, op.dec)
+        case ActivationKind.HARD_SIGMOID:
+            return _hard_sigmoid(x, op.dec)
+
+
+def _q7(value: float, dec: int) -> int:
+    """Return value * 2^dec as the C library stores it: float32, toward zero, saturated."""
+    return int(np.clip(np.trunc(np.float32(value) * np.float32(2.0) ** dec), -128, 127))
+
+
+def _times_slope(x: Int64, slope: int) -> Int8:
+    product = x * slope
+    return (np.sign(product) * (np.abs(product) // 128)).astype(np.int8)
+
+
+def _adv_relu(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:
+    scale = 7 - dec if compat else dec  # Q-06: NNoM scales by the integer bits
+    limit = 127 if op.max_value is None else _q7(op.max_value, scale)
+    threshold = _q7(op.threshold, scale)
+    clipped = np.minimum(x, limit).astype(np.int64)
+    below = _times_slope(clipped - threshold, _q7(op.negative_slope, 7))
+    return np.where(clipped < threshold, below, clipped).astype(np.int8)
+
+
+def _look_up(function: np.ufunc | object, x: Int8, dec: int, *, compat: bool) -> Int8:
+    steps = (np.arange(256) ^ 128) - 128.0
+    values = cast(np.ufunc, function)(steps / 16)
+    table = np.clip(np.floor(values * 128 + 0.5), -128, 127).astype(np.int8)
+    index = x.astype(np.int64)
+    if compat:
+        int_bits = (7 - (dec & 0xFF)) & 0xFF  # Q-15: kept in a byte
+        if int_bits > 3:
+            return np.where(x > 0, table[127], np.where(x < 0, table[128], 0)).astype(np.int8)
+    else:
+        int_bits = 7 - dec
+    if int_bits > 3:
+        index = np.clip(index << min(int_bits - 3, 9), -128, 127)
+    else:
+        index = index >> min(3 - int_bits, 7)
+    return cast(Int8, table[index & 0xFF])
+
+
+def _hard_sigmoid(x: Int8, dec: int) -> Int8:
+    limit = 256 if dec > 7 else int(2.5 * (1 << dec) - 1)
+    value = x.astype(np.int64)
+    middle = ((value * 26) >> min(dec, 15)) + 64
+    return np.where(value <= -limit, 0, np.where(value >= limit, 127, middle)).astype(np.int8)
+
+
+def _hard_tanh(x: Int8, dec: int) -> Int8:
+    if dec == 7:
+        return x
+    limit = 256 if dec > 7 else 1 << dec
+    value = x.astype(np.int64)
+    middle = value << (7 - dec) if dec < 7 else value >> min(dec - 7, 7)
+    return np.where(value <= -limit, -128, np.where(value >= limit, 127, middle)).astype(np.int8)

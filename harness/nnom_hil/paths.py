@@ -1,0 +1,52 @@
+"""Where the firmware, boards, templates, caches and reports are. Looks only; creates nothing."""
+
+import os
+from pathlib import Path
+
+from nnom_hil.errors import EnvironmentTrouble
+
+__all__ = ["boards_dir", "cache_dir", "firmware_dir", "runs_dir", "templates_dir"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(name: str) -> Path:
+    """Return a folder of the checkout, or its copy inside an installed wheel."""
+    checkout = _PACKAGE.parents[1] / name
+    for candidate in (checkout, _PACKAGE / "_data" / name):
+        if candidate.is_dir():
+            return candidate
+    raise EnvironmentTrouble(
+        f"{checkout}: folder not found; this installation is incomplete, reinstall nnom-hil"
+    )
+
+
+def firmware_dir() -> Path:
+    """Return the folder of the C sources."""
+    return _shipped("firmware")
+
+
+def boards_dir() -> Path:
+    """Return the folder of the shipped board files."""
+    return _shipped("boards")
+
+
+def templates_dir() -> Path:
+    """Return the folder of the report templates."""
+    return _shipped("reports/templates")
+
+
+def cache_dir() -> Path:
+    """Return the folder for conversions and builds: $NNOM_HIL_CACHE or the user's cache."""
+    if configured := os.environ.get("NNOM_HIL_CACHE"):
+        return Path(configured)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("nnom-hil")
+
+
+def runs_dir() -> Path:
+    """Return the folder of run records: reports/runs of the checkout, else of this directory."""
+    checkout = _PACKAGE.parents[1]
+    root = checkout if (checkout / "reports").is_dir() else Path.cwd()
+    return root / "reports" / "runs"

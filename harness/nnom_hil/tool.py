@@ -1,0 +1,74 @@
+"""External programs: list arguments, a deadline, captured output, no shell."""
+
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import ToolError
+
+__all__ = ["PACKAGES", "find_tool", "run_tool"]
+
+LOG = logging.getLogger(__name__)
+
+PACKAGES = {
+    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-size": "apt-get install binutils-arm-none-eabi",
+    "cmake": "pip install cmake",
+    "ninja": "pip install ninja",
+    "qemu-system-arm": "apt-get install qemu-system-arm",
+}
+"""How to get each program, on Debian and Ubuntu."""
+
+
+def find_tool(name: str) -> Path:
+    """Return the program's path; raises ToolError, with the remedy, when it is missing.
+
+    Programs that came as wheels stand beside the Python interpreter, which PATH may not name.
+    """
+    import sys
+
+    found = shutil.which(name) or shutil.which(name, path=os.path.dirname(sys.executable))
+    if found is None:
+        remedy = PACKAGES.get(name, "install it and put it on PATH")
+        raise ToolError(f"{name}: program not found; try: {remedy} (or: make setup)")
+    return Path(found)
+
+
+def run_tool(
+    argv: Sequence[str | Path],
+    *,
+    deadline: Deadline,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program to its end and return what it printed to both outputs.
+
+    Raises ToolError if it is missing, fails or outlives the deadline; the error keeps the output.
+    """
+    command = [str(find_tool(str(argv[0]))), *(str(arg) for arg in argv[1:])]
+    LOG.debug("run %s", command)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=max(deadline.remaining_s, 0.1),
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        output = exc.stdout.decode(errors="replace") if isinstance(exc.stdout, bytes) else ""
+        raise ToolError(
+            f"{argv[0]}: not finished after {exc.timeout:.0f} s", output=output
+        ) from exc
+    if done.returncode != 0:
+        raise ToolError(f"{argv[0]}: failed with exit code {done.returncode}", output=done.stdout)
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Bundled models and data sets, and loaders for the user's own."""

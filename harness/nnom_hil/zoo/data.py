@@ -1,0 +1,121 @@
+"""Test vectors with labels: the bundled digits, and .npz files of the user's."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.errors import DataError
+
+__all__ = ["DataSet", "load_digits", "load_npz"]
+
+TEST_IMAGES = 360
+SIDE = 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """Float inputs as the model takes them.
+
+    x: (n, *input shape); y: (n,) class indices, or None where the data has no labels.
+    x_calibration: inputs to choose number formats by.
+    """
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.int64] | None
+    x_calibration: npt.NDArray[np.float32]
+
+
+def _resize(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return images (n, 8, 8) as (n, 28, 28, 1), bilinear with aligned corners."""
+    source = images.shape[1]
+    position = np.linspace(0, source - 1, SIDE)
+    low = np.minimum(position.astype(int), source - 2)
+    matrix = np.zeros((SIDE, source))
+    matrix[np.arange(SIDE), low] = 1 - (position - low)
+    matrix[np.arange(SIDE), low + 1] = position - low
+    return (matrix @ images @ matrix.T)[..., np.newaxis].astype(np.float32)
+
+
+def load_digits_split() -> tuple[DataSet, npt.NDArray[np.int64]]:
+    """Return the digits, and the labels of the training images in x_calibration.
+
+    1797 handwritten digits of scikit-learn, values 0 to 1; 360 of them are for testing only.
+    """
+    from sklearn.datasets import load_digits as bundled
+    from sklearn.model_selection import train_test_split
+
+    digits = bundled()
+    images = _resize(digits.images / 16.0)
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, digits.target, test_size=TEST_IMAGES, random_state=0, stratify=digits.target
+    )
+    return DataSet(x=x_test, y=y_test.astype(np.int64), x_calibration=x_train), y_train
+
+
+def load_digits() -> DataSet:
+    """Return the digits test set, with the training images for calibration."""
+    return load_digits_split()[0]
+
+
+def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
+    """Read the user's vectors: arrays `x` (or `x_test`), optionally `y` (or `y_test`), `x_calib`.
+
+    y may be class indices (n,) or one-hot (n, classes). Raises DataError naming file, array and
+    what is wrong.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as npz:
+            arrays = {key: npz[key] for key in npz.files}
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise DataError(
+            f"{path}: cannot be read as .npz: {reason}; write it with numpy.savez(path, x=..., y=...)"
+        ) from exc
+    x = _pick(arrays, ("x", "x_test"))
+    if x is None:
+        raise DataError(f"{path}: no array 'x' or 'x_test'; it has {sorted(arrays) or 'none'}")
+    x = _inputs(path, "x", x, input_shape)
+    y = _pick(arrays, ("y", "y_test"))
+    calibration = arrays.get("x_calib")
+    return DataSet(
+        x=x,
+        y=None if y is None else _labels(path, y, len(x)),
+        x_calibration=x if calibration is None else _inputs(path, "x_calib", calibration, input_shape),
+    )
+
+
+def _pick(
+    arrays: dict[str, npt.NDArray[np.generic]], names: tuple[str, ...]
+) -> npt.NDArray[np.generic] | None:
+    return next((arrays[name] for name in names if name in arrays), None)
+
+
+def _inputs(
+    path: Path, name: str, x: npt.NDArray[np.generic], shape: tuple[int, ...]
+) -> npt.NDArray[np.float32]:
+    if x.shape[1:] != shape or x.ndim == 0 or len(x) == 0:
+        raise DataError(
+            f"{path}: array {name!r} has shape {x.shape}; the model takes (n, {str(shape)[1:-1]}) "
+            "with n >= 1"
+        )
+    if x.dtype.kind not in "fiub":
+        raise DataError(f"{path}: array {name!r} has type {x.dtype}; numbers are needed")
+    values = x.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: array {name!r} holds NaN or infinity")
+    return values
+
+
+def _labels(path: Path, y: npt.NDArray[np.generic], n: int) -> npt.NDArray[np.int64]:
+    if y.ndim == 2 and y.shape[1] > 1:
+        y = y.argmax(axis=1)
+    y = y.reshape(-1)
+    if len(y) != n or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
+        raise DataError(
+            f"{path}: array 'y' must hold {n} class indices or one-hot rows, "
+            f"has shape {y.shape} and type {y.dtype}"
+        )
+    return y.astype(np.int64)

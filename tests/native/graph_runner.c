@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Runs network descriptions from standard input through the public API, so that any model can be
+ * tried without compiling it. One description:
+ *
+ *   graph LAYERS
+ *   KIND N_INPUTS INPUT... PARAMETERS...      one line a layer, inputs are indices
+ *   tail LAYER KIND PARAMETERS...             an activation attached to a layer
+ *   run VALUES...                             prints "out INDEX : VALUES" for every layer
+ *   end
+ *
+ * Numbers are decimal; arrays are written as their length and values, -1 for none. */
+#include "layers/nnom_baselayer.h"
+#include "nnom.h"
+
+#define MAX_LAYERS 64
+#define MAX_ALLOCATIONS 2048
+
+static void *pool[MAX_ALLOCATIONS];
+static size_t pool_used;
+
+/* memory that lives as long as one description */
+static void *keep(size_t size)
+{
+    void *p = calloc(1, size);
+    if (p == NULL || pool_used == MAX_ALLOCATIONS) {
+        abort();
+    }
+    return pool[pool_used++] = p;
+}
+
+static long number(void)
+{
+    long value;
+    if (scanf("%ld", &value) != 1) {
+        fprintf(stderr, "a number was expected\n");
+        exit(2);
+    }
+    return value;
+}
+
+static float real(void)
+{
+    double value;
+    if (scanf("%lf", &value) != 1) {
+        fprintf(stderr, "a real number was expected\n");
+        exit(2);
+    }
+    return (float)value;
+}
+
+static int8_t *bytes(void)
+{
+    const long n = number();
+    if (n < 0) {
+        return NULL;
+    }
+    int8_t *data = keep((size_t)n + 1);
+    for (long i = 0; i < n; i++) {
+        data[i] = (int8_t)number();
+    }
+    return data;
+}
+
+static int32_t *ints(void)
+{
+    const long n = number();
+    int32_t *data = keep((size_t)n * sizeof(int32_t) + sizeof(int32_t));
+    for (long i = 0; i < n; i++) {
+        data[i] = (int32_t)number();
+    }
+    return data;
+}
+
+static nnom_shape_data_t *dims(uint8_t *count)
+{
+    const long n = number();
+    nnom_shape_data_t *data = keep((size_t)n * sizeof(nnom_shape_data_t) + 1);
+    for (long i = 0; i < n; i++) {
+        data[i] = (nnom_shape_data_t)number();
+    }
+    *count = (uint8_t)n;
+    return data;
+}
+
+static nnom_tensor_t *tensor(void)
+{
+    nnom_tensor_t *t = keep(sizeof(*t));
+    t->dim = dims(&t->num_dim);
+    t->qtype = number() ? NNOM_QTYPE_PER_AXIS : NNOM_QTYPE_PER_TENSOR;
+    t->q_dec = ints();
+    t->q_offset = keep(sizeof(int32_t));
+    t->bitwidth = 8;
+    t->p_data = bytes();
+    return t;
+}
+
+static void pair(int8_t out[2])
+{
+    out[0] = (int8_t)number();
+    out[1] = (int8_t)number();
+}
+
+static nnom_border_t read_border(void)
+{
+    const size_t t = (size_t)number(), b = (size_t)number(), l = (size_t)number();
+    return border(t, b, l, (size_t)number());
+}
+
+static nnom_activation_t *activation(void)
+{
+    char kind[32];
+    if (scanf("%31s", kind) != 1) {
+        exit(2);
+    }
+    const int32_t dec = (int32_t)number();
+    const float slope = real(), max = real(), threshold = real();
+    if (strcmp(kind, "relu") == 0) return act_relu();
+    if (strcmp(kind, "leaky_relu") == 0) return act_leaky_relu(slope);
+    if (strcmp(kind, "adv_relu") == 0) return act_adv_relu(slope, max, threshold);
+    if (strcmp(kind, "tanh") == 0) return act_tanh(dec);
+    if (strcmp(kind, "sigmoid") == 0) return act_sigmoid(dec);
+    if (strcmp(kind, "hard_tanh") == 0) return act_hard_tanh(dec);
+    if (strcmp(kind, "hard_sigmoid") == 0) return act_hard_sigmoid(dec);
+    exit(2);
+}
+
+static nnom_layer_t *convolution(bool depthwise)
+{
+    nnom_conv2d_config_t *c = keep(sizeof(*c));
+    c->weight = tensor();
+    c->bias = tensor();
+    c->output_shift = ints();
+    c->bias_shift = ints();
+    c->filter_size = (uint32_t)number();
+    pair(c->kernel_size);
+    pair(c->stride_size);
+    pair(c->dilation_size);
+    c->padding_type = number() ? PADDING_SAME : PADDING_VALID;
+    return depthwise ? dw_conv2d_s(c) : conv2d_s(c);
+}
+
+static nnom_layer_t *dense(void)
+{
+    nnom_dense_config_t *c = keep(sizeof(*c));
+    c->weight = tensor();
+    c->bias = tensor();
+    c->output_shift = ints();
+    c->bias_shift = ints();
+    return dense_s(c);
+}
+
+static nnom_layer_t *pool_layer(bool average)
+{
+    nnom_pool_config_t *c = keep(sizeof(*c));
+    c->num_dim = (int8_t)number();
+    pair(c->kernel_size);
+    pair(c->stride_size);
+    c->padding_type = number() ? PADDING_SAME : PADDING_VALID;
+    c->output_shift = (int16_t)number();
+    return average ? avgpool_s(c) : maxpool_s(c);
+}
+
+static nnom_global_pool_config_t *global_pool(void)
+{
+    nnom_global_pool_config_t *c = keep(sizeof(*c));
+    c->output_shift = (int16_t)number();
+    return c;
+}
+
+static nnom_layer_t *layer_of(const char *kind, int8_t *input, int8_t *output)
+{
+    if (strcmp(kind, "input") == 0) {
+        nnom_io_config_t *c = keep(sizeof(*c));
+        c->tensor = keep(sizeof(nnom_tensor_t));
+        c->tensor->dim = dims(&c->tensor->num_dim);
+        c->tensor->q_dec = ints();
+        c->tensor->p_data = input;
+        return input_s(c);
+    }
+    if (strcmp(kind, "output") == 0) {
+        nnom_io_config_t *c = keep(sizeof(*c));
+        c->tensor = keep(sizeof(nnom_tensor_t));
+        c->tensor->dim = dims(&c->tensor->num_dim);
+        c->tensor->q_dec = ints();
+        c->tensor->p_data = output;
+        return output_s(c);
+    }
+    if (strcmp(kind, "conv2d") == 0) return convolution(false);
+    if (strcmp(kind, "dw_conv2d") == 0) return convolution(true);
+    if (strcmp(kind, "dense") == 0) return dense();
+    if (strcmp(kind, "maxpool") == 0) return pool_layer(false);
+    if (strcmp(kind, "avgpool") == 0) return pool_layer(true);
+    if (strcmp(kind, "global_maxpool") == 0) return global_maxpool_s(global_pool());
+    if (strcmp(kind, "global_avgpool") == 0) return global_avgpool_s(global_pool());
+    if (strcmp(kind, "zero_padding") == 0) return ZeroPadding(read_border());
+    if (strcmp(kind, "cropping") == 0) return Cropping(read_border());
+    if (strcmp(kind, "upsample") == 0) {
+        const size_t h = (size_t)number();
+        return UpSample(kernel(h, (size_t)number()));
+    }
+    if (strcmp(kind, "reshape") == 0) {
+        nnom_reshape_config_t *c = keep(sizeof(*c));
+        c->dim = dims(&c->num_dim);
+        return reshape_s(c);
+    }
+    if (strcmp(kind, "flatten") == 0) return Flatten();
+    if (strcmp(kind, "softmax") == 0) return Softmax();
+    if (strcmp(kind, "concat") == 0) return Concat((int8_t)number());
+    if (strcmp(kind, "add") == 0) return Add((int16_t)number());
+    if (strcmp(kind, "sub") == 0) return Sub((int16_t)number());
+    if (strcmp(kind, "mult") == 0) return Mult((int16_t)number());
+    if (strcmp(kind, "activation") == 0) return Activation(activation());
+    if (strcmp(kind, "base") == 0) return BaseLayer();
+    fprintf(stderr, "unknown layer kind %s\n", kind);
+    exit(2);
+}
+
+static nnom_layer_t *layers[MAX_LAYERS];
+
+static nnom_status_t print_layer(nnom_model_t *m, nnom_layer_t *layer)
+{
+    (void)m;
+    for (int i = 0; i < MAX_LAYERS; i++) {
+        if (layers[i] == layer) {
+            const int8_t *data = layer->out->tensor->p_data;
+            fprintf(stderr, "out %d :", i);
+            for (size_t k = 0; k < tensor_size(layer->out->tensor); k++) {
+                fprintf(stderr, " %d", data[k]);
+            }
+            fprintf(stderr, "\n");
+        }
+    }
+    return NN_SUCCESS;
+}
+
+static void describe(int count)
+{
+    static int8_t input[1 << 18], output[1 << 18];
+    nnom_model_t model;
+    char word[32];
+
+    memset(layers, 0, sizeof(layers));
+    new_model(&model);
+    for (int i = 0; i < count; i++) {
+        int inputs[8];
+        if (scanf("%31s", word) != 1) {
+            exit(2);
+        }
+        const int n = (int)number();
+        for (int k = 0; k < n; k++) {
+            inputs[k] = (int)number();
+        }
+        layers[i] = layer_of(word, input, output);
+        for (int k = 0; k < n; k++) {
+            model.hook(layers[i], layers[inputs[k]]);
+        }
+    }
+    nnom_status_t status = NN_MORE_TODO;
+    while (scanf("%31s", word) == 1 && strcmp(word, "end") != 0) {
+        if (strcmp(word, "tail") == 0) {
+            const int target = (int)number();
+            model.active(activation(), layers[target]);
+            continue;
+        }
+        if (status == NN_MORE_TODO) {
+            status = model_compile(&model, layers[0], layers[count - 1]);
+            model_set_callback(&model, print_layer);
+            fprintf(stderr, "compiled %d\n", status);
+        }
+        const long n = number();
+        for (long i = 0; i < n; i++) {
+            input[i] = (int8_t)number();
+        }
+        fprintf(stderr, "ran %d\n", model_run(&model));
+    }
+    model_delete(&model);
+    while (pool_used > 0) {
+        free(pool[--pool_used]);
+    }
+}
+
+int main(void)
+{
+    int count;
+    while (scanf(" graph %d", &count) == 1) {
+        if (count < 1 || count > MAX_LAYERS) {
+            return 2;
+        }
+        describe(count);
+        fprintf(stderr, "done\n");
+    }
+    return 0;
+}

@@ -1,0 +1,215 @@
+"""Quantised graphs run by the C library on this machine, under AddressSanitizer and UBSan."""
+
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.codegen.weights import interleave_dense
+from nnom_hil.model.graph import (
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Padding,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Int8,
+    Merge,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+    QOutput,
+)
+
+ROOT = Path(__file__).parents[2]
+NNOM = ROOT / "firmware" / "nnom"
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def build_native(
+    main: Path, out: Path, *flags: str, warnings: bool = True, sources: Path = NNOM / "src"
+) -> Path:
+    """Compile a C program with the whole library, as its users do: three globs, two folders."""
+    files = [str(p) for d in ("core", "layers", "backends") for p in sorted((sources / d).glob("*.c"))]
+    command = ["cc", "-std=c99", "-g", "-O1", *SANITIZERS, *(WARNINGS if warnings else []), *flags]
+    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *files, "-lm", "-o", str(out)]
+    subprocess.run(command, check=True)
+    return out
+
+
+@dataclass(frozen=True)
+class NativeRun:
+    """What one graph did: the console text, and every layer's output (runs, elements) by name."""
+
+    text: str
+    compile_status: int
+    order: tuple[str, ...]
+    layers: dict[str, Int8]
+
+
+class Runner:
+    """tests/native/graph_runner.c, built in one of the two behaviours."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    @classmethod
+    def build(cls, folder: Path, *, compat: bool) -> "Runner":
+        main = ROOT / "tests" / "native" / "graph_runner.c"
+        out = folder / f"graph_runner_{int(compat)}"
+        # the runner reads numbers of its own making, so its conversions need no ceremony
+        return cls(build_native(main, out, f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion"))
+
+    def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[NativeRun]:
+        script = "".join(describe(graph, x) for graph, x in graphs)
+        done = subprocess.run(
+            [self._program], input=script, capture_output=True, text=True, check=False, timeout=280
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"graph_runner failed ({done.returncode}):\n{done.stderr[-3000:]}")
+        texts = done.stdout.split("NNoM version")[1:]
+        results = done.stderr.split("done\n")[:-1]
+        assert len(results) == len(graphs)
+        return [
+            _parse(graph, "NNoM version" + text, result)
+            for (graph, _), text, result in zip(graphs, texts, results, strict=True)
+        ]
+
+
+def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
+    names = [node.name for node in graph.nodes]
+    outputs: dict[str, list[list[int]]] = {}
+    status = 1
+    for line in result.splitlines():
+        words = line.split()
+        if words[0] == "compiled":
+            status = int(words[1])
+        elif words[0] == "out":
+            outputs.setdefault(names[int(words[1])], []).append([int(w) for w in words[3:]])
+    layers = {name: np.array(rows, dtype=np.int8) for name, rows in outputs.items()}
+    return NativeRun(text=text, compile_status=status, order=tuple(outputs), layers=layers)
+
+
+def describe(graph: QGraph, x: Int8) -> str:
+    """Return the graph and its runs in graph_runner's language."""
+    index = {node.name: i for i, node in enumerate(graph.nodes)}
+    lines = [f"graph {len(graph.nodes)}"]
+    for node in graph.nodes:
+        kind, parameters = _layer(graph, node)
+        inputs = " ".join(str(index[i]) for i in node.inputs)
+        lines.append(f"{kind} {len(node.inputs)} {inputs} {parameters}")
+    lines += [
+        f"tail {index[node.name]} {_activation(node.tail)}" for node in graph.nodes if node.tail
+    ]
+    lines += [f"run {_array(row)}" for row in x]
+    return "\n".join([*lines, "end", ""])
+
+
+def _array(values: npt.ArrayLike | None) -> str:
+    if values is None:
+        return "-1"
+    flat = np.ravel(values)
+    return f"{len(flat)} " + " ".join(map(str, flat.tolist()))
+
+
+def _tensor(shape: tuple[int, ...], dec: tuple[int, ...], data: Int8 | None) -> str:
+    return f"{_array(shape)} {int(len(dec) > 1)} {_array(dec)} {_array(data)}"
+
+
+def _activation(op: QActivation) -> str:
+    maximum = "inf" if op.max_value is None else repr(op.max_value)
+    return f"{op.kind.value} {op.dec} {op.negative_slope!r} {maximum} {op.threshold!r}"
+
+
+def _pair(a: int, b: int) -> str:
+    return f"{a} {b}"
+
+
+def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:  # noqa: PLR0912
+    match node.op:
+        case QInput() as op:
+            return "input", f"{_array(op.shape)} 1 {op.dec}"
+        case QOutput():
+            return "output", f"{_array(node.shape)} 1 {node.dec}"
+        case QConv() as op:
+            (kh, kw), (sh, sw), (dh, dw) = op.kernel, op.stride, op.dilation
+            if op.depthwise:
+                shape, filters = op.weight.shape, op.weight.shape[3]
+            else:
+                f, _, _, c = op.weight.shape
+                shape, filters = (kh, kw, c, f), f
+            if op.dims == 1:
+                shape = shape[1:]
+                kh, kw, sh, sw, dh, dw = kw, 0, sw, 0, dw, 0
+            return (
+                "dw_conv2d" if op.depthwise else "conv2d",
+                " ".join(
+                    [
+                        _tensor(shape, op.weight_dec, op.weight),
+                        _tensor((op.channels_out,), op.bias_dec, op.bias),
+                        _array(op.output_shift),
+                        _array(op.bias_shift),
+                        str(filters),
+                        _pair(kh, kw),
+                        _pair(sh, sw),
+                        _pair(dh, dw),
+                        str(int(op.padding is Padding.SAME)),
+                    ]
+                ),
+            )
+        case QDense() as op:
+            units, inputs = op.weight.shape
+            return "dense", " ".join(
+                [
+                    _tensor((inputs, units), (op.weight_dec,), interleave_dense(op.weight)),
+                    _tensor((units,), (op.bias_dec,), op.bias),
+                    _array([op.output_shift]),
+                    _array([op.bias_shift]),
+                ]
+            )
+        case Pool() as op:
+            (kh, kw), (sh, sw) = op.size, op.stride
+            if op.dims == 1:
+                kh, kw, sh, sw = kw, 0, sw, 0
+            same = int(op.padding is Padding.SAME)
+            kind = "maxpool" if op.kind is PoolKind.MAX else "avgpool"
+            return kind, f"{op.dims} {kh} {kw} {sh} {sw} {same} {op.output_shift}"
+        case GlobalPool() as op:
+            return f"global_{op.kind.value}pool", str(op.output_shift)
+        case ZeroPadding() as op:
+            return "zero_padding", " ".join(map(str, op.border))
+        case Cropping() as op:
+            return "cropping", " ".join(map(str, op.border))
+        case UpSample() as op:
+            return "upsample", _pair(*op.factor)
+        case Reshape() as op:
+            return "reshape", _array(op.shape)
+        case Flatten():
+            return "flatten", ""
+        case Softmax():
+            return "softmax", ""
+        case Concat() as op:
+            return "concat", str(op.axis - len(node.shape))
+        case Merge() as op:
+            return op.kind.value, str(op.output_shift)
+        case QActivation() as op:
+            return "activation", _activation(op)
+
+
+@cache
+def shared_runner(folder: Path, compat: bool) -> Runner:
+    return Runner.build(folder, compat=compat)
