@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the agent and the application need from a board. */
+#ifndef PLATFORM_H
+#define PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Console: one UART for text and frames. Received bytes are buffered by interrupt. */
+void console_init(void);
+void console_write(const uint8_t *data, size_t len);
+/* The next received byte; false when there is none. */
+bool console_read(uint8_t *byte);
+/* Sleeps until something was received; returns at once if it already was. */
+void console_wait(void);
+/* Bytes lost because the buffer was full. */
+uint32_t console_overruns(void);
+
+/* Time in core clock ticks, since ticks_init(). */
+void ticks_init(void);
+uint64_t ticks_now(void);
+/* Starts again at 0 with a fixed phase, so that equal work measures equal. */
+void ticks_restart(void);
+
+/* The clock of nnom_port.h; it remembers the two latest readings. */
+uint32_t port_us(void);
+uint32_t port_ms(void);
+/* Ticks between the two latest port_us() readings: after a layer ran, what it took. */
+uint32_t port_last_span(void);
+
+/* Bytes of RAM in use: the heap's largest extent, the stack's deepest. */
+uint32_t memory_heap_used(void);
+uint32_t memory_stack_used(void);
+
+uint32_t platform_cpuid(void);
+_Noreturn void platform_reset(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Time from SysTick on the core clock: 24 bits in hardware, the rest counted by its interrupt. */
+#include "config.h"
+#include "platform/interrupts.h"
+#include "platform/platform.h"
+#include "platform/registers.h"
+
+#define RELOAD 0x00FFFFFFu
+#define PERIOD (RELOAD + 1u)
+
+static volatile uint32_t wraps;
+static uint64_t latest, before_latest;
+
+void systick_handler(void)
+{
+    wraps++;
+}
+
+void ticks_init(void)
+{
+    reg_write(SYST_RVR, RELOAD);
+    ticks_restart();
+}
+
+void ticks_restart(void)
+{
+    reg_write(SYST_CSR, 0);
+    reg_write(SYST_CVR, 0); /* any write clears it, and a pending wrap with it */
+    wraps = 0;
+    reg_write(SYST_CSR, 7u); /* enable, interrupt, core clock */
+    /* the first tick loads the counter; before it CVR reads 0, which is no time */
+    while (reg_read(SYST_CVR) == 0u) {
+    }
+}
+
+uint64_t ticks_now(void)
+{
+    uint32_t high, low;
+    do { /* until no wrap fell between the two reads */
+        high = wraps;
+        low = RELOAD - reg_read(SYST_CVR);
+    } while (high != wraps);
+    return (uint64_t)high * PERIOD + low;
+}
+
+uint32_t port_us(void)
+{
+    before_latest = latest;
+    latest = ticks_now();
+    return (uint32_t)(latest / (CONFIG_CORE_HZ / 1000000u));
+}
+
+uint32_t port_ms(void)
+{
+    return (uint32_t)(ticks_now() / (CONFIG_CORE_HZ / 1000u));
+}
+
+uint32_t port_last_span(void)
+{
+    return (uint32_t)(latest - before_latest);
+}

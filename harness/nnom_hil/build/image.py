@@ -1,0 +1,194 @@
+"""Builds one firmware image, or finds it in the cache; a model is just one more source file."""
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from nnom_hil.boards import Board
+from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import BoardError, BuildError, StoreError, ToolError
+from nnom_hil.files import digest, write_whole
+from nnom_hil.paths import cache_dir, firmware_dir
+from nnom_hil.tool import find_tool, run_tool
+
+__all__ = ["Image", "SectionSizes", "build_image"]
+
+_SCHEMA = "nnom-hil/image/1"
+_BUILD_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionSizes:
+    """Bytes of the image. flash: code, constants, initial data. static_ram: .data and .bss."""
+
+    flash: int
+    static_ram: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A built firmware. id: hash of everything that went into it; the target tells it in HELLO."""
+
+    id: str
+    elf: Path
+    sizes: SectionSizes
+    compiler: str
+    cached: bool
+
+
+def build_image(board: Board, weights_h: str, settings: FirmwareSettings) -> Image:
+    """Return the firmware for a board and a generated header.
+
+    Raises ToolError when a program is missing, BoardError when the board names a driver that does
+    not exist, and BuildError when the firmware does not compile or does not fit.
+    """
+    sources = firmware_dir()
+    _check_drivers(board, sources)
+    compiler = run_tool(["arm-none-eabi-gcc", "--version"], deadline=Deadline.after(20))
+    compiler = compiler.splitlines()[0]
+    template = (sources / "platform" / "link.ld.in").read_text()
+    generated = {
+        "weights.h": weights_h,
+        "config.h": config_h(board, settings, image_id=""),
+        "link.ld": linker_script(template, board),
+    }
+    image_id = digest(
+        _SCHEMA, compiler, cpu_flags(board), board.console.driver, board.time.driver,
+        _tree_digest(sources), *(part for item in sorted(generated.items()) for part in item),
+    )  # fmt: skip
+    generated["config.h"] = config_h(board, settings, image_id=image_id)
+    folder = cache_dir() / "images" / image_id[:32]
+    if (image := _cached(folder)) is not None:
+        return image
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if (image := _cached(folder)) is not None:
+                return image  # another process built it meanwhile
+            return _build(folder, board, generated, image_id, compiler)
+    except OSError as exc:
+        raise StoreError(
+            f"{folder}: cannot keep the image: {exc.strerror}; free space or set NNOM_HIL_CACHE"
+        ) from exc
+
+
+def _check_drivers(board: Board, sources: Path) -> None:
+    for kind, driver in (("uart", board.console.driver), ("time", board.time.driver)):
+        folder = sources / "platform" / kind
+        if not (folder / f"{driver}.c").is_file():
+            known = ", ".join(sorted(p.stem for p in folder.glob("*.c")))
+            table = "console" if kind == "uart" else "time"
+            raise BoardError(
+                f"board {board.name}: driver = {driver!r} in [{table}]: no such driver; "
+                f"known: {known}"
+            )
+
+
+def _tree_digest(sources: Path) -> str:
+    files = sorted(p for p in sources.rglob("*") if p.is_file())
+    return digest(
+        *(part for p in files for part in (p.relative_to(sources).as_posix(), p.read_bytes()))
+    )
+
+
+def _cached(folder: Path) -> Image | None:
+    try:
+        facts = json.loads((folder / "image.json").read_text())
+    except (OSError, ValueError):
+        return None
+    elf = folder / "firmware.elf"
+    if facts.get("schema") != _SCHEMA or not elf.is_file():
+        return None
+    return Image(
+        id=facts["id"],
+        elf=elf,
+        sizes=SectionSizes(**facts["sizes"]),
+        compiler=facts["compiler"],
+        cached=True,
+    )
+
+
+def _build(
+    folder: Path, board: Board, generated: dict[str, str], image_id: str, compiler: str
+) -> Image:
+    """Build in a temporary folder that becomes the cache entry when all is well."""
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
+    try:
+        for name, text in generated.items():
+            write_whole(work / "generated" / name, text)
+        _compile(work, board)
+        sizes = _sizes(work / "build" / "firmware.elf")
+        done = work / "done"
+        done.mkdir()
+        for name in ("firmware.elf", "firmware.map"):
+            shutil.move(work / "build" / name, done / name)
+        shutil.move(work / "generated", done / "generated")
+        facts = {"schema": _SCHEMA, "id": image_id, "compiler": compiler, "sizes": asdict(sizes)}
+        write_whole(done / "image.json", json.dumps(facts, sort_keys=True, indent=2) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        done.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Image(
+        id=image_id, elf=folder / "firmware.elf", sizes=sizes, compiler=compiler, cached=False
+    )
+
+
+def _compile(work: Path, board: Board) -> None:
+    deadline = Deadline.after(_BUILD_TIMEOUT_S)
+    sources = firmware_dir()
+    build = work / "build"
+    configure: list[str | Path] = [
+        "cmake", "-G", "Ninja", "-S", sources, "-B", build,
+        f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
+        f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
+        f"-DGENERATED_DIR={work / 'generated'}",
+        f"-DCPU_FLAGS={cpu_flags(board)}",
+        f"-DUART_DRIVER={board.console.driver}",
+        f"-DTIME_DRIVER={board.time.driver}",
+    ]  # fmt: skip
+    try:
+        run_tool(configure, deadline=deadline)
+        run_tool(["cmake", "--build", build], deadline=deadline)
+    except ToolError as exc:
+        raise _explain(exc, board) from exc
+
+
+def _explain(error: ToolError, board: Board) -> BuildError | ToolError:
+    """Return what the failure means for the user."""
+    memory = board.memory
+    if "program not found" in str(error):
+        return error
+    if overflow := re.search(r"region `(\w+)' overflowed by (\d+) bytes", error.output):
+        region = memory.flash if overflow[1] == "FLASH" else memory.ram
+        over = int(overflow[2])
+        return BuildError(
+            f"the model does not fit board {board.name}: {overflow[1].lower()} needs "
+            f"{region.length + over} bytes, the board has {region.length}; "
+            "use a smaller model or a board with more memory",
+            output=error.output,
+        )
+    if "RAM overflowed" in error.output:
+        return BuildError(
+            f"the model does not fit board {board.name}: no room is left for the heap in "
+            f"{memory.ram.length} bytes of ram; use a smaller model or a board with more memory",
+            output=error.output,
+        )
+    tail = "\n".join(error.output.strip().splitlines()[-20:])
+    return BuildError(f"the firmware does not compile: {error}\n{tail}", output=error.output)
+
+
+def _sizes(elf: Path) -> SectionSizes:
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        sections = [s for s in ELFFile(file).iter_sections() if s["sh_flags"] & 2]  # SHF_ALLOC
+        flash = sum(s["sh_size"] for s in sections if s["sh_type"] != "SHT_NOBITS")
+        ram = sum(s["sh_size"] for s in sections if s["sh_flags"] & 1)  # SHF_WRITE
+    return SectionSizes(flash=flash, static_ram=ram)

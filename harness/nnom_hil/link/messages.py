@@ -1,0 +1,207 @@
+"""The payloads of the link, as facts (docs/protocol.md has every byte)."""
+
+import struct
+from dataclasses import dataclass
+from typing import Self
+
+from nnom_hil.errors import LinkError
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "FaultReport",
+    "Hello",
+    "LayerTimes",
+    "PrintWhat",
+    "TargetStatus",
+    "TensorFormat",
+    "VectorResult",
+    "vector_body",
+]
+
+from enum import IntEnum
+
+PROTOCOL_VERSION = 1
+_NO_LABEL = 0xFFFF
+
+
+class PrintWhat(IntEnum):
+    """The tables that the target can print."""
+
+    MODEL_STAT = 0
+    IO_FORMAT = 1
+    PREDICTION_SUMMARY = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorFormat:
+    """Shape and fraction bits of a tensor on the target."""
+
+    shape: tuple[int, ...]
+    dec: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Who the target is. Sizes in bytes; clock and ticks in hertz."""
+
+    boot_id: int
+    protocol: int
+    model_ready: bool
+    compat: bool
+    layers: int
+    cpuid: int
+    core_hz: int
+    tick_hz: int
+    rx_window: int
+    max_payload: int
+    input_bytes: int
+    output_bytes: int
+    input: TensorFormat
+    output: TensorFormat
+    model_hash: str
+    image_id: str
+    board: str
+    compiler: str
+    kernels: str
+
+    _FIXED = struct.Struct("<BBBH7I")
+
+    @classmethod
+    def parse(cls, body: bytes, boot_id: int) -> Self:
+        """Read the answer to HELLO; raises LinkError for another protocol version."""
+        if not body or body[0] != PROTOCOL_VERSION:
+            raise LinkError(
+                f"the firmware speaks link protocol {body[0] if body else 'nothing'}, this is "
+                f"{PROTOCOL_VERSION}: wrong or stale firmware, build and flash it again"
+            )
+        try:
+            fixed = cls._FIXED.unpack_from(body)
+            tensors, rest = [], body[cls._FIXED.size :]
+            for _ in range(2):
+                dec, n = struct.unpack_from("<bB", rest)
+                tensors.append(TensorFormat(shape=struct.unpack_from(f"<{n}H", rest, 2), dec=dec))
+                rest = rest[2 + 2 * n :]
+            model_hash, image_id, board, compiler, kernels = (
+                part.decode("ascii") for part in rest.split(b"\0")[:5]
+            )
+        except (struct.error, ValueError) as exc:
+            raise LinkError(f"malformed HELLO of {len(body)} bytes: wrong firmware?") from exc
+        protocol, ready, compat, layers, cpuid, core, tick, window, payload, n_in, n_out = fixed
+        return cls(
+            boot_id=boot_id,
+            protocol=protocol,
+            model_ready=bool(ready),
+            compat=bool(compat),
+            layers=layers,
+            cpuid=cpuid,
+            core_hz=core,
+            tick_hz=tick,
+            rx_window=window,
+            max_payload=payload,
+            input_bytes=n_in,
+            output_bytes=n_out,
+            input=tensors[0],
+            output=tensors[1],
+            model_hash=model_hash,
+            image_id=image_id,
+            board=board,
+            compiler=compiler,
+            kernels=kernels,
+        )
+
+
+def vector_body(index: int, label: int | None, data: bytes) -> bytes:
+    """Return the payload of VECTOR; label None keeps it out of the target's own counts."""
+    return struct.pack("<IH", index, _NO_LABEL if label is None else label) + data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorResult:
+    """One inference: NNoM's status, the ticks it took with the link busy, the output's bytes."""
+
+    index: int
+    status: int
+    ticks: int
+    output: bytes
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read the answer to VECTOR."""
+        index, ticks, status = struct.unpack_from("<IIb", body)
+        return cls(index=index, status=status, ticks=ticks, output=body[9:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTimes:
+    """Ticks of each layer, in run order, of one run with a quiet link."""
+
+    status: int
+    ticks: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read the answer to TIME."""
+        status = struct.unpack_from("<b", body)[0]
+        return cls(status=status, ticks=struct.unpack(f"<{len(body) // 4}I", body[1:]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatus:
+    """Memory in bytes, and what the target saw go wrong on the link."""
+
+    heap_used: int
+    stack_used: int
+    damaged_frames: int
+    rx_overruns: int
+    nnom_memory: int
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read the answer to STATUS."""
+        heap, stack, damaged, overruns, memory = struct.unpack("<5I", body)
+        return cls(
+            heap_used=heap,
+            stack_used=stack,
+            damaged_frames=damaged,
+            rx_overruns=overruns,
+            nnom_memory=memory,
+        )
+
+
+_EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultReport:
+    """Registers at a fault, as the core stacked and latched them."""
+
+    exception: int
+    exc_return: int
+    pc: int
+    lr: int
+    xpsr: int
+    sp: int
+    cfsr: int
+    hfsr: int
+    mmfar: int
+    bfar: int
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read the payload of FAULT."""
+        names = (
+            "exception", "exc_return", "pc", "lr", "xpsr", "sp", "cfsr", "hfsr", "mmfar", "bfar",
+        )  # fmt: skip
+        return cls(**dict(zip(names, struct.unpack("<10I", body), strict=True)))
+
+    @property
+    def name(self) -> str:
+        """The exception's name."""
+        return _EXCEPTIONS.get(self.exception, f"exception {self.exception}")
+
+    def __str__(self) -> str:
+        registers = ", ".join(
+            f"{name} 0x{getattr(self, name):08x}"
+            for name in ("pc", "lr", "sp", "xpsr", "cfsr", "hfsr", "mmfar", "bfar")
+        )
+        return f"{self.name}: {registers}"

@@ -1,0 +1,102 @@
+"""Byte transports: every serial link is a pyserial URL (device, pty, socket://, rfc2217://)."""
+
+import errno
+import select
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import serial
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import LinkError
+
+__all__ = ["LinkAddress", "SerialTransport", "Transport"]
+
+_CHUNK = 65536
+_POLL_S = 0.005
+
+
+class Transport(Protocol):
+    """What the client needs of a link."""
+
+    def read(self, deadline: Deadline) -> bytes:
+        """Return the bytes that have arrived, at least one; b"" when the deadline passes."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close; twice is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkAddress:
+    """Where a target's console is.
+
+    escape: a byte that must be doubled on its way to the target (QEMU's multiplexed character
+    devices take it as a command otherwise).
+    """
+
+    url: str
+    baud: int = 115200
+    escape: int | None = None
+
+
+class SerialTransport:
+    """A pyserial port. Raises LinkError: port missing, busy, forbidden, or lost."""
+
+    def __init__(self, address: LinkAddress) -> None:
+        self.address = address
+        self._escape = b"" if address.escape is None else bytes([address.escape])
+        try:
+            # time-out 0: reads return what is there; waiting is done with select
+            self._port = serial.serial_for_url(address.url, address.baud, timeout=0)
+        except (serial.SerialException, OSError, ValueError) as exc:
+            raise LinkError(_why_not_open(address.url, exc)) from exc
+
+    def read(self, deadline: Deadline) -> bytes:
+        """Return the bytes that have arrived, at least one; b"" when the deadline passes."""
+        while True:
+            try:
+                self._wait(deadline)
+                data: bytes = self._port.read(_CHUNK)
+            except (serial.SerialException, OSError) as exc:
+                raise LinkError(f"{self.address.url}: the connection was lost: {exc}") from exc
+            if data or deadline.expired:
+                return data
+
+    def _wait(self, deadline: Deadline) -> None:
+        try:
+            handle = self._port.fileno()
+        except (AttributeError, OSError):  # rfc2217:// has none
+            time.sleep(min(_POLL_S, deadline.remaining_s))
+            return
+        select.select([handle], [], [], deadline.remaining_s)
+
+    def write(self, data: bytes) -> None:
+        """Send all bytes."""
+        if self._escape:
+            data = data.replace(self._escape, 2 * self._escape)
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as exc:
+            raise LinkError(f"{self.address.url}: the connection was lost: {exc}") from exc
+
+    def close(self) -> None:
+        """Close the port; twice is fine."""
+        self._port.close()
+
+
+def _why_not_open(url: str, error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code == errno.ENOENT:
+        return f"{url}: no such port; is the board plugged in?"
+    if code == errno.EACCES:
+        return f"{url}: permission denied; add yourself to the group 'dialout' and log in again"
+    if code == errno.EBUSY or "exclusively lock" in str(error):
+        return f"{url}: the port is in use by another program; close it"
+    return f"{url}: cannot open the port: {error}"
