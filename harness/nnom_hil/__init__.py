@@ -1,0 +1,51 @@
+"""nnom-hil: proves that a quantised neural network works on a Cortex-M.
+
+The public door. The names are imported on first use, so that importing the package is free.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnom_hil.boards import Board, find_board
+    from nnom_hil.errors import HilError
+    from nnom_hil.records import RunRecord, Verdict
+    from nnom_hil.run.prepare import Prepared, prepare
+    from nnom_hil.run.runner import Plan, execute
+    from nnom_hil.run.store import RunFolder, load_record
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Board",
+    "HilError",
+    "Plan",
+    "Prepared",
+    "RunFolder",
+    "RunRecord",
+    "Verdict",
+    "execute",
+    "find_board",
+    "load_record",
+    "prepare",
+]
+
+_HOMES = {
+    "Board": "nnom_hil.boards",
+    "HilError": "nnom_hil.errors",
+    "Plan": "nnom_hil.run.runner",
+    "Prepared": "nnom_hil.run.prepare",
+    "RunFolder": "nnom_hil.run.store",
+    "RunRecord": "nnom_hil.records",
+    "Verdict": "nnom_hil.records",
+    "execute": "nnom_hil.run.runner",
+    "find_board": "nnom_hil.boards",
+    "load_record": "nnom_hil.run.store",
+    "prepare": "nnom_hil.run.prepare",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,7 @@ from nnom_hil.link.messages import (
 )
 from nnom_hil.link.transport import Transport
 
-__all__ = ["AgentClient", "LinkStats", "TargetFaultError", "Vector"]
+__all__ = ["AgentClient", "AgentRefusedError", "LinkStats", "TargetFaultError", "Vector"]
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,16 @@ class TargetFaultError(TargetError):
     def __init__(self, report: FaultReport) -> None:
         super().__init__(f"the target faulted: {report}")
         self.report = report
+
+
+class AgentRefusedError(LinkError):
+    """The agent would not do what it was asked; code says why."""
+
+    def __init__(self, code: int, request: int) -> None:
+        why = AgentError(code).name if code in set(AgentError) else f"error {code}"
+        what = FrameType(request).name if request in set(FrameType) else hex(request)
+        super().__init__(f"the target refused {what}: {why.lower().replace('_', ' ')}")
+        self.code = code
 
 
 class _TargetWasResetError(Exception):
@@ -200,19 +210,12 @@ class AgentClient:
                 if answer.seq != frame.seq:
                     continue  # the late answer to a repeated request
                 if answer.type == FrameType.ERROR:
-                    raise LinkError(self._refusal(answer))
+                    raise AgentRefusedError(*answer.body[:2])
                 if answer.type == kind | ANSWER:
                     return answer
             if deadline.expired:
                 raise LinkError(self._silence(kind, timeout_s))
             self.stats.retransmitted += 1
-
-    @staticmethod
-    def _refusal(answer: Frame) -> str:
-        code, kind = answer.body[:2]
-        name = AgentError(code).name if code in set(AgentError) else f"error {code}"
-        request = FrameType(kind).name if kind in set(FrameType) else hex(kind)
-        return f"the target refused {request}: {name.lower().replace('_', ' ')}"
 
     def _silence(self, kind: FrameType, waited_s: float) -> str:
         stats = self.stats
@@ -296,7 +299,7 @@ class AgentClient:
         if answer.type == FrameType.ERROR:
             if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
                 raise _TargetWasResetError
-            raise LinkError(self._refusal(answer))
+            raise AgentRefusedError(*answer.body[:2])
         if answer.type != FrameType.VECTOR | ANSWER:
             return None
         result = VectorResult.parse(answer.body)

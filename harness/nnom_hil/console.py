@@ -1,0 +1,191 @@
+"""What NNoM prints, parsed: compile log, model_stat, io formats, prediction summary.
+
+Pure: text in, facts out. Lines that belong to none of these are passed over.
+"""
+
+import re
+from dataclasses import dataclass
+
+__all__ = [
+    "CompileLog",
+    "CompiledLayer",
+    "FormatLayer",
+    "ModelStat",
+    "PredictionSummary",
+    "StatLayer",
+    "parse_compile_log",
+    "parse_io_format",
+    "parse_model_stat",
+    "parse_prediction",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledLayer:
+    """One line of the compile log. macs: as printed ("84k"), "" for none; sizes in elements."""
+
+    name: str
+    activation: str | None
+    shape: tuple[int, ...]
+    macs: str
+    size_in: int
+    size_out: int
+    size_buf: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileLog:
+    """The compile log; sizes in bytes."""
+
+    layers: tuple[CompiledLayer, ...]
+    blocks: tuple[int, ...]
+    network_buffers: int
+    total_memory: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatLayer:
+    """One line of model_stat(); macs as printed."""
+
+    name: str
+    time_us: int
+    macs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStat:
+    """What model_stat() printed; memory in bytes."""
+
+    layers: tuple[StatLayer, ...]
+    total_macs: int
+    time_us: int
+    total_memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatLayer:
+    """One line of model_io_format(): fraction bits of input and output, output shape."""
+
+    name: str
+    input_dec: int
+    output_dec: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionSummary:
+    """What prediction_summary() printed; top_k as printed, in percent."""
+
+    frames: int
+    model_time_ms: int
+    top_k: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+_NAME = r"(?P<name>[A-Za-z]\w*(?:\s*/\w+)?)"
+_SHAPE = r"\((?P<shape>(?:\s*\d+,)+)\s*\)"
+_MACS = r"(?P<macs>\d+(?:\.\d\d[MG]|k)?)?"
+_COMPILED = re.compile(
+    rf"#\d+\s+{_NAME}\s+-\s+(?P<act>\w+)?\s*-\s+{_SHAPE}\s+{_MACS}\s*"
+    r"\(\s*(?P<in>\d+),\s*(?P<out>\d+),\s*(?P<buf>\d+)\)"
+)
+_STAT = re.compile(rf"#\d+\s*{_NAME}\s+-\s+(?P<time>\d+)(?:\s+{_MACS})?(?:\s+[\d.]+)?\s*$")
+_FORMAT = re.compile(
+    rf"#\d+\s*{_NAME}\s+-\s+-?\d+\.\s*(?P<din>-?\d+)\s+-?\d+\.\s*(?P<dout>-?\d+)\s+{_SHAPE}"
+)
+
+
+def _section(text: str, start: str, end: str | None = None) -> str | None:
+    """Return what follows the last `start`, up to `end` if it comes."""
+    _, found, rest = text.rpartition(start)
+    if not found:
+        return None
+    return rest.partition(end)[0] if end is not None else rest
+
+
+def _ints(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in re.findall(r"\d+", text))
+
+
+def _number(pattern: str, text: str) -> int | None:
+    match = re.search(pattern, text)
+    return None if match is None else int(match[1])
+
+
+def parse_compile_log(text: str) -> CompileLog | None:
+    """Return the last compile log in the text, None if there is no whole one."""
+    body = _section(text, "Start compiling model...")
+    if body is None or (buffers := _number(r"network buffers: (\d+) bytes", body)) is None:
+        return None
+    layers = tuple(
+        CompiledLayer(
+            name=m["name"],
+            activation=m["act"],
+            shape=_ints(m["shape"]),
+            macs=m["macs"] or "",
+            size_in=int(m["in"]),
+            size_out=int(m["out"]),
+            size_buf=int(m["buf"]),
+        )
+        for line in body.splitlines()
+        if (m := _COMPILED.search(line))
+    )
+    blocks = tuple(int(size) for size in re.findall(r"blk_\d+:(\d+)", body))
+    total = _number(r"Total memory occupied: (\d+) bytes", body)
+    return CompileLog(layers=layers, blocks=blocks, network_buffers=buffers, total_memory=total)
+
+
+def parse_model_stat(text: str) -> ModelStat | None:
+    """Return the last model_stat() table in the text, None if there is no whole one."""
+    body = _section(text, "Print running stat..")
+    if body is None:
+        return None
+    numbers = [
+        _number(pattern, body)
+        for pattern in (
+            r"Total ops \(MAC\): (\d+)",
+            r"Prediction time :(\d+)us",
+            r"Total memory:(\d+)",
+        )
+    ]
+    if None in numbers:
+        return None
+    macs, time_us, memory = (n or 0 for n in numbers)
+    layers = tuple(
+        StatLayer(name=m["name"], time_us=int(m["time"]), macs=m["macs"] or "")
+        for line in body.partition("Summary:")[0].splitlines()
+        if (m := _STAT.search(line))
+    )
+    return ModelStat(layers=layers, total_macs=macs, time_us=time_us, total_memory=memory)
+
+
+def parse_io_format(text: str) -> tuple[FormatLayer, ...] | None:
+    """Return the last model_io_format() table in the text, None if there is none."""
+    body = _section(text, "Print layer input/output..")
+    if body is None:
+        return None
+    return tuple(
+        FormatLayer(
+            name=m["name"],
+            input_dec=int(m["din"]),
+            output_dec=int(m["dout"]),
+            shape=_ints(m["shape"]),
+        )
+        for line in body.splitlines()
+        if (m := _FORMAT.search(line))
+    )
+
+
+def parse_prediction(text: str) -> PredictionSummary | None:
+    """Return the last prediction_summary() in the text, None if there is none."""
+    body = _section(text, "Prediction summary:")
+    if body is None or (frames := _number(r"Test frames: (\d+)", body)) is None:
+        return None
+    matrix = _section(body, "Confusion matrix:") or ""
+    rows = re.findall(r"^\s*\d+ \|((?:\s+\d+)+)\s+\|", matrix, re.MULTILINE)
+    return PredictionSummary(
+        frames=frames,
+        model_time_ms=_number(r"Model running time: (\d+) ms", body) or 0,
+        top_k=tuple(re.findall(r"Top \d+ Accuracy: ([\d.]+)%", body)),
+        confusion=tuple(_ints(row) for row in rows),
+    )

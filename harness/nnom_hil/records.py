@@ -1,0 +1,159 @@
+"""The record of one run: everything that was found out, and with what. Written once, as run.json."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "RUN_SCHEMA",
+    "Accuracy",
+    "CrossCheck",
+    "Difference",
+    "LayerRecord",
+    "LinkRecord",
+    "MemoryRecord",
+    "RunError",
+    "RunRecord",
+    "TimeSource",
+    "Verdict",
+]
+
+RUN_SCHEMA = "nnom-hil/run/1"
+
+
+class Verdict(StrEnum):
+    """pass: all is well. fail: the target's answers are not. error: there are no full answers."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+
+
+class TimeSource(StrEnum):
+    """What a duration counts; figures of different sources are never compared."""
+
+    DWT = "dwt"
+    SYSTICK = "systick"
+    VIRTUAL = "virtual"
+    INSTRUCTIONS = "instructions"
+    MODEL = "model"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Accuracy(_Record):
+    """Shares of right answers, 0 to 1. top_k[i]: the label is among the first i+1 answers."""
+
+    float_: Annotated[float, Field(alias="float")]
+    quantised: float
+    top_k: tuple[float, ...]
+
+
+class LayerRecord(_Record):
+    """One layer in run order. time_us: median of the timing runs; spread_us: slowest - fastest."""
+
+    name: str
+    type: str
+    activation: str | None
+    shape: tuple[int, ...]
+    dec: int
+    macs: int
+    time_us: float | None
+    spread_us: float | None
+
+
+class MemoryRecord(_Record):
+    """Bytes. blocks: NNoM's shared buffers; network_buffers: their sum."""
+
+    flash: int
+    flash_available: int
+    ram_static: int
+    ram_heap: int | None
+    ram_stack: int | None
+    ram_available: int
+    blocks: tuple[int, ...]
+    network_buffers: int | None
+
+
+class LinkRecord(_Record):
+    """bytes_per_s: vector data, without framing, over the time of streaming, inference included."""
+
+    seconds: float
+    bytes_per_s: float
+    tx_bytes: int
+    rx_bytes: int
+    retransmitted: int
+    damaged_by_target: int
+    damaged_by_host: int
+    rx_overruns: int
+    resets: int
+
+
+class CrossCheck(_Record):
+    """What the target printed against what it returned and what was expected."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+class Difference(_Record):
+    """The first vector whose output is not the reference's."""
+
+    vector: int
+    expected: tuple[int, ...]
+    got: tuple[int, ...]
+
+
+class RunError(_Record):
+    """Why a run did not end: the kind of error and its message."""
+
+    kind: str
+    message: str
+
+
+class RunRecord(_Record):
+    """One attempt, passed, failed or broken."""
+
+    schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
+    id: str
+    started: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    error: RunError | None = None
+    board: str
+    board_title: str
+    core_hz: int
+    model: str
+    model_hash: str | None = None
+    image_id: str | None = None
+    compat: bool = False
+    vectors: int = 0
+    vectors_planned: int = 0
+    outputs_equal: bool = False
+    outputs_different: int = 0
+    first_difference: Difference | None = None
+    accuracy: Accuracy | None = None
+    min_accuracy: float | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    time_source: TimeSource
+    timing_runs: int = 0
+    total_time_us: float | None = None
+    layers: tuple[LayerRecord, ...] = ()
+    macs: int | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    memory: MemoryRecord | None = None
+    link: LinkRecord | None = None
+    cross_checks: tuple[CrossCheck, ...] = ()
+    tools: dict[str, str] = {}
+
+    def to_json(self) -> str:
+        """Return the record as JSON text, keys sorted."""
+        import json
+
+        document = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(document, sort_keys=True, indent=2) + "\n"

@@ -1,0 +1,1 @@
+"""Runs: plan, prepare, execute, judge, keep."""

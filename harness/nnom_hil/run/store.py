@@ -1,0 +1,101 @@
+"""One folder a run: journal and console log grow as things happen, run.json is written once."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from nnom_hil.errors import StoreError, UsageError
+from nnom_hil.files import write_whole
+from nnom_hil.records import RunRecord
+
+__all__ = ["RunFolder", "load_record", "newest_run"]
+
+
+class RunFolder:
+    """reports/runs/<id>/ with console.log, journal.jsonl, run.json, report.html.
+
+    Raises StoreError when nothing can be written there, naming the place and what to do.
+    """
+
+    def __init__(self, root: Path, label: str, *, now: datetime | None = None) -> None:
+        self.started = now or datetime.now(UTC)
+        stamp = self.started.strftime("%Y%m%dT%H%M%S%fZ")
+        self.id = f"{stamp}-{label}"
+        self.path = root / self.id
+        try:
+            self.path.mkdir(parents=True)
+            self._console: IO[str] = (self.path / "console.log").open("w", encoding="utf-8")
+            self._journal: IO[str] = (self.path / "journal.jsonl").open("w", encoding="utf-8")
+        except OSError as exc:
+            raise _cannot_write(self.path, exc) from exc
+
+    def console(self, text: str) -> None:
+        """Append console text."""
+        self._append(self._console, text)
+
+    def journal(self, entry: dict[str, Any]) -> None:
+        """Append one event."""
+        self._append(self._journal, json.dumps(entry, sort_keys=True) + "\n")
+
+    def _append(self, file: IO[str], text: str) -> None:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError as exc:
+            raise _cannot_write(self.path, exc) from exc
+
+    def console_text(self) -> str:
+        """Return the console text so far."""
+        return (self.path / "console.log").read_text(encoding="utf-8")
+
+    def console_text_or_empty(self) -> str:
+        """Return the console text so far; nothing where the disk has failed."""
+        try:
+            return self.console_text()
+        except OSError:
+            return ""
+
+    def finish(self, record: RunRecord) -> None:
+        """Write the record; the run is over."""
+        self.close()
+        write_whole(self.path / "run.json", record.to_json())
+
+    def close(self) -> None:
+        """Close the growing files; twice is fine."""
+        for file in (self._console, self._journal):
+            try:
+                file.close()
+            except OSError as exc:
+                raise _cannot_write(self.path, exc) from exc
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot write the run's record: {error.strerror}; free space or use --out DIR"
+    )
+
+
+def load_record(path: Path) -> RunRecord:
+    """Read run.json, or the run.json of a run's folder; raises UsageError for anything else."""
+    from pydantic import ValidationError
+
+    file = path / "run.json" if path.is_dir() else path
+    try:
+        return RunRecord.model_validate_json(file.read_bytes())
+    except OSError as exc:
+        raise UsageError(f"{file}: cannot read the record: {exc.strerror}") from exc
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{file}: not a run record: {where}: {first['msg']}") from exc
+
+
+def newest_run(root: Path) -> Path:
+    """Return the newest run's folder; raises UsageError when there is none."""
+    runs: Iterator[Path] = (p.parent for p in root.glob("*/run.json"))
+    newest = max(runs, default=None, key=lambda p: p.name)
+    if newest is None:
+        raise UsageError(f"{root}: no runs yet; start one with: nnom-hil run")
+    return newest

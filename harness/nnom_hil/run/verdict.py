@@ -1,0 +1,230 @@
+"""Judging results: pure comparisons that touch nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.console import (
+    CompileLog,
+    FormatLayer,
+    ModelStat,
+    PredictionSummary,
+)
+from nnom_hil.model.graph import (
+    ActivationKind,
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Int8,
+    Merge,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+)
+from nnom_hil.records import CrossCheck
+
+__all__ = [
+    "Predictions",
+    "check_compile_log",
+    "check_io_format",
+    "check_model_stat",
+    "check_prediction",
+    "layer_type",
+    "predictions",
+]
+
+TOP_K = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """Counts over labelled outputs. top_k[i]: label among the first i+1; confusion[true][said]."""
+
+    count: int
+    top_k: tuple[int, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self.top_k[0] / self.count if self.count else 0.0
+
+
+def predictions(outputs: npt.NDArray[np.generic], labels: npt.NDArray[np.int64]) -> Predictions:
+    """Count right answers as NNoM does: the first maximum wins (NNOM_COMPAT.md 3.20).
+
+    A single output says 1 from one half of the range on, which is 127 for int8 and 1 for floats.
+    """
+    n, classes = outputs.shape
+    if classes == 1:
+        full = 127 if outputs.dtype == np.int8 else 1
+        said = (outputs[:, 0].astype(np.float64) / full >= 0.5).astype(np.int64)
+        hits = int((said == labels).sum())
+        confusion = np.zeros((2, 2), dtype=np.int64)
+        np.add.at(confusion, (labels, said), 1)
+        return Predictions(count=n, top_k=(hits,), confusion=_rows(confusion))
+    values = outputs.astype(np.float64)
+    own = values[np.arange(n), labels][:, np.newaxis]
+    before = np.arange(classes)[np.newaxis] < labels[:, np.newaxis]
+    rank = ((values > own) | ((values == own) & before)).sum(axis=1)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (labels, values.argmax(axis=1)), 1)
+    top_k = tuple(int((rank <= k).sum()) for k in range(min(TOP_K, classes)))
+    return Predictions(count=n, top_k=top_k, confusion=_rows(confusion))
+
+
+def _rows(matrix: npt.NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(v) for v in row) for row in matrix)
+
+
+def layer_type(node: QNode) -> str:
+    """Return the name that NNoM prints for the layer."""
+    match node.op:
+        case QInput():
+            return "Input"
+        case QConv() as op:
+            return "DW_Conv2D" if op.depthwise else "Conv2D"
+        case QDense():
+            return "Dense"
+        case QActivation():
+            return "Activation"
+        case Pool() as op:
+            return "MaxPool" if op.kind is PoolKind.MAX else "AvgPool"
+        case GlobalPool() as op:
+            return "GL_MaxPool" if op.kind is PoolKind.MAX else "GL_AvgPool"
+        case ZeroPadding():
+            return "ZeroPad"
+        case Cropping():
+            return "Cropping"
+        case UpSample():
+            return "UpSample"
+        case Reshape():
+            return "Reshape"
+        case Flatten():
+            return "Flatten"
+        case Softmax():
+            return "Softmax"
+        case Concat():
+            return "Concat"
+        case Merge() as op:
+            return op.kind.value.capitalize()
+        case _:
+            return "Output"
+
+
+_ACTIVATIONS = {
+    ActivationKind.RELU: "ReLU",
+    ActivationKind.LEAKY_RELU: "LkyReLU",
+    ActivationKind.ADV_RELU: "AdvReLU",
+    ActivationKind.TANH: "TanH",
+    ActivationKind.SIGMOID: "Sigmoid",
+    ActivationKind.HARD_TANH: "HrdTanH",
+    ActivationKind.HARD_SIGMOID: "HrdSigd",
+}
+
+
+def activation_name(node: QNode) -> str | None:
+    """Return the name that NNoM prints for the layer's tail activation."""
+    return None if node.tail is None else _ACTIVATIONS[node.tail.kind]
+
+
+def printed_macs(macs: int) -> str:
+    """Return a count of multiply-accumulates as NNoM prints it (NNOM_COMPAT.md 4.1)."""
+    if macs == 0:
+        return ""
+    if macs < 10_000:
+        return str(macs)
+    if macs < 1_000_000:
+        return f"{macs // 1000}k"
+    if macs < 1_000_000_000:
+        return f"{macs // 1_000_000}.{macs % 1_000_000 // 10_000:02d}M"
+    return f"{macs // 1_000_000_000}.{macs % 1_000_000_000 // 10_000_000:02d}G"
+
+
+def _compare(what: str, printed: Sequence[object] | None, expected: Sequence[object]) -> CrossCheck:
+    if printed is None:
+        return CrossCheck(what=what, ok=False, detail="the target did not print it")
+    if len(printed) != len(expected):
+        detail = f"printed {len(printed)} entries, expected {len(expected)}"
+        return CrossCheck(what=what, ok=False, detail=detail)
+    for i, (got, want) in enumerate(zip(printed, expected, strict=True), start=1):
+        if got != want:
+            return CrossCheck(what=what, ok=False, detail=f"#{i}: printed {got}, expected {want}")
+    return CrossCheck(what=what, ok=True)
+
+
+def check_compile_log(log: CompileLog | None, graph: QGraph) -> list[CrossCheck]:
+    """Compare the printed layers with the graph, and the blocks with their printed sum."""
+    expected = [
+        (layer_type(n), activation_name(n), n.shape, printed_macs(graph.macs_of(n)))
+        for n in graph.nodes
+    ]
+    printed = log and [(x.name, x.activation, x.shape, x.macs) for x in log.layers]
+    checks = [_compare("compile log: layers, shapes, MACs", printed, expected)]
+    if log is not None:
+        total = [sum(log.blocks)]
+        checks.append(_compare("compile log: sum of blocks", [log.network_buffers], total))
+    return checks
+
+
+def check_model_stat(
+    stat: ModelStat | None, graph: QGraph, ticks: Sequence[int], tick_hz: int
+) -> list[CrossCheck]:
+    """Compare printed times with the ticks of the same run, and MACs with the graph."""
+    expected = [
+        (layer_type(n), max(1, (t + per_us // 2) // per_us), printed_macs(graph.macs_of(n)))
+        for per_us in (tick_hz // 1_000_000,)
+        for n, t in zip(graph.nodes, ticks, strict=True)
+    ]
+    printed = stat and [(x.name, x.time_us, x.macs) for x in stat.layers]
+    checks = [_compare("model_stat: names, times, MACs", printed, expected)]
+    totals = stat and [stat.total_macs, stat.time_us]
+    wanted = [graph.macs, sum(time for _, time, _ in expected)]
+    return [*checks, _compare("model_stat: total MACs and time", totals, wanted)]
+
+
+def check_io_format(layers: tuple[FormatLayer, ...] | None, graph: QGraph) -> CrossCheck:
+    """Compare printed output formats with the graph's."""
+    printed = layers and [(x.name, x.output_dec, x.shape) for x in layers]
+    expected = [(layer_type(n), n.dec, n.shape) for n in graph.nodes]
+    return _compare("model_io_format: formats and shapes", printed, expected)
+
+
+def check_prediction(summary: PredictionSummary | None, host: Predictions) -> list[CrossCheck]:
+    """Compare the target's own counts with those made from the outputs it returned."""
+    if summary is None:
+        return [_compare("prediction_summary", None, [])]
+    checks = [_compare("prediction_summary: frames", [summary.frames], [host.count])]
+    top_k = [_percent(hits, host.count) for hits in host.top_k]
+    if len(host.confusion) > 2 or len(host.top_k) > 1:
+        checks.append(_compare("prediction_summary: top-k", summary.top_k, top_k))
+        checks.append(
+            _compare("prediction_summary: confusion matrix", summary.confusion, host.confusion)
+        )
+    return checks
+
+
+def _percent(hits: int, count: int) -> str:
+    if hits == count:
+        return "100"
+    return f"{hits * 100 // count}.{hits * 10000 // count % 100:02d}"
+
+
+def first_difference(outputs: Int8, reference: Int8) -> int | None:
+    """Return the first row that differs, None if all are equal."""
+    different = np.flatnonzero((outputs != reference).any(axis=1))
+    return int(different[0]) if len(different) else None
