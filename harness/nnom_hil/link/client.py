@@ -203,9 +203,11 @@ class AgentClient:
         """Send a request until its answer comes; every request may safely be repeated."""
         frame = self._frame(kind, body)
         deadline = Deadline.after(timeout_s)
+        pause_s = self._retry_s / 8
         while True:
             self._send(frame)
-            retry = Deadline.after(min(max(self._retry_s, timeout_s / 6), deadline.remaining_s))
+            retry = Deadline.after(min(pause_s, deadline.remaining_s))
+            pause_s *= 2
             while (answer := self._try_next_frame(retry)) is not None:
                 if answer.seq != frame.seq:
                     continue  # the late answer to a repeated request

@@ -1,4 +1,7 @@
-"""Byte transports: every serial link is a pyserial URL (device, pty, socket://, rfc2217://)."""
+"""Byte transports: every serial link is a pyserial URL.
+
+A device, a pty, socket://, rfc2217://, and unix:// of our own (link/urls).
+"""
 
 import errno
 import select
@@ -14,6 +17,7 @@ from nnom_hil.errors import LinkError
 __all__ = ["LinkAddress", "SerialTransport", "Transport"]
 
 _CHUNK = 65536
+_URL_HANDLERS = "nnom_hil.link.urls"
 _POLL_S = 0.005
 
 
@@ -52,6 +56,8 @@ class SerialTransport:
     def __init__(self, address: LinkAddress) -> None:
         self.address = address
         self._escape = b"" if address.escape is None else bytes([address.escape])
+        if _URL_HANDLERS not in serial.protocol_handler_packages:
+            serial.protocol_handler_packages.append(_URL_HANDLERS)
         try:
             # time-out 0: reads return what is there; waiting is done with select
             self._port = serial.serial_for_url(address.url, address.baud, timeout=0)

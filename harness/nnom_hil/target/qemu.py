@@ -1,8 +1,7 @@
-"""QEMU: argv, start, stop. No semihosting; it listens on loopback only."""
+"""QEMU: argv, start, stop. No semihosting; its console is a socket that only this user can reach."""
 
 import ctypes
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,30 +21,23 @@ _PROGRAM = "qemu-system-arm"
 _PR_SET_PDEATHSIG = 1
 
 
-def qemu_argv(qemu: QemuBackend, elf: Path, port: int) -> list[str]:
-    """Return QEMU's command line.
+def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
+    """Return QEMU's command line; console is the Unix socket it makes.
 
-    The console is a multiplexed character device: QEMU hands those to the guest in runs of 32
-    bytes, plain ones byte by byte, six times slower. It waits for the host before it starts, so
-    that the first text is not lost. -icount makes virtual time depend on instructions only.
+    The console is a multiplexed character device, which buffers for the guest: plain ones are six
+    times slower. QEMU waits for the host before it starts, so that the first text is not lost.
+    -icount makes virtual time depend on instructions only.
     """
     return [
         _PROGRAM,
         "-machine", qemu.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
         "-icount", f"shift={qemu.icount_shift},align=off,sleep=on",
-        "-chardev", f"socket,id=console,host=127.0.0.1,port={port},server=on,wait=on,mux=on",
+        "-chardev", f"socket,id=console,path={console},server=on,wait=on,mux=on",
         "-echr", hex(_ESCAPE),
         "-serial", "chardev:console",
         "-kernel", str(elf),
     ]  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _die_with_parent() -> Callable[[], None]:
@@ -72,6 +64,8 @@ class QemuTarget:
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: SerialTransport | None = None
         self._log = tempfile.TemporaryFile()
+        # private, and short: the path of a Unix socket is limited to 107 bytes
+        self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
         self._stopped = False
 
     @property
@@ -82,36 +76,26 @@ class QemuTarget:
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start the emulator and connect to its console."""
         program = find_tool(_PROGRAM)
-        while True:
-            port = _free_port()
-            argv = qemu_argv(self._qemu, elf.resolve(), port)
-            self._process = subprocess.Popen(
-                [str(program), *argv[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent(),
-            )
-            try:
-                self._transport = self._connect(port, deadline)
-                return self._transport
-            except TargetError:
-                # another program may have taken the port between the look and the use
-                if deadline.expired or "Address already in use" not in self._output():
-                    self.stop()
-                    raise
-
-    def _connect(self, port: int, deadline: Deadline) -> SerialTransport:
-        address = LinkAddress(url=f"socket://127.0.0.1:{port}", escape=_ESCAPE)
+        console = Path(self._folder.name) / "console"
+        argv = qemu_argv(self._qemu, elf.resolve(), console)
+        self._process = subprocess.Popen(
+            [str(program), *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent(),
+        )
+        address = LinkAddress(url=f"unix://{console}", escape=_ESCAPE)
         while True:
             if reason := self.why_dead():
                 raise TargetError(reason)
             try:
-                return SerialTransport(address)
+                self._transport = SerialTransport(address)
+                return self._transport
             except LinkError as exc:
                 if deadline.expired:
                     raise TargetError(f"{_PROGRAM} does not open its console: {exc}") from exc
-                time.sleep(0.01)
+                time.sleep(0.005)
 
     def _output(self) -> str:
         self._log.seek(0)
@@ -137,6 +121,7 @@ class QemuTarget:
             self._process.wait()
         if not self._stopped:
             self._log.close()
+            self._folder.cleanup()
             self._stopped = True
 
     @property

@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution and depthwise convolution, reference kernels. */
-#include "nnom.h"
+#include "nnom_dot.h"
 
-/* Σ a[i] * b[i]; n <= 131071 keeps |result| below 2^31. */
-static int32_t dot_q7(const q7_t *a, const q7_t *b, uint32_t n)
-{
-    int32_t sum = 0;
-    for (; n >= 4; n -= 4, a += 4, b += 4) {
-        sum += a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
-    }
-    for (; n > 0; n--) {
-        sum += *a++ * *b++;
-    }
-    return sum;
-}
+/* Largest window that is gathered on the stack; larger ones are read in place. */
+#define PATCH_MAX 512
 
 /* Kernel taps [first, last) that fall inside an image of size cells, for a window that starts at
  * cell base. */
@@ -35,10 +25,93 @@ static window_t clip_window(uint32_t out, uint16_t stride, uint16_t pad, uint16_
     return w;
 }
 
-static int32_t start_value(const q7_t *bias, uint32_t channel, int32_t bias_shift,
-                           int32_t out_shift)
+/* How a sum starts and ends: bias, rounding, shift. step is 1 with one shift per channel, else 0. */
+typedef struct {
+    const q7_t *bias;
+    const nnom_qformat_param_t *bias_shift, *out_shift;
+    uint32_t step;
+} scale_t;
+
+static inline int32_t start_value(const scale_t *s, uint32_t channel)
 {
-    return (bias == NULL ? 0 : nnom_lshift(bias[channel], bias_shift)) + NNOM_ROUND(out_shift);
+    const int32_t round = NNOM_ROUND(s->out_shift[channel * s->step]);
+    if (s->bias == NULL) {
+        return round;
+    }
+    return nnom_lshift(s->bias[channel], s->bias_shift[channel * s->step]) + round;
+}
+
+static inline q7_t finish(const scale_t *s, uint32_t channel, int32_t sum)
+{
+    return nnom_sat8(sum >> s->out_shift[channel * s->step]);
+}
+
+/* Copies the window's cells, row by row, zeros where it leaves the image. */
+static void gather(q7_t *patch, const q7_t *in, window_t y, window_t x, uint16_t kernel_x,
+                   uint16_t kernel_y, uint16_t dilation_x, uint16_t dilation_y, int32_t in_row,
+                   uint16_t channels)
+{
+    const size_t row = (size_t)kernel_x * channels;
+    if (y.first > 0 || x.first > 0 || y.last < kernel_y || x.last < kernel_x) {
+        nnom_memset(patch, 0, row * kernel_y);
+    }
+    if (x.first >= x.last) {
+        return;
+    }
+    for (int32_t m = y.first; m < y.last; m++) {
+        q7_t *dst = patch + (size_t)m * row + x.first * channels;
+        const q7_t *src = in + (y.base + m * dilation_y) * in_row +
+                          (x.base + x.first * dilation_x) * channels;
+        if (dilation_x == 1) {
+            nnom_copy(dst, src, (uint32_t)((x.last - x.first) * channels));
+            continue;
+        }
+        for (int32_t n = x.first; n < x.last; n++) {
+            nnom_copy(dst, src, channels);
+            dst += channels;
+            src += dilation_x * channels;
+        }
+    }
+}
+
+/* One output pixel from a gathered window of size bytes. */
+static void convolve_patch(const q7_t *patch, uint32_t size, const q7_t *wt, uint32_t filters,
+                           const scale_t *scale, q7_t *out)
+{
+    uint32_t f = 0;
+    for (; f + 4 <= filters; f += 4, wt += 4 * size) {
+        int32_t sum[4] = {start_value(scale, f), start_value(scale, f + 1),
+                          start_value(scale, f + 2), start_value(scale, f + 3)};
+        nnom_dot_4_rows(patch, wt, size, sum);
+        out[f] = finish(scale, f, sum[0]);
+        out[f + 1] = finish(scale, f + 1, sum[1]);
+        out[f + 2] = finish(scale, f + 2, sum[2]);
+        out[f + 3] = finish(scale, f + 3, sum[3]);
+    }
+    for (; f < filters; f++, wt += size) {
+        out[f] = finish(scale, f, nnom_dot(patch, wt, size, start_value(scale, f)));
+    }
+}
+
+/* One output pixel straight from the image, for windows too large to gather. */
+static void convolve_in_place(const q7_t *in, window_t y, window_t x, uint16_t kernel_x,
+                              uint16_t kernel_y, uint16_t dilation_x, uint16_t dilation_y,
+                              int32_t in_row, uint16_t channels, const q7_t *wt, uint32_t filters,
+                              const scale_t *scale, q7_t *out)
+{
+    for (uint32_t f = 0; f < filters; f++) {
+        const q7_t *filter = wt + f * kernel_y * kernel_x * channels;
+        int32_t sum = start_value(scale, f);
+        for (int32_t m = y.first; m < y.last; m++) {
+            const q7_t *row = in + (y.base + m * dilation_y) * in_row;
+            const q7_t *w = filter + m * kernel_x * channels;
+            for (int32_t n = x.first; n < x.last; n++) {
+                sum = nnom_dot(row + (x.base + n * dilation_x) * channels, w + n * channels,
+                               channels, sum);
+            }
+        }
+        out[f] = finish(scale, f, sum);
+    }
 }
 
 void local_convolve_HWC_q7_nonsquare(
@@ -50,40 +123,25 @@ void local_convolve_HWC_q7_nonsquare(
     const nnom_qformat_param_t *out_shift, const nnom_qtype_t q_type, q7_t *Im_out,
     const uint16_t dim_im_out_x, const uint16_t dim_im_out_y, q15_t *bufferA, q7_t *bufferB)
 {
-    const uint32_t per_axis = q_type == NNOM_QTYPE_PER_AXIS;
-    const uint32_t wt_row = (uint32_t)dim_kernel_x * ch_im_in;
+    const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
+    const uint32_t size = (uint32_t)dim_kernel_x * dim_kernel_y * ch_im_in;
     const int32_t in_row = dim_im_in_x * ch_im_in;
+    q7_t patch[PATCH_MAX];
     (void)bufferA;
     (void)bufferB;
 
     for (uint32_t j = 0; j < dim_im_out_y; j++) {
         const window_t y = clip_window(j, stride_y, padding_y, dim_kernel_y, dilation_y, dim_im_in_y);
-        for (uint32_t i = 0; i < dim_im_out_x; i++) {
+        for (uint32_t i = 0; i < dim_im_out_x; i++, Im_out += ch_im_out) {
             const window_t x =
                 clip_window(i, stride_x, padding_x, dim_kernel_x, dilation_x, dim_im_in_x);
-            /* without dilation a kernel row is one run of memory in image and weights */
-            const bool contiguous = dilation_x == 1;
-            const uint32_t run = x.last <= x.first ? 0 : (uint32_t)(x.last - x.first) * ch_im_in;
-            for (uint32_t f = 0; f < ch_im_out; f++) {
-                const uint32_t q = per_axis ? f : 0;
-                const q7_t *filter = wt + f * dim_kernel_y * wt_row;
-                int32_t sum = start_value(bias, f, bias == NULL ? 0 : bias_shift[q], out_shift[q]);
-                for (int32_t m = y.first; m < y.last; m++) {
-                    const q7_t *in = Im_in + (y.base + m * dilation_y) * in_row;
-                    const q7_t *w = filter + (uint32_t)m * wt_row;
-                    if (contiguous) {
-                        if (run != 0) {
-                            sum += dot_q7(in + (x.base + x.first) * ch_im_in,
-                                          w + x.first * ch_im_in, run);
-                        }
-                        continue;
-                    }
-                    for (int32_t n = x.first; n < x.last; n++) {
-                        sum += dot_q7(in + (x.base + n * dilation_x) * ch_im_in, w + n * ch_im_in,
-                                      ch_im_in);
-                    }
-                }
-                *Im_out++ = (q7_t)__NNOM_SSAT(sum >> out_shift[q], 8);
+            if (size <= PATCH_MAX) {
+                gather(patch, Im_in, y, x, dim_kernel_x, dim_kernel_y, dilation_x, dilation_y,
+                       in_row, ch_im_in);
+                convolve_patch(patch, size, wt, ch_im_out, &scale, Im_out);
+            } else {
+                convolve_in_place(Im_in, y, x, dim_kernel_x, dim_kernel_y, dilation_x, dilation_y,
+                                  in_row, ch_im_in, wt, ch_im_out, &scale, Im_out);
             }
         }
     }
@@ -98,7 +156,7 @@ void local_depthwise_separable_conv_HWC_q7_nonsquare(
     const nnom_qformat_param_t *out_shift, const nnom_qtype_t q_type, q7_t *Im_out,
     const uint16_t dim_im_out_x, const uint16_t dim_im_out_y, q15_t *bufferA, q7_t *bufferB)
 {
-    const uint32_t per_axis = q_type == NNOM_QTYPE_PER_AXIS;
+    const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
     const uint32_t multiplier = ch_im_out / ch_im_in;
     (void)bufferA;
     (void)bufferB;
@@ -109,8 +167,7 @@ void local_depthwise_separable_conv_HWC_q7_nonsquare(
             const window_t x =
                 clip_window(i, stride_x, padding_x, dim_kernel_x, dilation_x, dim_im_in_x);
             for (uint32_t f = 0; f < ch_im_out; f++) {
-                const uint32_t q = per_axis ? f : 0;
-                int32_t sum = start_value(bias, f, bias == NULL ? 0 : bias_shift[q], out_shift[q]);
+                int32_t sum = start_value(&scale, f);
                 for (int32_t m = y.first; m < y.last; m++) {
                     const q7_t *in = Im_in + f / multiplier +
                                      ((y.base + m * dilation_y) * dim_im_in_x + x.base) * ch_im_in;
@@ -119,7 +176,7 @@ void local_depthwise_separable_conv_HWC_q7_nonsquare(
                         sum += in[n * dilation_x * ch_im_in] * w[n * ch_im_out];
                     }
                 }
-                *Im_out++ = (q7_t)__NNOM_SSAT(sum >> out_shift[q], 8);
+                *Im_out++ = finish(&scale, f, sum);
             }
         }
     }
