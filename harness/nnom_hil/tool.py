@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,11 +28,10 @@ PACKAGES = {
 def find_tool(name: str) -> Path:
     """Return the program's path; raises ToolError, with the remedy, when it is missing.
 
-    Programs that came as wheels stand beside the Python interpreter, which PATH may not name.
+    Programs that came as wheels stand beside the Python interpreter, which PATH may not name; they
+    are the ones this version was installed with, so they come first.
     """
-    import sys
-
-    found = shutil.which(name) or shutil.which(name, path=os.path.dirname(sys.executable))
+    found = shutil.which(name, path=os.path.dirname(sys.executable)) or shutil.which(name)
     if found is None:
         remedy = PACKAGES.get(name, "install it and put it on PATH")
         raise ToolError(f"{name}: program not found; try: {remedy} (or: make setup)")

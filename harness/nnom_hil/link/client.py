@@ -169,20 +169,29 @@ class AgentClient:
         """Make the target fault, for tests; raises TargetFaultError when all is well."""
         self._request(FrameType.CRASH)
 
-    def sink(self, payloads: Iterable[bytes], window: int) -> None:
-        """Send data that the target only counts, to measure the link. Nothing is repeated."""
+    def sink(self, payloads: Iterable[bytes], window: int) -> int:
+        """Send data that the target only counts, to measure the link; nothing is repeated.
+
+        Return the bytes that the target counted.
+        """
         waiting: deque[int] = deque()
+        counted = 0
+
+        def take_answer() -> int:
+            answer = self._next_frame(Deadline.after(self._give_up_s))
+            waiting.popleft()
+            return int.from_bytes(answer.body, "little")
+
         for body in payloads:
             frame = self._frame(FrameType.SINK, body)
             size = len(encode_frame(frame))
             while waiting and sum(waiting) + size > window:
-                self._next_frame(Deadline.after(self._give_up_s))
-                waiting.popleft()
+                counted = take_answer()
             self._send(frame)
             waiting.append(size)
         while waiting:
-            self._next_frame(Deadline.after(self._give_up_s))
-            waiting.popleft()
+            counted = take_answer()
+        return counted
 
     def drain_text(self) -> None:
         """Hand over text that no frame has followed yet."""
@@ -217,7 +226,8 @@ class AgentClient:
                     return answer
             if deadline.expired:
                 raise LinkError(self._silence(kind, timeout_s))
-            self.stats.retransmitted += 1
+            if kind is not FrameType.HELLO:  # a target that is still starting loses nothing
+                self.stats.retransmitted += 1
 
     def _silence(self, kind: FrameType, waited_s: float) -> str:
         stats = self.stats

@@ -1,0 +1,12 @@
+"""The command line: one file a sub-command; each parses, calls, prints, returns."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line and return the exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
+    from nnom_hil.cli.app import run_app
+
+    return run_app(sys.argv[1:])

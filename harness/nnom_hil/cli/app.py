@@ -1,0 +1,80 @@
+"""The application object, and the one place where errors become messages and exit codes."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nnom_hil.cli import bench, boards, convert, doctor, report, run
+from nnom_hil.errors import ExitCode, HilError
+
+__all__ = ["run_app"]
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="nnom-hil",
+    help="Proves that a quantised neural network works on a Cortex-M.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.main)
+app.command("convert")(convert.main)
+app.command("report")(report.main)
+app.command("boards")(boards.main)
+app.command("doctor")(doctor.main)
+app.add_typer(bench.app, name="bench")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from nnom_hil import __version__
+
+        print(f"nnom-hil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Take the options that every sub-command shares."""
+    del version
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+
+
+def run_app(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = app(args=list(argv), standalone_mode=False)
+    except HilError as exc:
+        print(f"nnom-hil: {exc}", file=sys.stderr)
+        return int(exc.exit_code)
+    except typer.Exit as exc:
+        return int(exc.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("nnom-hil: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone; leave without a complaint at shutdown
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.ENVIRONMENT)
+    except Exception as exc:
+        if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors
+            print(f"nnom-hil: {usage()}; see: nnom-hil --help", file=sys.stderr)
+            return int(ExitCode.USAGE)
+        traceback.print_exc()
+        print("nnom-hil: this is a fault of nnom-hil; please report the lines above", file=sys.stderr)
+        return int(ExitCode.ENVIRONMENT)
+    return int(code) if isinstance(code, int) else int(ExitCode.PASS)

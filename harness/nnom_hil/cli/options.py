@@ -1,0 +1,34 @@
+"""Options that several sub-commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BoardOption",
+    "BoardsOption",
+    "CompatOption",
+    "DataOption",
+    "JsonOption",
+    "ModelOption",
+    "PerChannelOption",
+]
+
+BoardOption = Annotated[str, typer.Option("--board", "-b", help="A board's name, or a .toml file.")]
+BoardsOption = Annotated[
+    Path | None, typer.Option("--boards", help="A folder with board files of your own.")
+]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", "-m", help="A .keras or .h5 file [the bundled digits].")
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", "-d", help="An .npz with x, y and, optionally, x_calib.")
+]
+PerChannelOption = Annotated[
+    bool, typer.Option("--per-channel", help="One weight format per convolution channel.")
+]
+CompatOption = Annotated[
+    bool, typer.Option("--compat", help="Give NNoM 0.4.3's own int8 results, faults included.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]

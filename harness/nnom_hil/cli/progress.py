@@ -1,0 +1,52 @@
+"""Progress on standard error: a line per step, a bar while vectors stream."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from nnom_hil.run.runner import Observer
+
+__all__ = ["Progress"]
+
+
+class Progress(Observer):
+    """Shows progress where a person watches; elsewhere only the steps, one line each."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def step(self, what: str) -> None:
+        """Show that a step begins."""
+        self._bar.update(self._task, description=what)
+        if not self._quiet and not self._console.is_terminal:
+            self._console.print(f"{what} ...", highlight=False)
+
+    def vector(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,70 @@
+"""nnom-hil run: convert, build, start, stream, judge, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnom_hil.cli.options import (
+    BoardOption,
+    BoardsOption,
+    CompatOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    PerChannelOption,
+)
+from nnom_hil.errors import ExitCode, HilError
+
+__all__ = ["main"]
+
+
+def main(
+    *,
+    board: BoardOption = "stm32f4",
+    model: ModelOption = None,
+    data: DataOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N vectors.")] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Fail below this share, 0 to 1.")
+    ] = None,
+    per_channel: PerChannelOption = False,
+    compat: CompatOption = False,
+    boards: BoardsOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
+    json: JsonOption = False,
+) -> int:
+    """Run a model on a board and report. Exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
+    from nnom_hil.boards import find_board
+    from nnom_hil.paths import runs_dir
+    from nnom_hil.records import Verdict
+    from nnom_hil.run.service import RunRequest, run_and_report
+
+    request = RunRequest(
+        board=find_board(board, boards),
+        model=model,
+        data=data,
+        limit=limit,
+        min_accuracy=min_accuracy,
+        per_channel=per_channel,
+        compat=compat,
+        runs=out or runs_dir(),
+    )
+    from rich.console import Console
+
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.report.terminal import print_summary
+
+    with Progress(Console(stderr=True), quiet=json) as progress:
+        folder, record, error = run_and_report(request, progress)
+    if json:
+        print(record.to_json(), end="")
+    else:
+        console = Console()
+        print_summary(record, console)
+        console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    if error is not None:
+        if isinstance(error, HilError) and not json:
+            return int(error.exit_code)  # the summary has said why
+        raise error
+    return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)

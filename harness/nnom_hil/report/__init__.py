@@ -1,0 +1,1 @@
+"""Reports: rendered from records and templates only, so that any old one can be made again."""

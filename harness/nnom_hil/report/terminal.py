@@ -1,0 +1,82 @@
+"""The summary at the end of a run, for a terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nnom_hil.records import RunRecord, Verdict
+from nnom_hil.report.figures import TIME_NOTES, layer_figures, percent, size, thousands
+
+__all__ = ["print_summary", "summary"]
+
+_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.ERROR: "bold yellow"}
+
+
+def print_summary(record: RunRecord, console: Console) -> None:
+    """Print the summary."""
+    console.print(summary(record))
+
+
+def summary(record: RunRecord) -> RenderableType:
+    """Return the summary as something rich can print."""
+    parts: list[RenderableType] = []
+    if record.layers and record.total_time_us is not None:
+        parts.append(_layers(record))
+    parts.append(_facts(record))
+    parts += [Text(f"  {reason}", style="red") for reason in record.reasons]
+    verdict = Text("verdict: ")
+    verdict.append(record.verdict.upper(), style=_STYLES[record.verdict])
+    parts.append(verdict)
+    return Group(*parts)
+
+
+def _layers(record: RunRecord) -> Table:
+    table = Table(
+        title=f"{record.model} on {record.board}",
+        caption=f"time: {TIME_NOTES[record.time_source]}",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("layer", "type", "output"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("MAC", "time µs", "share", "MACops/Hz"):
+        table.add_column(heading, justify="right")
+    for f in layer_figures(record):
+        layer = f.layer
+        kind = layer.type if layer.activation is None else f"{layer.type}+{layer.activation}"
+        table.add_row(
+            layer.name,
+            kind,
+            "×".join(map(str, layer.shape)),
+            thousands(layer.macs) if layer.macs else "",
+            thousands(layer.time_us, 1),
+            percent(f.share),
+            f"{f.macs_per_hz:.3f}" if f.macs_per_hz else "",
+        )
+    table.add_section()
+    table.add_row("total", "", "", thousands(record.macs), thousands(record.total_time_us, 1))
+    return table
+
+
+def _facts(record: RunRecord) -> Table:
+    table = Table.grid(padding=(0, 2))
+    if record.vectors:
+        equal = record.vectors - record.outputs_different
+        table.add_row("outputs equal the reference", f"{equal} of {record.vectors}")
+    if record.accuracy:
+        accuracy = f"{percent(record.accuracy.quantised)}  (Keras float "
+        table.add_row("accuracy on the target", f"{accuracy}{percent(record.accuracy.float_)})")
+    if record.memory:
+        memory = record.memory
+        table.add_row("flash", f"{size(memory.flash)} of {size(memory.flash_available)}")
+        table.add_row("RAM", f"{size(record.ram_bytes)} of {size(memory.ram_available)}")
+    if record.link:
+        link = record.link
+        rate = f"{link.bytes_per_s / 1000:.1f} kB/s of vector data, inference included"
+        table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
+    if record.cross_checks:
+        agreeing = sum(check.ok for check in record.cross_checks)
+        table.add_row("printed against returned", f"{agreeing} of {len(record.cross_checks)} agree")
+    return table

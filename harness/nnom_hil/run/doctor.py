@@ -1,0 +1,93 @@
+"""Examines the machine: tools with versions, packages, folders that must be writable."""
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import ToolError
+from nnom_hil.paths import cache_dir, runs_dir
+from nnom_hil.tool import PACKAGES, run_tool
+
+__all__ = ["Finding", "examine"]
+
+_TOOLS = ("qemu-system-arm", "arm-none-eabi-gcc", "cmake", "ninja", "cc")
+_PYTHON_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyserial", "robotframework")
+_MIN_FREE_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked for; remedy is empty where all is well."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Return what was found, in the order of use."""
+    findings = [_python()]
+    findings += [_package(name) for name in _PYTHON_PACKAGES]
+    findings += [_tool(name) for name in _TOOLS]
+    findings.append(_newlib())
+    findings += [_folder("cache", cache_dir()), _folder("runs", runs_dir())]
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info >= (3, 11)
+    return Finding(
+        what="Python", ok=ok, found=version, remedy="" if ok else "install Python 3.11 or newer"
+    )
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(what=name, ok=True, found=metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(what=name, ok=False, found="", remedy=f"pip install {name} (or: make setup)")
+
+
+def _tool(name: str) -> Finding:
+    try:
+        first_line = run_tool([name, "--version"], deadline=Deadline.after(20)).splitlines()[0]
+        return Finding(what=name, ok=True, found=first_line)
+    except ToolError as exc:
+        remedy = PACKAGES.get(name, "apt-get install gcc")
+        return Finding(what=name, ok=False, found=str(exc), remedy=f"{remedy} (or: make setup)")
+
+
+def _newlib() -> Finding:
+    """The compiler alone is not enough: its C library is a package of its own."""
+    what = "newlib for arm-none-eabi"
+    try:
+        found = run_tool(
+            ["arm-none-eabi-gcc", "-print-file-name=nano.specs"], deadline=Deadline.after(20)
+        ).strip()
+    except ToolError:
+        found = "nano.specs"
+    ok = os.path.isabs(found)
+    remedy = "" if ok else "apt-get install libnewlib-arm-none-eabi (or: make setup)"
+    return Finding(what=what, ok=ok, found="nano.specs" if ok else "", remedy=remedy)
+
+
+def _folder(what: str, path: Path) -> Finding:
+    """Whether the folder, or the nearest one above that exists, can be written to."""
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    if not os.access(existing, os.W_OK):
+        remedy = "choose another with NNOM_HIL_CACHE or --out"
+        return Finding(what=f"{what} folder", ok=False, found=f"{path}: not writable", remedy=remedy)
+    stat = os.statvfs(existing)
+    free = stat.f_bavail * stat.f_frsize
+    ok = free >= _MIN_FREE_BYTES
+    return Finding(
+        what=f"{what} folder",
+        ok=ok,
+        found=f"{path}: {free / 1e9:.1f} GB free",
+        remedy="" if ok else "free some space",
+    )
