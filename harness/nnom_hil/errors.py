@@ -5,7 +5,7 @@ HilError
 │   ├── ModelError    a model file cannot be read or expressed
 │   ├── DataError     a data file has the wrong content
 │   └── BoardError    a board file is wrong or unknown
-└── EnvironmentTrouble  the surroundings do not play along                exit 3
+└── HilEnvironmentError  the surroundings do not play along                exit 3
     ├── ToolError     a program is missing or failed
     ├── BuildError    the firmware does not compile or does not fit
     ├── StoreError    a file cannot be written
@@ -19,8 +19,8 @@ __all__ = [
     "BoardError",
     "BuildError",
     "DataError",
-    "EnvironmentTrouble",
     "ExitCode",
+    "HilEnvironmentError",
     "HilError",
     "LinkError",
     "ModelError",
@@ -67,11 +67,11 @@ class BoardError(UsageError):
     """A board description is wrong or unknown."""
 
 
-class EnvironmentTrouble(HilError):
+class HilEnvironmentError(HilError):
     """A tool, file or target is not as it should be."""
 
 
-class ToolError(EnvironmentTrouble):
+class ToolError(HilEnvironmentError):
     """An external program is missing, failed or did not end in time.
 
     output: what the program printed, for logs and reports.
@@ -86,11 +86,11 @@ class BuildError(ToolError):
     """The firmware does not compile, or does not fit the board."""
 
 
-class StoreError(EnvironmentTrouble):
+class StoreError(HilEnvironmentError):
     """A result cannot be written."""
 
 
-class TargetError(EnvironmentTrouble):
+class TargetError(HilEnvironmentError):
     """The emulator or board did not start, stopped, or faulted."""
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nnom_hil.errors import EnvironmentTrouble
+from nnom_hil.errors import HilEnvironmentError
 
 __all__ = ["boards_dir", "cache_dir", "firmware_dir", "runs_dir", "templates_dir"]
 
@@ -16,7 +16,7 @@ def _shipped(name: str) -> Path:
     for candidate in (checkout, _PACKAGE / "_data" / name):
         if candidate.is_dir():
             return candidate
-    raise EnvironmentTrouble(
+    raise HilEnvironmentError(
         f"{checkout}: folder not found; this installation is incomplete, reinstall nnom-hil"
     )
 

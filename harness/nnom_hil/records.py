@@ -1,7 +1,7 @@
-"""The record of one run: everything that was found out, and with what. Written once, as run.json."""
+"""The record of one run: what was found out, and with what. Written once, as run.json."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +19,7 @@ __all__ = [
     "Verdict",
 ]
 
-RUN_SCHEMA = "nnom-hil/run/1"
+RUN_SCHEMA: Final = "nnom-hil/run/1"
 
 
 class Verdict(StrEnum):

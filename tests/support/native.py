@@ -44,7 +44,9 @@ def build_native(
     main: Path, out: Path, *flags: str, warnings: bool = True, sources: Path = NNOM / "src"
 ) -> Path:
     """Compile a C program with the whole library, as its users do: three globs, two folders."""
-    files = [str(p) for d in ("core", "layers", "backends") for p in sorted((sources / d).glob("*.c"))]
+    files = [
+        str(p) for d in ("core", "layers", "backends") for p in sorted((sources / d).glob("*.c"))
+    ]
     command = ["cc", "-std=c99", "-g", "-O1", *SANITIZERS, *(WARNINGS if warnings else []), *flags]
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *files, "-lm", "-o", str(out)]
     subprocess.run(command, check=True)
@@ -139,7 +141,7 @@ def _pair(a: int, b: int) -> str:
     return f"{a} {b}"
 
 
-def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:  # noqa: PLR0912
+def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
     match node.op:
         case QInput() as op:
             return "input", f"{_array(op.shape)} 1 {op.dec}"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from nnom_hil.model.reference import run_all_layers
 from tests.support.golden import GoldenCase, load_golden
 from tests.support.native import Runner
+
+from nnom_hil.model.reference import run_all_layers
 
 CASES = load_golden()
 # NNOM_COMPAT.md section 6, [FIX]: right in both behaviours, so the recorded fault is not matched
@@ -56,4 +56,6 @@ def test_upsampling_with_unequal_factors_is_right_in_both_behaviours(
     cases = [case for case in CASES if case.defects & FIXED]
     for case, run in zip(cases, runner.run([(c.graph, c.x) for c in cases]), strict=True):
         expected = run_all_layers(case.graph, case.x, compat=True)[case.graph.output.name]
-        np.testing.assert_array_equal(run.layers[case.graph.output.name], expected.reshape(len(case.x), -1))
+        np.testing.assert_array_equal(
+            run.layers[case.graph.output.name], expected.reshape(len(case.x), -1)
+        )

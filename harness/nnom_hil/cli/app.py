@@ -75,6 +75,8 @@ def run_app(argv: Sequence[str]) -> int:
             print(f"nnom-hil: {usage()}; see: nnom-hil --help", file=sys.stderr)
             return int(ExitCode.USAGE)
         traceback.print_exc()
-        print("nnom-hil: this is a fault of nnom-hil; please report the lines above", file=sys.stderr)
+        print(
+            "nnom-hil: this is a fault of nnom-hil; please report the lines above", file=sys.stderr
+        )
         return int(ExitCode.ENVIRONMENT)
     return int(code) if isinstance(code, int) else int(ExitCode.PASS)

@@ -7,13 +7,18 @@ __all__ = ["c_identifiers"]
 
 # Keywords of C11 and C++, and the plain words that NNoM's headers put into the global namespace.
 _RESERVED = frozenset(
-    """alignas alignof and asm auto bool break case catch char class const constexpr continue
-    decltype default delete do double else enum explicit export extern false float for friend goto
-    if inline int long mutable namespace new noexcept not nullptr operator or private protected
-    public register restrict return shape short signed sizeof static struct switch template this
-    throw true try typedef typename union unsigned using virtual void volatile while xor
-    border dilation kernel layer main model stride""".split()
-)
+    {
+        "alignas", "alignof", "and", "asm", "auto", "bool", "border", "break", "case", "catch",
+        "char", "class", "const", "constexpr", "continue", "decltype", "default", "delete",
+        "dilation", "do", "double", "else", "enum", "explicit", "export", "extern", "false",
+        "float", "for", "friend", "goto", "if", "inline", "int", "kernel", "layer", "long", "main",
+        "model", "mutable", "namespace", "new", "noexcept", "not", "nullptr", "operator", "or",
+        "private", "protected", "public", "register", "restrict", "return", "shape", "short",
+        "signed", "sizeof", "static", "stride", "struct", "switch", "template", "this", "throw",
+        "true", "try", "typedef", "typename", "union", "unsigned", "using", "virtual", "void",
+        "volatile", "while", "xor"
+    }
+)  # fmt: skip
 
 
 def c_identifiers(names: Iterable[str]) -> dict[str, str]:

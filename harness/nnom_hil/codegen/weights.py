@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +29,6 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
-    shape3d,
 )
 
 __all__ = ["interleave_dense", "weights_h"]
@@ -164,7 +162,7 @@ class _Header:
             "",
         ]
 
-    def _objects(self, node: QNode) -> None:  # noqa: PLR0912 - one case an operation
+    def _objects(self, node: QNode) -> None:
         ident = self.ident[node.name]
         match node.op:
             case QInput() as op:
@@ -203,10 +201,10 @@ class _Header:
             case UpSample() as op:
                 self._config(node, "upsample", [f".kernel = {_values(op.factor)}"])
             case Reshape() as op:
-                shape = f"{ident}_targeted_shape"
-                self.lines.append(f"const nnom_shape_data_t {shape}[] = {_values(op.shape)};")
+                target = f"{ident}_targeted_shape"
+                self.lines.append(f"const nnom_shape_data_t {target}[] = {_values(op.shape)};")
                 members = [
-                    f".dim = (nnom_shape_data_t*){shape}",
+                    f".dim = (nnom_shape_data_t*){target}",
                     f".num_dim = {len(op.shape)}",
                 ]
                 self._config(node, "reshape", members)
@@ -356,9 +354,3 @@ class _Header:
 def _float(text: str) -> str:
     """Return a number as a C float literal."""
     return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
-
-
-def input_shape3d(graph: QGraph) -> tuple[int, int, int]:
-    """Return the input as NNoM's log prints it: (h, w, c)."""
-    op: Any = graph.input.op
-    return shape3d(op.shape)

@@ -82,7 +82,8 @@ class Damaged:
 def encode_frame(frame: Frame) -> bytes:
     """Return the frame's bytes on the wire: COBS of header, body and CRC-32 between zeros."""
     data = _HEADER.pack(frame.type, frame.seq, frame.boot_id) + frame.body
-    return b"\0" + cobs.encode(data + _CRC.pack(zlib.crc32(data))) + b"\0"
+    encoded: bytes = cobs.encode(data + _CRC.pack(zlib.crc32(data)))
+    return b"\0" + encoded + b"\0"
 
 
 def _decode(segment: bytes) -> Frame | None:

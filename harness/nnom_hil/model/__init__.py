@@ -1,0 +1,1 @@
+"""Models: float graph, Keras import, quantiser, quantised graph, bit-exact reference."""

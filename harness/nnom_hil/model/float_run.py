@@ -48,7 +48,7 @@ def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
     return results
 
 
-def _run(op: FloatOp, x: FloatArray, name: str) -> FloatArray:  # noqa: PLR0912 - one case an op
+def _run(op: FloatOp, x: FloatArray, name: str) -> FloatArray:
     match op:
         case Conv():
             y = _conv(op, cast(FloatArray, as_image(x)))
@@ -124,10 +124,10 @@ def _activation(op: Activation, x: FloatArray) -> FloatArray:
             y = np.where(x >= op.threshold, x, op.negative_slope * (x - op.threshold))
             return y if op.max_value is None else np.minimum(y, op.max_value)
         case ActivationKind.TANH:
-            return np.tanh(x)
+            return cast(FloatArray, np.tanh(x))
         case ActivationKind.SIGMOID:
             return cast(FloatArray, 1.0 / (1.0 + np.exp(-x)))
         case ActivationKind.HARD_TANH:
-            return np.clip(x, -1.0, 1.0)
+            return cast(FloatArray, np.clip(x, -1.0, 1.0))
         case ActivationKind.HARD_SIGMOID:
-            return np.clip(0.2 * x + 0.5, 0.0, 1.0)
+            return cast(FloatArray, np.clip(0.2 * x + 0.5, 0.0, 1.0))

@@ -199,7 +199,8 @@ def _calls(model: Any, problems: list[str]) -> list[_Call]:
     calls.reverse()
     on_path = [layer for layer in model.layers if layer.name not in seen]
     problems += [
-        f"  {layer.name} ({type(layer).__name__}): it stands on a second branch" for layer in on_path
+        f"  {layer.name} ({type(layer).__name__}): it stands on a second branch"
+        for layer in on_path
     ]
     return calls
 
@@ -301,9 +302,7 @@ def _conv(call: _Call) -> _Ops:
 def _dense(call: _Call) -> _Ops:
     layer = call.layer
     if len(call.input) != 2:
-        raise _UnsupportedLayerError(
-            f"its input has shape {call.input[1:]}; put Flatten before it"
-        )
+        raise _UnsupportedLayerError(f"its input has shape {call.input[1:]}; put Flatten before it")
     kernel, bias = _weights(layer, layer.units)
     if max(kernel.shape) > 65535:
         raise _UnsupportedLayerError("more than 65535 inputs or units")

@@ -99,7 +99,7 @@ class QConv:
     def channels_out(self) -> int:
         """Channels of the result."""
         shape = self.weight.shape
-        return shape[2] * shape[3] if self.depthwise else shape[0]
+        return int(shape[2] * shape[3] if self.depthwise else shape[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +272,7 @@ def make_qgraph(
     return QGraph(name=name, nodes=tuple(nodes.values()))
 
 
-def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], int]:  # noqa: PLR0912
+def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], int]:
     """Return output shape and dec before the tail, by NNoM's rules (NNOM_COMPAT.md 2.4)."""
     if isinstance(op, QInput):
         return shape3d(op.shape), op.dec
@@ -318,9 +318,9 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
         case Softmax():
             return source.shape, 7
         case Concat():
-            shape = list(source.shape)
-            shape[op.axis] = sum(s.shape[op.axis] for s in sources)
-            return tuple(shape), dec
+            joined = list(source.shape)
+            joined[op.axis] = sum(s.shape[op.axis] for s in sources)
+            return tuple(joined), dec
         case Merge() | QOutput():
             return source.shape, dec
 
@@ -380,7 +380,7 @@ def save_qgraph(graph: QGraph) -> bytes:
     document, arrays = _encode(graph)
     buffer = BytesIO()
     text = np.frombuffer(json.dumps(document, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez(buffer, document=text, **arrays)
+    np.savez(buffer, allow_pickle=False, document=text, **arrays)
     return buffer.getvalue()
 
 

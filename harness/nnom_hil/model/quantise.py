@@ -11,8 +11,16 @@ import numpy.typing as npt
 
 from nnom_hil.errors import DataError, ModelError
 from nnom_hil.model.float_run import run_float
-from nnom_hil.model.graph import Activation, BatchNorm, Conv, Dense, FloatGraph, FloatNode, Input
-from nnom_hil.model.graph import Softmax
+from nnom_hil.model.graph import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    Input,
+    Softmax,
+)
 from nnom_hil.model.qgraph import (
     Int8,
     QActivation,
@@ -162,8 +170,10 @@ def _bias(bias: FloatArray, product_dec: int) -> tuple[Int8, int, int]:
 def _conv(op: Conv, in_dec: int, out_dec: int, options: QuantiseOptions) -> tuple[QConv, int]:
     kernel = op.kernel
     channels = op.bias.size
-    flat = kernel.reshape(*kernel.shape[:2], -1, channels) if not op.depthwise else kernel.reshape(
-        *kernel.shape[:2], 1, channels
+    flat = (
+        kernel.reshape(*kernel.shape[:2], -1, channels)
+        if not op.depthwise
+        else kernel.reshape(*kernel.shape[:2], 1, channels)
     )
     if options.per_channel:
         weight_dec = tuple(dec_bits(flat[..., c]) for c in range(channels))

@@ -59,10 +59,7 @@ def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str,
     for node in graph.nodes:
         sources = [results[i] for i in node.inputs]
         decs = [graph.by_name[i].dec for i in node.inputs]
-        if isinstance(node.op, QInput):
-            y = x
-        else:
-            y = _run(node, sources, decs[0], compat=compat)
+        y = x if isinstance(node.op, QInput) else _run(node, sources, decs[0], compat=compat)
         y = y.reshape(len(x), *node.shape)
         if node.tail is not None:
             y = _activation(node.tail, y, _dec_before_tail(node, decs), compat=compat)
@@ -92,7 +89,7 @@ def _round(shift: int | Int64) -> Int64:
     return (np.int64(1) << np.asarray(shift, dtype=np.int64)) >> 1
 
 
-def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:  # noqa: PLR0912
+def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
     x = sources[0]
     match node.op:
         case QConv() as op:
@@ -104,11 +101,12 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:  
         case Pool() as op:
             return _pool(op, _image(x), node.shape, compat=compat)
         case GlobalPool() as op:
-            image = _image(x).astype(np.int64)
+            image = _image(x)
             if op.kind is PoolKind.MAX:
-                return image.max(axis=(1, 2)).astype(np.int8)
+                return cast(Int8, image.max(axis=(1, 2)))
             cells = np.int64(image.shape[1] * image.shape[2])
-            return _divide(image.sum(axis=(1, 2)), _divisor(cells, op.output_shift))
+            sums = image.astype(np.int64).sum(axis=(1, 2))
+            return _divide(sums, _divisor(cells, op.output_shift))
         case ZeroPadding() as op:
             top, bottom, left, right = op.border
             return np.pad(_image(x), ((0, 0), (top, bottom), (left, right), (0, 0)))
@@ -170,7 +168,7 @@ def _divisor(cells: Int64, shift: int) -> Int64:
 
 def _divide(total: Int64, count: Int64) -> Int8:
     """Divide toward zero, as C does; the result is cut to eight bits."""
-    return (np.sign(total) * (np.abs(total) // count)).astype(np.int8)
+    return cast(Int8, (np.sign(total) * (np.abs(total) // count)).astype(np.int8))
 
 
 def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
@@ -234,7 +232,7 @@ def _q7(value: float, dec: int) -> int:
 
 def _times_slope(x: Int64, slope: int) -> Int8:
     product = x * slope
-    return (np.sign(product) * (np.abs(product) // 128)).astype(np.int8)
+    return cast(Int8, (np.sign(product) * (np.abs(product) // 128)).astype(np.int8))
 
 
 def _adv_relu(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:

@@ -81,7 +81,9 @@ def _folder(what: str, path: Path) -> Finding:
     existing = next(p for p in (path, *path.parents) if p.exists())
     if not os.access(existing, os.W_OK):
         remedy = "choose another with NNOM_HIL_CACHE or --out"
-        return Finding(what=f"{what} folder", ok=False, found=f"{path}: not writable", remedy=remedy)
+        return Finding(
+            what=f"{what} folder", ok=False, found=f"{path}: not writable", remedy=remedy
+        )
     stat = os.statvfs(existing)
     free = stat.f_bavail * stat.f_frsize
     ok = free >= _MIN_FREE_BYTES

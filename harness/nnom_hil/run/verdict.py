@@ -173,7 +173,7 @@ def check_compile_log(log: CompileLog | None, graph: QGraph) -> list[CrossCheck]
         (layer_type(n), activation_name(n), n.shape, printed_macs(graph.macs_of(n)))
         for n in graph.nodes
     ]
-    printed = log and [(x.name, x.activation, x.shape, x.macs) for x in log.layers]
+    printed = None if log is None else [(x.name, x.activation, x.shape, x.macs) for x in log.layers]
     checks = [_compare("compile log: layers, shapes, MACs", printed, expected)]
     if log is not None:
         total = [sum(log.blocks)]
@@ -190,16 +190,16 @@ def check_model_stat(
         for per_us in (tick_hz // 1_000_000,)
         for n, t in zip(graph.nodes, ticks, strict=True)
     ]
-    printed = stat and [(x.name, x.time_us, x.macs) for x in stat.layers]
+    printed = None if stat is None else [(x.name, x.time_us, x.macs) for x in stat.layers]
     checks = [_compare("model_stat: names, times, MACs", printed, expected)]
-    totals = stat and [stat.total_macs, stat.time_us]
+    totals = None if stat is None else [stat.total_macs, stat.time_us]
     wanted = [graph.macs, sum(time for _, time, _ in expected)]
     return [*checks, _compare("model_stat: total MACs and time", totals, wanted)]
 
 
 def check_io_format(layers: tuple[FormatLayer, ...] | None, graph: QGraph) -> CrossCheck:
     """Compare printed output formats with the graph's."""
-    printed = layers and [(x.name, x.output_dec, x.shape) for x in layers]
+    printed = None if layers is None else [(x.name, x.output_dec, x.shape) for x in layers]
     expected = [(layer_type(n), n.dec, n.shape) for n in graph.nodes]
     return _compare("model_io_format: formats and shapes", printed, expected)
 

@@ -1,16 +1,15 @@
-"""QEMU: argv, start, stop. No semihosting; its console is a socket that only this user can reach."""
+"""QEMU: argv, start, stop. No semihosting; its console is a socket for this user alone."""
 
-import ctypes
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import LinkError, TargetError, ToolError
+from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.tool import find_tool, run_tool
 
@@ -18,7 +17,6 @@ __all__ = ["QemuTarget", "qemu_argv"]
 
 _ESCAPE = 0x1D
 _PROGRAM = "qemu-system-arm"
-_PR_SET_PDEATHSIG = 1
 
 
 def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
@@ -40,14 +38,13 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _die_with_parent() -> Callable[[], None]:
-    """Return what makes a child end when its parent is killed, so that no emulator is left."""
-    libc = ctypes.CDLL(None)
+def _die_with_parent() -> list[str]:
+    """Return a command prefix that ends the child when its parent is killed.
 
-    def set_signal() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    return set_signal
+    setpriv is part of every Debian; where it is missing, only a killed nnom-hil leaves QEMU behind.
+    """
+    setpriv = shutil.which("setpriv")
+    return [] if setpriv is None else [setpriv, "--pdeathsig", "KILL", "--"]
 
 
 class QemuTarget:
@@ -63,7 +60,7 @@ class QemuTarget:
         self._qemu = board.backend.qemu
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: SerialTransport | None = None
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         # private, and short: the path of a Unix socket is limited to 107 bytes
         self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
         self._stopped = False
@@ -79,11 +76,10 @@ class QemuTarget:
         console = Path(self._folder.name) / "console"
         argv = qemu_argv(self._qemu, elf.resolve(), console)
         self._process = subprocess.Popen(
-            [str(program), *argv[1:]],
+            [*_die_with_parent(), str(program), *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent(),
         )
         address = LinkAddress(url=f"unix://{console}", escape=_ESCAPE)
         while True:
@@ -110,7 +106,9 @@ class QemuTarget:
             return None
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         output = self._output()
-        return f"{_PROGRAM} {how} (machine {self._qemu.machine})" + (f": {output}" if output else "")
+        return f"{_PROGRAM} {how} (machine {self._qemu.machine})" + (
+            f": {output}" if output else ""
+        )
 
     def stop(self) -> None:
         """End QEMU and close its console; twice is fine."""
@@ -128,11 +126,3 @@ class QemuTarget:
     def pid(self) -> int | None:
         """The emulator's process id, for tests that kill it."""
         return None if self._process is None else self._process.pid
-
-
-def version_or_none() -> str | None:
-    """Return QEMU's version line, None where it is not installed."""
-    try:
-        return run_tool([_PROGRAM, "--version"], deadline=Deadline.after(20)).splitlines()[0]
-    except ToolError:
-        return None

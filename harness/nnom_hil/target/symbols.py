@@ -6,7 +6,7 @@ __all__ = ["describe_address"]
 
 
 def describe_address(elf: Path, address: int) -> str:
-    """Return `function+offset` for a code address, the plain address where no function covers it."""
+    """Return `function+offset` for a code address, or the plain address outside functions."""
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 

@@ -72,7 +72,8 @@ def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
     except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         raise DataError(
-            f"{path}: cannot be read as .npz: {reason}; write it with numpy.savez(path, x=..., y=...)"
+            f"{path}: cannot be read as .npz: {reason}; "
+            "write it with numpy.savez(path, x=..., y=...)"
         ) from exc
     x = _pick(arrays, ("x", "x_test"))
     if x is None:
@@ -83,7 +84,9 @@ def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
     return DataSet(
         x=x,
         y=None if y is None else _labels(path, y, len(x)),
-        x_calibration=x if calibration is None else _inputs(path, "x_calib", calibration, input_shape),
+        x_calibration=x
+        if calibration is None
+        else _inputs(path, "x_calib", calibration, input_shape),
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["Serial"]
 _CONNECT_TIMEOUT_S = 5.0
 
 
-class Serial(protocol_socket.Serial):  # type: ignore[misc]  # the types for pyserial leave it out
+class Serial(protocol_socket.Serial):
     """pyserial's socket port on another address family."""
 
     def open(self) -> None:
@@ -35,5 +35,4 @@ class Serial(protocol_socket.Serial):  # type: ignore[misc]  # the types for pys
         """Disconnect; twice is fine."""
         if self.is_open:
             self._socket.close()
-            self._socket = None
             self.is_open = False

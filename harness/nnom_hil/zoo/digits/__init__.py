@@ -1,0 +1,1 @@
+"""The bundled digits CNN: the training script and its result, digits.keras."""
