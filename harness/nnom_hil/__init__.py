@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from nnom_hil.boards import Board, find_board
     from nnom_hil.errors import HilError
     from nnom_hil.records import RunRecord, Verdict
+    from nnom_hil.run.plan import Observer
     from nnom_hil.run.prepare import Prepared, prepare
-    from nnom_hil.run.runner import Plan, execute
+    from nnom_hil.run.service import RunRequest, open_run
     from nnom_hil.run.store import RunFolder, load_record
 
 __version__ = "0.1.0"
@@ -19,28 +20,30 @@ __version__ = "0.1.0"
 __all__ = [
     "Board",
     "HilError",
-    "Plan",
+    "Observer",
     "Prepared",
     "RunFolder",
     "RunRecord",
+    "RunRequest",
     "Verdict",
-    "execute",
     "find_board",
     "load_record",
+    "open_run",
     "prepare",
 ]
 
 _HOMES = {
     "Board": "nnom_hil.boards",
     "HilError": "nnom_hil.errors",
-    "Plan": "nnom_hil.run.runner",
+    "Observer": "nnom_hil.run.plan",
     "Prepared": "nnom_hil.run.prepare",
     "RunFolder": "nnom_hil.run.store",
     "RunRecord": "nnom_hil.records",
+    "RunRequest": "nnom_hil.run.service",
     "Verdict": "nnom_hil.records",
-    "execute": "nnom_hil.run.runner",
     "find_board": "nnom_hil.boards",
     "load_record": "nnom_hil.run.store",
+    "open_run": "nnom_hil.run.service",
     "prepare": "nnom_hil.run.prepare",
 }
 

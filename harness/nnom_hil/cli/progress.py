@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from nnom_hil.run.runner import Observer
+from nnom_hil.run.plan import Observer
 
 __all__ = ["Progress"]
 

@@ -1,5 +1,6 @@
 """nnom-hil run: convert, build, start, stream, judge, report."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from nnom_hil.cli.options import (
     ModelOption,
     PerChannelOption,
 )
-from nnom_hil.errors import ExitCode, HilError
+from nnom_hil.errors import ExitCode
 
 __all__ = ["main"]
 
@@ -59,12 +60,11 @@ def main(
         folder, record, error = run_and_report(request, progress)
     if json:
         print(record.to_json(), end="")
-    else:
+    if error is not None:
+        print(f"record: {folder}", file=sys.stderr)
+        raise error  # its message is all there is to say
+    if not json:
         console = Console()
         print_summary(record, console)
         console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
-    if error is not None:
-        if isinstance(error, HilError) and not json:
-            return int(error.exit_code)  # the summary has said why
-        raise error
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)

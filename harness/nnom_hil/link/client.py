@@ -36,6 +36,7 @@ LOG = logging.getLogger(__name__)
 _MAX_OUTSTANDING = 32  # fewer than the agent's book of vectors it has counted
 _RETRY_S = 1.0
 _GIVE_UP_S = 10.0
+_GRACE_S = 1.0
 
 
 class TargetFaultError(TargetError):
@@ -202,11 +203,22 @@ class AgentClient:
         self._seq = (self._seq + 1) & 0xFFFF
         return Frame(kind, self._seq, self._boot_id, body)
 
-    def _send(self, frame: Frame) -> int:
-        data = encode_frame(frame)
-        self._transport.write(data)
+    def _send(self, frame: Frame) -> None:
+        self._write(encode_frame(frame))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._transport.write(data)
+        except LinkError as exc:
+            raise self._explain_loss(exc) from exc
         self.stats.tx_bytes += len(data)
-        return len(data)
+
+    def _explain_loss(self, error: LinkError) -> TargetError:
+        """Return why a connection was lost; the target's own end may show a moment later."""
+        grace = Deadline.after(_GRACE_S)
+        while (reason := self._why_dead()) is None and not grace.expired:
+            time.sleep(0.01)
+        return error if reason is None else TargetError(reason)
 
     def _request(self, kind: FrameType, body: bytes = b"", *, timeout_s: float = 10.0) -> Frame:
         """Send a request until its answer comes; every request may safely be repeated."""
@@ -250,7 +262,7 @@ class AgentClient:
         vectors: Iterable[Vector],
         *,
         window: int,
-        on_reset: Callable[[], None] = lambda: None,
+        on_reset: Callable[[], object] = lambda: None,
     ) -> Iterator[VectorResult]:
         """Send vectors ahead, up to `window` bytes on the wire, and yield each result once.
 
@@ -272,8 +284,7 @@ class AgentClient:
                 data = encode_frame(frame)
                 if not flight.has_room(len(data)):
                     break
-                self._transport.write(data)
-                self.stats.tx_bytes += len(data)
+                self._write(data)
                 flight.sent[upcoming.index] = _Sent(upcoming, len(data), order)
                 flight.bytes += len(data)
                 order += 1
@@ -328,7 +339,7 @@ class AgentClient:
             self.stats.retransmitted += 1
         return order
 
-    def _greet_again(self, on_reset: Callable[[], None]) -> None:
+    def _greet_again(self, on_reset: Callable[[], object]) -> None:
         """Find out the new boot id; the target's counts are gone."""
         self.stats.resets += 1
         LOG.warning("the target was reset; going on with what it has not answered")
@@ -354,7 +365,7 @@ class AgentClient:
             try:
                 data = self._transport.read(deadline)
             except LinkError as exc:
-                raise (TargetError(reason) if (reason := self._why_dead()) else exc) from exc
+                raise self._explain_loss(exc) from exc
             if not data:
                 if reason := self._why_dead():
                     raise TargetError(reason)

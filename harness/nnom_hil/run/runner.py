@@ -1,108 +1,31 @@
-"""The one room where model and target meet: executes a plan and returns its record."""
+"""The one room where model and target meet: a run, step by step or as a whole."""
 
 import random
+import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from statistics import median
-from typing import Any
-
-import numpy as np
 
 from nnom_hil import __version__
 from nnom_hil.boards import Board
 from nnom_hil.build import Image, build_image
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.console import (
-    parse_compile_log,
-    parse_io_format,
-    parse_model_stat,
-    parse_prediction,
-)
-from nnom_hil.errors import HilError, TargetError
-from nnom_hil.link.client import AgentRefusedError, LinkStats, Vector
+from nnom_hil.errors import TargetError
+from nnom_hil.link.client import AgentRefusedError, Vector
 from nnom_hil.link.frame import AgentError
-from nnom_hil.link.messages import LayerTimes, PrintWhat, TargetStatus
-from nnom_hil.model.qgraph import Int8, QGraph
-from nnom_hil.model.reference import run_reference
-from nnom_hil.records import (
-    Accuracy,
-    CrossCheck,
-    Difference,
-    LayerRecord,
-    LinkRecord,
-    MemoryRecord,
-    RunError,
-    RunRecord,
-    TimeSource,
-    Verdict,
-)
+from nnom_hil.link.messages import Hello, PrintWhat
+from nnom_hil.model.qgraph import QGraph
+from nnom_hil.records import RunRecord
+from nnom_hil.run.findings import Findings, cross_check, make_record
+from nnom_hil.run.plan import Observer, Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.store import RunFolder
-from nnom_hil.run.verdict import (
-    TOP_K,
-    activation_name,
-    check_compile_log,
-    check_io_format,
-    check_model_stat,
-    check_prediction,
-    first_difference,
-    layer_type,
-    predictions,
-)
+from nnom_hil.run.verdict import TOP_K
 from nnom_hil.target.base import Target
 from nnom_hil.target.session import Session
 
-__all__ = ["Observer", "Plan", "build_for", "execute"]
+__all__ = ["Run", "build_for", "default_target"]
 
 _TIMING_RUNS = 3
-_VECTOR_OVERHEAD = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to run. prepare() is called inside the run, so that its failure is recorded too.
-
-    min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
-    """
-
-    board: Board
-    model_name: str
-    prepare: Callable[[Callable[[str], None]], Prepared]
-    target: Callable[[Board], Target]
-    compat: bool = False
-    min_accuracy: float | None = None
-
-
-class Observer:
-    """Told about progress; does nothing. Front doors override what they show."""
-
-    def step(self, what: str) -> None:
-        """Note that a step begins."""
-
-    def vector(self, done: int, total: int) -> None:
-        """Note that so many vectors of all are answered."""
-
-
-@dataclass(slots=True)
-class _Findings:
-    """What a run has found out so far; becomes the record, however the run ends."""
-
-    prepared: Prepared | None = None
-    image: Image | None = None
-    outputs: dict[int, bytes] = field(default_factory=dict)
-    statuses: dict[int, int] = field(default_factory=dict)
-    times: list[LayerTimes] = field(default_factory=list)
-    tick_hz: int = 0
-    stats: LinkStats | None = None
-    status: TargetStatus | None = None
-    seconds: float = 0.0
-    counted: bool = False
-    tools: dict[str, str] = field(default_factory=dict)
-    checks: list[CrossCheck] = field(default_factory=list)
 
 
 def build_for(board: Board, graph: QGraph, *, compat: bool = False) -> Image:
@@ -117,311 +40,184 @@ def build_for(board: Board, graph: QGraph, *, compat: bool = False) -> Image:
     return build_image(board, header, settings)
 
 
-def execute(plan: Plan, folder: RunFolder, observer: Observer | None = None) -> RunRecord:
-    """Run the plan to its end and write its record, also when it fails.
+class Run:
+    """One attempt. The steps are called in order, each once; finish() ends it at any point.
 
-    Raises the HilError that stopped the run, after the record is written.
+    Every step raises the HilError that stops it. Whatever happens, finish() stops the target and
+    writes the record.
     """
-    observer = observer or Observer()
-    found = _Findings(tools={"nnom-hil": __version__})
-    trouble: BaseException | None = None
-    try:
-        _run(plan, folder, observer, found)
-        _cross_check(plan, folder, found)
-    except BaseException as exc:
-        trouble = exc
-        raise
-    finally:
-        record = _record(plan, folder, found, trouble)
-        folder.finish(record)
-    return record
 
+    def __init__(self, plan: Plan, folder: RunFolder, observer: Observer | None = None) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.found = Findings(tools={"nnom-hil": __version__})
+        self._observer = observer or Observer()
+        self._session: Session | None = None
+        self._record: RunRecord | None = None
 
-def _run(plan: Plan, folder: RunFolder, observer: Observer, found: _Findings) -> None:
-    observer.step("preparing the model")
-    prepared = found.prepared = plan.prepare(observer.step)
-    observer.step("building the firmware")
-    found.image = build_for(plan.board, prepared.graph, compat=plan.compat)
-    found.tools["compiler"] = found.image.compiler
-    target = plan.target(plan.board)
-    found.tools["target"] = target.description
-    observer.step("starting the target")
-    session = Session(
-        target,
-        found.image.elf,
-        found.image.id,
-        on_text=folder.console,
-        # not secret, but different for each boot, whatever the seed of the run
-        nonce=lambda: random.SystemRandom().getrandbits(32),
-    )
-    with session:
-        _check_model(session, prepared.graph, plan.board)
-        found.tick_hz = session.hello.tick_hz
-        observer.step("timing the layers")
-        _time(session, prepared, found)
-        observer.step("streaming vectors")
-        _stream(session, prepared, folder, observer, found)
+    def prepare(self) -> Prepared:
+        """Convert and quantise, or find both in the cache."""
+        self._observer.step("preparing the model")
+        self.found.prepared = self.plan.prepare(self._observer.step)
+        return self.found.prepared
 
+    def build(self) -> Image:
+        """Build the firmware, or find it in the cache."""
+        self._observer.step("building the firmware")
+        image = build_for(self.plan.board, self._prepared.graph, compat=self.plan.compat)
+        self.found.image = image
+        self.found.tools["compiler"] = image.compiler
+        return image
 
-def _check_model(session: Session, graph: QGraph, board: Board) -> None:
-    hello = session.hello
-    if not hello.model_ready:
-        raise TargetError(
-            f"the model did not compile on board {board.name}: NNoM reports why in console.log; "
-            f"most often the heap is too small in {board.memory.ram.length} bytes of ram: "
-            "use a smaller model or a board with more memory"
+    def start(self) -> Hello:
+        """Start the target and check that it holds this model."""
+        if self.found.image is None:
+            raise TargetError("run: start needs a built firmware")
+        target = self.plan.target(self.plan.board)
+        self.found.tools["target"] = target.description
+        self._observer.step("starting the target")
+        self._session = Session(
+            target,
+            self.found.image.elf,
+            self.found.image.id,
+            on_text=self.folder.console,
+            # not secret, but different for each boot, whatever the seed of the run
+            nonce=lambda: random.SystemRandom().getrandbits(32),
         )
+        hello = self._session.__enter__().hello
+        console = self.folder.console_text_or_empty()
+        _check_model(hello, self._prepared.graph, self.plan.board, console)
+        self.found.tick_hz = hello.tick_hz
+        return hello
+
+    def time_layers(self) -> None:
+        """Time with a quiet link: one run to warm up, the measured ones, then NNoM's tables."""
+        self._observer.step("timing the layers")
+        client = self._running.client
+        client.time_layers(self._prepared.x[0].tobytes())
+        for _ in range(_TIMING_RUNS):
+            self.found.times.append(client.time_layers(b""))
+        client.print_table(PrintWhat.MODEL_STAT)
+        client.print_table(PrintWhat.IO_FORMAT)
+
+    def stream(self) -> None:
+        """Stream all vectors; what comes back is journaled as it comes."""
+        self._observer.step("streaming vectors")
+        session, client, found = self._running, self._running.client, self.found
+        prepared, total = self._prepared, len(self._prepared.x)
+        found.counted = self._begin_prediction()
+        found.stats = client.stats
+        labels = prepared.labels if found.counted else None
+        vectors = (
+            Vector(
+                index=i,
+                data=prepared.x[i].tobytes(),
+                label=None if labels is None else int(labels[i]),
+            )
+            for i in range(total)
+        )
+        start = time.monotonic()
+        try:
+            for result in client.stream(
+                vectors, window=session.hello.rx_window, on_reset=self._begin_prediction
+            ):
+                found.outputs[result.index] = result.output
+                found.statuses[result.index] = result.status
+                self.folder.journal(
+                    {
+                        "vector": result.index,
+                        "output": result.output.hex(),
+                        "status": result.status,
+                        "ticks": result.ticks,
+                    }
+                )
+                self._observer.vector(len(found.outputs), total)
+        finally:
+            found.seconds = time.monotonic() - start
+        if found.counted:
+            client.print_table(PrintWhat.PREDICTION_SUMMARY)
+        found.status = client.status()
+
+    def execute(self) -> RunRecord:
+        """Take all steps and finish; raises what stopped the run, after the record is written."""
+        try:
+            for step in (self.prepare, self.build, self.start, self.time_layers, self.stream):
+                step()
+        except BaseException as exc:
+            self.finish(exc)
+            raise
+        return self.finish()
+
+    def finish(self, trouble: BaseException | None = None) -> RunRecord:
+        """Stop the target, compare what it printed, write and return the record; once."""
+        if self._record is not None:
+            return self._record
+        if self._session is not None:
+            self._session.close()
+        console = self.folder.console_text_or_empty()
+        if self.found.status is not None and self.found.times:
+            cross_check(self.found, console)
+        self._record = make_record(
+            self.plan,
+            self.found,
+            run_id=self.folder.id,
+            started=self.folder.started,
+            console=console,
+            trouble=trouble,
+        )
+        self.folder.finish(self._record)
+        return self._record
+
+    def _begin_prediction(self) -> bool:
+        """Start the target's own counts; False where there are no labels or no room for them."""
+        if self._prepared.labels is None:
+            return False
+        try:
+            self._running.client.begin_prediction(self._prepared.graph.output.size, TOP_K)
+        except AgentRefusedError as exc:
+            # The target's own confusion matrix is a second opinion; outputs are compared anyway.
+            if exc.code != AgentError.NO_MEMORY:
+                raise
+            return False
+        return True
+
+    @property
+    def _prepared(self) -> Prepared:
+        if self.found.prepared is None:
+            raise TargetError("run: this step needs a prepared model")
+        return self.found.prepared
+
+    @property
+    def _running(self) -> Session:
+        if self._session is None:
+            raise TargetError("run: this step needs a started target")
+        return self._session
+
+
+def _check_model(hello: Hello, graph: QGraph, board: Board, console: str) -> None:
+    if not hello.model_ready:
+        raise TargetError(_why_no_model(console, board))
     got = (hello.model_hash, hello.input_bytes, hello.output_bytes, hello.output.dec)
     wanted = (graph.content_hash, graph.input.size, graph.output.size, graph.output.dec)
     if got != wanted:
         raise TargetError(f"the firmware holds another model: it reports {got}, expected {wanted}")
 
 
-def _time(session: Session, prepared: Prepared, found: _Findings) -> None:
-    """Time with a quiet link: one run to warm up, then the measured ones, then the tables."""
-    client = session.client
-    client.time_layers(prepared.x[0].tobytes())
-    for _ in range(_TIMING_RUNS):
-        found.times.append(client.time_layers(b""))
-    client.print_table(PrintWhat.MODEL_STAT)
-    client.print_table(PrintWhat.IO_FORMAT)
-
-
-def _stream(
-    session: Session, prepared: Prepared, folder: RunFolder, observer: Observer, found: _Findings
-) -> None:
-    client, total = session.client, len(prepared.x)
-    labels = prepared.labels
-
-    def begin_prediction() -> None:
-        client.begin_prediction(prepared.graph.output.size, TOP_K)
-
-    if labels is not None:
-        try:
-            begin_prediction()
-            found.counted = True
-        except AgentRefusedError as exc:
-            # The target's own confusion matrix is a second opinion; outputs are compared anyway.
-            if exc.code != AgentError.NO_MEMORY:
-                raise
-    vectors = (
-        Vector(
-            index=i,
-            data=prepared.x[i].tobytes(),
-            label=int(labels[i]) if labels is not None and found.counted else None,
+def _why_no_model(console: str, board: Board) -> str:
+    ram = board.memory.ram.length
+    if needed := re.search(r"network buffer, required (\d+) bytes", console):
+        return (
+            f"the model does not fit board {board.name}: its network buffers need {needed[1]} "
+            f"bytes in one piece, more than the heap has left of {ram} bytes of ram; use a smaller "
+            "model or a board with more memory"
         )
-        for i in range(total)
-    )
-    found.stats = client.stats
-    window = session.hello.rx_window
-    start = time.monotonic()
-    on_reset = begin_prediction if found.counted else lambda: None
-    try:
-        for result in client.stream(vectors, window=window, on_reset=on_reset):
-            found.outputs[result.index] = result.output
-            found.statuses[result.index] = result.status
-            folder.journal(
-                {
-                    "vector": result.index,
-                    "output": result.output.hex(),
-                    "status": result.status,
-                    "ticks": result.ticks,
-                }
-            )
-            observer.vector(len(found.outputs), total)
-    finally:
-        found.seconds = time.monotonic() - start
-    if found.counted:
-        client.print_table(PrintWhat.PREDICTION_SUMMARY)
-    found.status = client.status()
-
-
-def _cross_check(plan: Plan, folder: RunFolder, found: _Findings) -> None:
-    prepared, stats = found.prepared, found.stats
-    assert prepared is not None
-    assert stats is not None
-    graph, text = prepared.graph, folder.console_text()
-    found.checks += check_compile_log(parse_compile_log(text), graph)
-    ticks = found.times[-1].ticks
-    found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
-    found.checks.append(check_io_format(parse_io_format(text), graph))
-    # A reset takes the target's counts with it, so they cover the last part of the run only.
-    if found.counted and prepared.labels is not None and stats.resets == 0:
-        outputs = _outputs(prepared, found.outputs)
-        host = predictions(outputs, prepared.labels)
-        found.checks += check_prediction(parse_prediction(text), host)
-
-
-def _outputs(prepared: Prepared, outputs: dict[int, bytes]) -> Int8:
-    size = prepared.graph.output.size
-    data = b"".join(outputs[i] for i in sorted(outputs))
-    return np.frombuffer(data, dtype=np.int8).reshape(-1, size)
-
-
-# ---- from findings to the record -----------------------------------------------------------------
-
-
-def _record(
-    plan: Plan, folder: RunFolder, found: _Findings, trouble: BaseException | None
-) -> RunRecord:
-    facts: dict[str, Any] = {
-        "id": folder.id,
-        "started": _iso(folder.started),
-        "board": plan.board.name,
-        "board_title": plan.board.title,
-        "core_hz": plan.board.clock.core_hz,
-        "model": plan.model_name,
-        "compat": plan.compat,
-        "min_accuracy": plan.min_accuracy,
-        "time_source": TimeSource.VIRTUAL,
-        "cross_checks": tuple(found.checks),
-        "tools": found.tools,
-    }
-    reasons: list[str] = []
-    if found.prepared is not None:
-        facts |= _model_facts(found.prepared, found)
-        facts |= _result_facts(plan, found.prepared, found, reasons)
-    if found.prepared is not None and found.image is not None:
-        facts |= _memory_facts(plan.board, found.image, folder.console_text_or_empty(), found)
-    reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
-    verdict = Verdict.FAIL if reasons else Verdict.PASS
-    error = None
-    if trouble is not None:
-        verdict = Verdict.ERROR
-        error = _error(trouble)
-        reasons.insert(0, error.message)
-    return RunRecord(**facts, verdict=verdict, reasons=tuple(reasons), error=error)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
-
-
-def _error(trouble: BaseException) -> RunError:
-    if isinstance(trouble, KeyboardInterrupt):
-        return RunError(kind="Interrupted", message="interrupted from the keyboard")
-    if isinstance(trouble, HilError):
-        return RunError(kind=type(trouble).__name__, message=str(trouble))
-    return RunError(kind="InternalError", message=f"{type(trouble).__name__}: {trouble}")
-
-
-def _model_facts(prepared: Prepared, found: _Findings) -> dict[str, Any]:
-    graph, times = prepared.graph, found.times
-    per_us = found.tick_hz / 1e6
-    layers = []
-    for i, node in enumerate(graph.nodes):
-        ticks = [run.ticks[i] for run in times if i < len(run.ticks)]
-        layers.append(
-            LayerRecord(
-                name=node.name,
-                type=layer_type(node),
-                activation=activation_name(node),
-                shape=node.shape,
-                dec=node.dec,
-                macs=graph.macs_of(node),
-                time_us=round(median(ticks) / per_us, 3) if ticks else None,
-                spread_us=round((max(ticks) - min(ticks)) / per_us, 3) if ticks else None,
-            )
+    said = [line.strip() for line in console.splitlines() if "ERROR" in line]
+    if not said or said[-1].endswith("error code:-7"):  # NN_NO_MEMORY
+        return (
+            f"the model does not fit board {board.name}: the heap ran out while NNoM made the "
+            f"layers, in {ram} bytes of ram; use a smaller model or a board with more memory"
         )
-    total = [layer.time_us for layer in layers if layer.time_us is not None]
-    return {
-        "model_hash": graph.content_hash,
-        "layers": tuple(layers),
-        "macs": graph.macs,
-        "timing_runs": len(times),
-        "total_time_us": round(sum(total), 3) if total else None,
-    }
-
-
-def _result_facts(
-    plan: Plan, prepared: Prepared, found: _Findings, reasons: list[str]
-) -> dict[str, Any]:
-    total = len(prepared.x)
-    facts: dict[str, Any] = {
-        "vectors": len(found.outputs),
-        "vectors_planned": total,
-        "image_id": found.image.id if found.image is not None else None,
-        "link": _link(prepared, found),
-    }
-    if not found.outputs:
-        return facts
-    done = sorted(found.outputs)
-    outputs = _outputs(prepared, found.outputs)
-    reference = run_reference(prepared.graph, _images(prepared)[done], compat=plan.compat)
-    different = int((outputs != reference).any(axis=1).sum())
-    if (row := first_difference(outputs, reference)) is not None:
-        facts["first_difference"] = Difference(
-            vector=done[row],
-            expected=tuple(int(v) for v in reference[row]),
-            got=tuple(int(v) for v in outputs[row]),
-        )
-        reasons.append(
-            f"{different} of {len(done)} outputs differ from the reference; the first is vector "
-            f"{done[row]}"
-        )
-    if failed := [i for i, status in found.statuses.items() if status != 0]:
-        reasons.append(
-            f"NNoM returned error {found.statuses[failed[0]]} for {len(failed)} vectors, "
-            f"first vector {failed[0]}"
-        )
-    facts["outputs_different"] = different
-    facts["outputs_equal"] = different == 0 and len(done) == total
-    if prepared.labels is not None:
-        labels = prepared.labels[done]
-        target = predictions(outputs, labels)
-        keras = predictions(prepared.float_outputs[done], labels)
-        facts["accuracy"] = Accuracy(
-            float_=keras.accuracy,
-            quantised=target.accuracy,
-            top_k=tuple(hits / target.count for hits in target.top_k),
-        )
-        facts["confusion"] = target.confusion
-        if plan.min_accuracy is not None and target.accuracy < plan.min_accuracy:
-            reasons.append(
-                f"accuracy {target.accuracy:.2%} is below the required {plan.min_accuracy:.2%}"
-            )
-    return facts
-
-
-def _images(prepared: Prepared) -> Int8:
-    return prepared.x.reshape(len(prepared.x), *prepared.graph.input.shape)
-
-
-def _link(prepared: Prepared, found: _Findings) -> LinkRecord | None:
-    stats, status = found.stats, found.status
-    if stats is None or found.seconds <= 0:
-        return None
-    payload = len(found.outputs) * prepared.x.shape[1]
-    return LinkRecord(
-        seconds=round(found.seconds, 3),
-        bytes_per_s=round(payload / found.seconds, 1),
-        tx_bytes=stats.tx_bytes,
-        rx_bytes=stats.rx_bytes,
-        retransmitted=stats.retransmitted,
-        damaged_by_host=stats.damaged,
-        damaged_by_target=status.damaged_frames if status else 0,
-        rx_overruns=status.rx_overruns if status else 0,
-        resets=stats.resets,
-    )
-
-
-def _memory_facts(board: Board, image: Image, console: str, found: _Findings) -> dict[str, Any]:
-    log = parse_compile_log(console)
-    status, sizes = found.status, image.sizes
-    heap = status.heap_used if status else None
-    stack = status.stack_used if status else None
-    memory = MemoryRecord(
-        flash=sizes.flash,
-        flash_available=board.memory.flash.length,
-        ram_static=sizes.static_ram,
-        ram_heap=heap,
-        ram_stack=stack,
-        ram_available=board.memory.ram.length,
-        blocks=log.blocks if log else (),
-        network_buffers=log.network_buffers if log else None,
-    )
-    used = sizes.static_ram + heap + stack if heap is not None and stack is not None else None
-    return {"memory": memory, "flash_bytes": sizes.flash, "ram_bytes": used}
+    return f"the model did not compile on board {board.name}; NNoM says: {said[-1]}"
 
 
 def default_target(board: Board) -> Target:
@@ -429,8 +225,3 @@ def default_target(board: Board) -> Target:
     from nnom_hil.target.qemu import QemuTarget
 
     return QemuTarget(board)
-
-
-def model_label(model: Path) -> str:
-    """Return a file-name-safe label for a model file."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in model.stem)[:40]

@@ -1,5 +1,7 @@
 """From a request to a finished folder: what both front doors, terminal and Robot, call."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +9,12 @@ from nnom_hil.boards import Board
 from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
+from nnom_hil.run.plan import Observer, Plan
 from nnom_hil.run.prepare import Prepared, digits_model, prepare
-from nnom_hil.run.runner import Observer, Plan, default_target, execute, model_label
+from nnom_hil.run.runner import Run, default_target
 from nnom_hil.run.store import RunFolder, load_record
 
-__all__ = ["RunRequest", "run_and_report", "write_report"]
+__all__ = ["RunRequest", "open_run", "run_and_report", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,26 @@ class RunRequest:
         return self.model or digits_model()
 
 
+def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
+    """Return a run with a folder of its own; raises StoreError where none can be made."""
+    model = request.model_file
+
+    def make(on_step: Callable[[str], None]) -> Prepared:
+        prepared = prepare(model, request.data, per_channel=request.per_channel, on_step=on_step)
+        return prepared.limited(request.limit)
+
+    plan = Plan(
+        board=request.board,
+        model_name=model.stem,
+        prepare=make,
+        target=default_target,
+        compat=request.compat,
+        min_accuracy=request.min_accuracy,
+    )
+    label = re.sub(r"[^A-Za-z0-9_-]", "_", model.stem)[:40]
+    return Run(plan, RunFolder(request.runs, f"{request.board.name}-{label}"), observer)
+
+
 def run_and_report(
     request: RunRequest, observer: Observer
 ) -> tuple[Path, RunRecord, BaseException | None]:
@@ -40,35 +63,15 @@ def run_and_report(
 
     Raises StoreError when no record can be written at all.
     """
-    label = model_label(request.model_file)
-
-    def make(observer_step: object) -> Prepared:
-        del observer_step
-        prepared = prepare(
-            request.model_file,
-            request.data,
-            per_channel=request.per_channel,
-            on_step=observer.step,
-        )
-        return prepared.limited(request.limit)
-
-    plan = Plan(
-        board=request.board,
-        model_name=request.model_file.stem,
-        prepare=make,
-        target=default_target,
-        compat=request.compat,
-        min_accuracy=request.min_accuracy,
-    )
-    folder = RunFolder(request.runs, f"{request.board.name}-{label}")
+    run = open_run(request, observer)
     trouble: BaseException | None = None
     try:
-        execute(plan, folder, observer)
+        run.execute()
     except BaseException as exc:
         trouble = exc
-        if not (folder.path / "run.json").exists():
+        if not (run.folder.path / "run.json").exists():
             raise  # the disk is the trouble: there is no record to report from
-    return folder.path, write_report(folder.path), trouble
+    return run.folder.path, write_report(run.folder.path), trouble
 
 
 def write_report(folder: Path) -> RunRecord:

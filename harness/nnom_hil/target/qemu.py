@@ -95,7 +95,8 @@ class QemuTarget:
 
     def _output(self) -> str:
         self._log.seek(0)
-        return self._log.read().decode(errors="replace").strip()
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if "waiting for connection" not in line).strip()
 
     def why_dead(self) -> str | None:
         """Return how QEMU ended, or None while it runs."""

@@ -1,0 +1,71 @@
+# Everything for people and machines: `make run` and `make test` set up what is missing first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: help run test lint unit robot nightly setup packages clean
+
+help:
+	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
+	@echo "make test     set up what is missing, then lint, types, unit, native, QEMU and Robot tests"
+	@echo "make nightly  the slow matrices: every board, both behaviours, more random cases"
+	@echo "make setup    set up only;  make clean  remove the virtual environment and test output"
+
+run: setup
+	$(BIN)/nnom-hil run --board stm32f4
+
+test: lint unit robot
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: setup
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+robot: setup
+	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
+
+nightly: setup
+	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/nnom-hil run --board stm32f4
+	$(BIN)/nnom-hil run --board mps2_an386
+	$(BIN)/nnom-hil run --board stm32f4 --compat
+	$(BIN)/nnom-hil run --board stm32f4 --per-channel
+
+setup: packages $(VENV)/.ready
+
+# Debian packages: nothing is asked of the network when all programs are there.
+packages:
+	@missing=""; \
+	command -v qemu-system-arm >/dev/null || missing="$$missing qemu-system-arm"; \
+	command -v arm-none-eabi-gcc >/dev/null || missing="$$missing gcc-arm-none-eabi"; \
+	arm-none-eabi-gcc -print-file-name=nano.specs 2>/dev/null | grep -q / || missing="$$missing libnewlib-arm-none-eabi"; \
+	echo 'int main(void){return 0;}' | cc -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	command -v pgrep >/dev/null || missing="$$missing procps"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; \
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo"; \
+	else echo "missing packages; run this, then make again:"; \
+	  echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$$missing"; exit 1; fi; \
+	command -v apt-get >/dev/null || { echo "not a Debian or Ubuntu machine; install:$$missing"; exit 1; }; \
+	echo "installing:$$missing"; \
+	$$as_root apt-get update -q; \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
+
+# The mark is newer than pyproject.toml exactly when its dependencies are installed.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) reports/robot .mypy_cache .ruff_cache .pytest_cache .hypothesis

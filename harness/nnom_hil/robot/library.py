@@ -1,0 +1,215 @@
+"""Keywords that convert and delegate to a run; no logic of their own."""
+
+from pathlib import Path
+from typing import Any
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+from nnom_hil import __version__
+from nnom_hil.boards import find_board
+from nnom_hil.errors import UsageError
+from nnom_hil.paths import runs_dir
+from nnom_hil.records import RunRecord
+from nnom_hil.run.plan import Observer
+from nnom_hil.run.runner import Run
+from nnom_hil.run.service import RunRequest, open_run, write_report
+
+__all__ = ["NnomHil"]
+
+
+class _LogObserver(Observer):
+    """Writes the steps to Robot's log."""
+
+    def step(self, what: str) -> None:
+        """Log that a step begins."""
+        logger.info(what)
+
+
+@library(scope="SUITE", version=__version__, auto_keywords=False)
+class NnomHil:
+    """Runs quantised networks on emulated Cortex-M boards and checks the results.
+
+    A run is opened with `Open Run` and taken through its steps: `Convert Model`, `Build Firmware`,
+    `Start Target`, `Time Layers`, `Stream Vectors`, `Finish Run`. The ``... Should ...`` keywords
+    then look at its record. Whatever happens, the target is stopped when the suite ends.
+
+    Example:
+    | `Open Run`    board=stm32f4    limit=${50}
+    | `Take All Steps`
+    | `Outputs Should Equal Reference`
+    | `Accuracy Should Be At Least`    0.97
+    """
+
+    ROBOT_LISTENER_API_VERSION = 3
+
+    def __init__(self) -> None:
+        self.ROBOT_LIBRARY_LISTENER = self
+        self._run: Run | None = None
+        self._record: RunRecord | None = None
+
+    def end_suite(self, data: Any, result: Any) -> None:
+        """Leave no emulator behind, whatever the suite did."""
+        del data, result
+        self.close_run()
+
+    # ---- steps
+
+    @keyword(tags=("Run",))
+    def open_run(
+        self,
+        board: str = "stm32f4",
+        model: Path | None = None,
+        data: Path | None = None,
+        limit: int | None = None,
+        min_accuracy: float | None = None,
+        per_channel: bool = False,
+        compat: bool = False,
+        boards: Path | None = None,
+        runs: Path | None = None,
+    ) -> Path:
+        """Open a run and return its folder; a run that is still open is closed first.
+
+        | =Argument= | =Meaning= |
+        | board | a board's name, or a .toml file |
+        | model, data | a Keras file and an .npz of vectors; the bundled digits without |
+        | limit | take the first vectors only |
+        | min_accuracy | the verdict is fail below this share, 0 to 1 |
+        | per_channel | one weight format per convolution channel |
+        | compat | NNoM 0.4.3's own int8 results |
+        | boards | a folder with board files of your own |
+        | runs | the folder of all runs |
+        """
+        self.close_run()
+        request = RunRequest(
+            board=find_board(board, boards),
+            runs=runs or runs_dir(),
+            model=model,
+            data=data,
+            limit=limit,
+            min_accuracy=min_accuracy,
+            per_channel=per_channel,
+            compat=compat,
+        )
+        self._run = open_run(request, _LogObserver())
+        self._record = None
+        return self._run.folder.path
+
+    @keyword(tags=("Run",))
+    def convert_model(self) -> str:
+        """Convert and quantise the model; return its content hash."""
+        return self._open.prepare().graph.content_hash
+
+    @keyword(tags=("Run",))
+    def build_firmware(self) -> int:
+        """Build the firmware; return its bytes of flash."""
+        return self._open.build().sizes.flash
+
+    @keyword(tags=("Run",))
+    def start_target(self) -> str:
+        """Start the target with the firmware; return the board's name as the target tells it."""
+        return self._open.start().board
+
+    @keyword(tags=("Run",))
+    def time_layers(self) -> None:
+        """Time every layer with a quiet link."""
+        self._open.time_layers()
+
+    @keyword(tags=("Run",))
+    def stream_vectors(self) -> int:
+        """Stream all vectors; return how many were answered."""
+        self._open.stream()
+        return len(self._open.found.outputs)
+
+    @keyword(tags=("Run",))
+    def finish_run(self) -> str:
+        """Stop the target, write record and report; return the verdict: pass, fail or error."""
+        self._record = self._open.finish()
+        write_report(self._open.folder.path)
+        return str(self._record.verdict)
+
+    @keyword(tags=("Run",))
+    def take_all_steps(self) -> str:
+        """Take every step from `Convert Model` to `Finish Run`; return the verdict."""
+        self._open.execute()
+        return self.finish_run()
+
+    @keyword(tags=("Run",))
+    def close_run(self) -> None:
+        """Stop the target of an open run; a run that was not finished is recorded as broken."""
+        if self._run is not None:
+            self._run.finish(UsageError("the run was closed before it was finished"))
+            self._run = None
+
+    @property
+    def _open(self) -> Run:
+        if self._run is None:
+            raise AssertionError("no run is open; use `Open Run` first")
+        return self._run
+
+    # ---- results
+
+    @property
+    def _finished(self) -> RunRecord:
+        if self._record is None:
+            raise AssertionError("the run is not finished; use `Finish Run` first")
+        return self._record
+
+    @keyword(tags=("Result",))
+    def get_record(self) -> dict[str, Any]:
+        """Return the record of the finished run, as run.json has it."""
+        return self._finished.model_dump(mode="json", by_alias=True)
+
+    @keyword(tags=("Result", "Assertion"))
+    def verdict_should_be(self, expected: str) -> None:
+        """Fail unless the verdict is `expected`; the message gives the reasons."""
+        record = self._finished
+        if record.verdict != expected:
+            reasons = "; ".join(record.reasons) or "no reasons"
+            raise AssertionError(f"verdict {record.verdict}, expected {expected}: {reasons}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def outputs_should_equal_reference(self) -> None:
+        """Fail unless every planned vector's output equals the reference's, byte for byte."""
+        record = self._finished
+        if not record.outputs_equal:
+            raise AssertionError(
+                f"{record.outputs_different} of {record.vectors} outputs differ, "
+                f"{record.vectors_planned} vectors planned: {record.first_difference}"
+            )
+
+    @keyword(tags=("Result", "Assertion"))
+    def accuracy_should_be_at_least(self, share: float) -> float:
+        """Fail if the target's share of right answers is below `share`; return it."""
+        accuracy = self._finished.accuracy
+        if accuracy is None:
+            raise AssertionError("the vectors have no labels, so there is no accuracy")
+        if accuracy.quantised < share:
+            raise AssertionError(f"accuracy {accuracy.quantised:.4f}, required {share:.4f}")
+        return accuracy.quantised
+
+    @keyword(tags=("Result", "Assertion"))
+    def accuracy_should_be_within(self, points: float) -> None:
+        """Fail if accuracy on the target is more than `points` percentage points below float."""
+        accuracy = self._finished.accuracy
+        if accuracy is None:
+            raise AssertionError("the vectors have no labels, so there is no accuracy")
+        lost = 100 * (accuracy.float_ - accuracy.quantised)
+        if lost > points:
+            raise AssertionError(f"accuracy is {lost:.2f} points below float, allowed {points}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def layer_times_should_be_positive(self) -> None:
+        """Fail if any layer has no time."""
+        layers = self._finished.layers
+        without = [layer.name for layer in layers if not layer.time_us]
+        if without or not layers:
+            raise AssertionError(f"layers without a time: {without or 'all, none was timed'}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def printed_tables_should_agree(self) -> None:
+        """Fail if what the target printed contradicts what it returned, or was not compared."""
+        checks = self._finished.cross_checks
+        wrong = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
+        if wrong or not checks:
+            raise AssertionError("; ".join(wrong) or "nothing was compared")

@@ -1,0 +1,58 @@
+*** Settings ***
+Documentation       One trained network walks the whole way: Keras file, weights.h, firmware, emulated
+...                 board, vectors over the UART, record.
+Library             nnom_hil.robot.NnomHil
+Library             OperatingSystem
+Suite Setup         Open Digits Run
+Suite Teardown      Close Run
+Test Tags           smoke
+
+
+*** Variables ***
+${BOARD}            stm32f4
+${VECTORS}          ${60}
+
+
+*** Test Cases ***
+Model Is Converted
+    ${hash}    Convert Model
+    Length Should Be    ${hash}    64
+
+Firmware Is Built
+    ${flash}    Build Firmware
+    Should Be True    0 < ${flash} < 1048576
+
+Target Starts And Tells Its Board
+    ${board}    Start Target
+    Should Be Equal    ${board}    ${BOARD}
+
+Layers Are Timed And Vectors Streamed
+    Time Layers
+    ${answered}    Stream Vectors
+    Should Be Equal As Integers    ${answered}    ${VECTORS}
+
+Run Passes
+    ${verdict}    Finish Run
+    Verdict Should Be    pass
+    Should Be Equal    ${verdict}    pass
+    File Should Exist    ${FOLDER}${/}run.json
+    File Should Exist    ${FOLDER}${/}report.html
+
+Every Output Equals The Reference
+    Outputs Should Equal Reference
+
+Accuracy Is Kept
+    Accuracy Should Be At Least    0.97
+    Accuracy Should Be Within    1.0
+
+Every Layer Has A Time
+    Layer Times Should Be Positive
+
+Console And Results Agree
+    Printed Tables Should Agree
+
+
+*** Keywords ***
+Open Digits Run
+    ${folder}    Open Run    board=${BOARD}    limit=${VECTORS}    runs=${OUTPUT DIR}${/}runs
+    VAR    ${FOLDER}    ${folder}    scope=SUITE

@@ -1,0 +1,130 @@
+"""The link's client against a fake target that fails on purpose."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import LinkError, TargetError
+from nnom_hil.link.client import AgentClient, TargetFaultError, Vector
+from nnom_hil.link.transport import LinkAddress, SerialTransport
+from nnom_hil.target.fake import FakeFaults, FakeModel, FakeTarget
+
+MODEL = FakeModel(infer=lambda x: bytes(reversed(x)), input_shape=(1, 1, 8), output_shape=(8,))
+
+
+def connect(faults: FakeFaults | None = None) -> tuple[FakeTarget, AgentClient]:
+    target = FakeTarget(MODEL, faults)
+    target.start(None, Deadline.after(1))  # type: ignore[arg-type]  # the fake takes no image
+    nonces = itertools.count(1)
+    client = AgentClient(
+        target,
+        nonce=lambda: next(nonces),
+        why_dead=target.why_dead,
+        retry_s=0.01,
+        give_up_s=0.3,
+    )
+    return target, client
+
+
+def vectors(n: int) -> list[Vector]:
+    return [Vector(index=i, data=bytes([i % 256, 0, 1, 2, 3, 4, 5, 6]), label=0) for i in range(n)]
+
+
+def run(client: AgentClient, n: int) -> dict[int, bytes]:
+    client.hello(timeout_s=1)
+    client.begin_prediction(8, 1)
+    results: dict[int, bytes] = {}
+    for result in client.stream(
+        vectors(n), window=200, on_reset=lambda: client.begin_prediction(8, 1)
+    ):
+        assert result.index not in results, "a vector was answered twice"
+        results[result.index] = result.output
+    return results
+
+
+def expected(n: int) -> dict[int, bytes]:
+    return {v.index: bytes(reversed(v.data)) for v in vectors(n)}
+
+
+def test_clean_link_answers_every_vector_and_repeats_nothing() -> None:
+    target, client = connect()
+    assert run(client, 50) == expected(50)
+    assert client.stats.retransmitted == 0
+    assert target.inferences == 50
+
+
+faulty_frames = st.sets(st.integers(min_value=0, max_value=80), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    drop=faulty_frames,
+    damage=faulty_frames,
+    drop_answers=faulty_frames,
+    damage_answers=faulty_frames,
+    resets=st.sets(st.integers(min_value=0, max_value=40), max_size=2),
+)
+def test_no_vector_is_lost_or_doubled_whatever_the_link_does(
+    drop: set[int],
+    damage: set[int],
+    drop_answers: set[int],
+    damage_answers: set[int],
+    resets: set[int],
+) -> None:
+    faults = FakeFaults(
+        drop=drop,
+        damage=damage,
+        drop_answers=drop_answers,
+        damage_answers=damage_answers,
+        reset_before=resets,
+    )
+    target, client = connect(faults)
+    assert run(client, 40) == expected(40)
+    # the target's own counts hold each vector since its last start once
+    assert len(target.counted) == len(set(target.counted))
+
+
+def test_target_that_stops_answering_is_named() -> None:
+    _, client = connect(FakeFaults(silent_from=5))
+    with pytest.raises(LinkError, match="the target stopped answering: no reply to VECTOR"):
+        run(client, 20)
+
+
+def test_fault_carries_its_registers() -> None:
+    _, client = connect(FakeFaults(fault_at=3))
+    with pytest.raises(TargetFaultError, match="HardFault: pc 0x08000400") as caught:
+        run(client, 20)
+    assert caught.value.report.lr == 0x08000300
+
+
+def test_silence_from_the_start_is_named() -> None:
+    target, client = connect()
+    target.write = lambda data: None  # type: ignore[method-assign]  # deaf
+    target._out.clear()
+    with pytest.raises(LinkError, match="no bytes at all from the target"):
+        client.hello(timeout_s=0.1)
+
+
+def test_text_without_frames_is_named() -> None:
+    target, client = connect()
+    target.write = lambda data: None  # type: ignore[method-assign]  # deaf
+    target._out.clear()
+    target._out.append(b"U-Boot 2016.01\r\n")
+    with pytest.raises(LinkError, match=r"16 bytes but no frames .* wrong baud rate"):
+        client.hello(timeout_s=0.1)
+
+
+def test_death_of_the_target_is_told_by_its_own_reason() -> None:
+    target, client = connect()
+    client.hello(timeout_s=1)
+    target.stop()
+    with pytest.raises(TargetError, match="the fake target was stopped"):
+        client.status()
+
+
+def test_missing_port_is_named() -> None:
+    with pytest.raises(LinkError, match="no such port; is the board plugged in"):
+        SerialTransport(LinkAddress(url="/dev/ttyUSB-nowhere"))

@@ -1,0 +1,118 @@
+"""The house rules: which way imports point, what is public, what starts without Keras."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nnom_hil
+
+PACKAGE = Path(nnom_hil.__file__).parent
+
+# What each room may import, besides itself and what its own imports may (docs/architecture.md).
+LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "deadline": set(),
+    "files": {"errors"},
+    "paths": {"errors"},
+    "tool": {"errors", "deadline"},
+    "records": set(),
+    "console": set(),
+    "model": {"errors", "files"},
+    "zoo": {"errors"},
+    "boards": {"errors", "paths"},
+    "codegen": {"errors", "model", "boards"},
+    "build": {"errors", "deadline", "files", "paths", "tool", "boards", "codegen"},
+    "link": {"errors", "deadline"},
+    "target": {"errors", "deadline", "tool", "boards", "link"},
+    "run": LEAVES | {"model", "zoo", "boards", "codegen", "build", "link", "target", "report"},
+    "report": {"errors", "paths", "records"},
+    "cli": LEAVES | {"boards", "codegen", "run", "report"},
+    "robot": LEAVES | {"boards", "run"},
+    "__init__": LEAVES | {"boards", "run"},
+}
+HEAVY = {"keras", "tensorflow", "sklearn", "scipy"}
+HEAVY_IMPORTERS = {"model/keras_import.py", "zoo/data.py", "zoo/digits/train.py"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+    return names
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    own = room(path)
+    for name in imported(path):
+        if not name.startswith("nnom_hil."):
+            continue
+        other = name.split(".")[1]
+        assert other == own or other in ALLOWED[own], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_heavy_libraries_have_their_importers(path: Path) -> None:
+    heavy = {name.split(".")[0] for name in imported(path)} & HEAVY
+    if path.relative_to(PACKAGE).as_posix() not in HEAVY_IMPORTERS:
+        assert not heavy
+    if path.name == "keras_import.py":
+        assert heavy == {"keras"}
+
+
+def test_public_names_are_pinned() -> None:
+    assert nnom_hil.__all__ == [
+        "Board",
+        "HilError",
+        "Observer",
+        "Prepared",
+        "RunFolder",
+        "RunRecord",
+        "RunRequest",
+        "Verdict",
+        "find_board",
+        "load_record",
+        "open_run",
+        "prepare",
+    ]
+    for name in nnom_hil.__all__:
+        assert getattr(nnom_hil, name) is not None
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_loads_no_heavy_library(argument: str) -> None:
+    code = (
+        "import sys; from nnom_hil.cli.app import run_app; run_app([sys.argv[1]]);"
+        "print(*sorted({m.split('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, argument], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert not loaded & (HEAVY | {"numpy", "pydantic", "jinja2", "serial", "rich", "elftools"})
+
+
+def test_no_board_or_model_name_is_in_the_code() -> None:
+    names = {p.stem for p in (PACKAGE.parents[1] / "boards").glob("*.toml")}
+    machines = {"netduinoplus2", "mps2-an386"}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                values = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
+                assert not values & (names | machines), f"{path}:{node.lineno}"
