@@ -132,7 +132,7 @@ class NnomHil:
     def take_all_steps(self) -> str:
         """Take every step from `Convert Model` to `Finish Run`; return the verdict."""
         self._open.execute()
-        return self.finish_run()
+        return str(self.finish_run())
 
     @keyword(tags=("Run",))
     def close_run(self) -> None:

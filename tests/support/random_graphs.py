@@ -1,0 +1,181 @@
+"""Random quantised graphs for property tests: chains and branches of every operation."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import (
+    ActivationKind,
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Padding,
+    Pool,
+    PoolKind,
+    Reshape,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Int8,
+    Merge,
+    MergeKind,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QOp,
+    QOutput,
+    make_qgraph,
+    shape3d,
+)
+
+Layer = tuple[str, QOp, tuple[str, ...], QActivation | None, str]
+KINDS = ("conv", "dwconv", "dense", "pool", "gpool", "pad", "crop", "up", "flatten", "act", "softmax",
+         "reshape", "add", "concat")  # fmt: skip
+
+
+def _activation(rng: np.random.Generator, dec: int) -> QActivation:
+    kind = ActivationKind(str(rng.choice(list(ActivationKind))))
+    maximum = None if rng.random() < 0.5 else float(rng.integers(1, 96)) / 16
+    return QActivation(
+        kind=kind,
+        dec=dec,
+        negative_slope=float(rng.integers(0, 127)) / 128,
+        max_value=maximum,
+        threshold=float(rng.integers(0, 16)) / 16,
+    )
+
+
+def _conv(rng: np.random.Generator, channels: int, *, depthwise: bool, dims: int) -> QConv:
+    kh = 1 if dims == 1 else int(rng.integers(1, 5))
+    kw = int(rng.integers(1, 5))
+    n = int(rng.integers(1, 4)) if depthwise else int(rng.integers(1, 10))
+    shape = (kh, kw, channels, n) if depthwise else (n, kh, kw, channels)
+    out = channels * n if depthwise else n
+    axes = out if rng.random() < 0.5 and out > 1 else 1
+    return QConv(
+        weight=rng.integers(-128, 128, shape).astype(np.int8),
+        bias=None if rng.random() < 0.2 else rng.integers(-128, 128, out).astype(np.int8),
+        weight_dec=(7,) * axes,
+        bias_dec=(7,) * axes,
+        output_shift=tuple(int(s) for s in rng.integers(0, 13, axes)),
+        bias_shift=tuple(int(s) for s in rng.integers(0, 9, axes)),
+        stride=(1 if dims == 1 else int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+        dilation=(1 if dims == 1 else int(rng.integers(1, 3)), int(rng.integers(1, 3))),
+        padding=Padding(str(rng.choice(list(Padding)))),
+        depthwise=depthwise,
+        dims=dims,
+    )
+
+
+def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -> QOp:
+    h, w, c = shape3d(shape)
+    size = int(np.prod(shape))
+    dims = 1 if h == 1 and rng.random() < 0.5 else 2
+    match kind:
+        case "conv":
+            return _conv(rng, c, depthwise=False, dims=dims)
+        case "dwconv":
+            return _conv(rng, c, depthwise=True, dims=dims)
+        case "dense":
+            units = int(rng.integers(1, 12))
+            return QDense(
+                weight=rng.integers(-128, 128, (units, size)).astype(np.int8),
+                bias=None if rng.random() < 0.2 else rng.integers(-128, 128, units).astype(np.int8),
+                weight_dec=7,
+                bias_dec=7,
+                output_shift=int(rng.integers(0, 13)),
+                bias_shift=int(rng.integers(0, 9)),
+            )
+        case "pool":
+            return Pool(
+                kind=PoolKind(str(rng.choice(list(PoolKind)))),
+                size=(1 if dims == 1 else int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+                stride=(1 if dims == 1 else int(rng.integers(1, 4)), int(rng.integers(1, 4))),
+                padding=Padding(str(rng.choice(list(Padding)))),
+                dims=dims,
+            )
+        case "gpool":
+            return GlobalPool(kind=PoolKind(str(rng.choice(list(PoolKind)))))
+        case "pad" | "crop":
+            t, b, left, r = (int(v) for v in rng.integers(0, 3, 4))
+            border = (t, b, left, r)
+            return ZeroPadding(border=border) if kind == "pad" else Cropping(border=border)
+        case "up":
+            return UpSample(factor=(int(rng.integers(1, 4)), int(rng.integers(1, 4))))
+        case "flatten":
+            return Flatten()
+        case "act":
+            return _activation(rng, dec)
+        case "softmax":
+            return Softmax()
+        case _:
+            return Reshape(shape=(size,) if rng.random() < 0.5 else (1, size, 1))
+
+
+def random_graph(seed: int, *, max_layers: int = 7) -> QGraph:
+    """Return a graph that is valid in NNoM; same seed, same graph."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(v) for v in rng.integers(1, 9, 3))
+    layers: list[Layer] = [("x", QInput(shape=shape, dec=int(rng.integers(0, 8))), (), None, "")]
+    wanted = int(rng.integers(1, max_layers + 1))
+    tries = 0
+    while len(layers) <= wanted and tries < 60:
+        tries += 1
+        known = make_qgraph("random", layers)
+        # mostly a chain; sometimes a layer reads an earlier one, which makes branches
+        source = (
+            known.nodes[-1] if rng.random() < 0.8 else rng.choice(np.array(known.nodes, object))
+        )
+        kind = str(rng.choice(KINDS))
+        name = f"n{len(layers)}"
+        if kind in {"add", "concat"}:
+            layer = _join(rng, kind, name, known, source.shape)
+        else:
+            op = _op(rng, kind, source.shape, source.dec)
+            tail = None
+            if not isinstance(op, QActivation | Flatten | Reshape) and rng.random() < 0.4:
+                tail = _activation(rng, 4)
+            layer = (name, op, (source.name,), tail, f"{name}_act" if tail else "")
+        try:
+            node = make_qgraph("random", [*layers, layer]).nodes[-1]
+        except ModelError:
+            continue
+        if node.size <= 4096:
+            layers.append(layer)
+    layers = _connected(layers)
+    last = layers[-1][0]
+    return make_qgraph("random", [*layers, ("out", QOutput(), (last,), None, "")])
+
+
+def _join(
+    rng: np.random.Generator, kind: str, name: str, known: QGraph, shape: tuple[int, ...]
+) -> Layer:
+    same = [node.name for node in known.nodes if node.shape == shape]
+    count = int(rng.integers(1, 4))
+    inputs = tuple(str(rng.choice(same)) for _ in range(count))
+    if kind == "concat":
+        return name, Concat(axis=int(rng.integers(0, len(shape)))), inputs, None, ""
+    merge = MergeKind(str(rng.choice(list(MergeKind))))
+    return name, Merge(kind=merge, output_shift=int(rng.integers(0, 8))), inputs, None, ""
+
+
+def _connected(layers: list[Layer]) -> list[Layer]:
+    """Drop what the last layer does not need, and branches that end nowhere with it."""
+    needed = {layers[-1][0]}
+    for name, _, inputs, _, _ in reversed(layers):
+        if name in needed:
+            needed |= set(inputs)
+    return [layer for layer in layers if layer[0] in needed]
+
+
+def random_inputs(graph: QGraph, seed: int, runs: int) -> Int8:
+    rng = np.random.default_rng(seed)
+    return rng.integers(-128, 128, (runs, *graph.input.shape)).astype(np.int8)
+
+
+seeds = st.integers(min_value=0, max_value=2**32 - 1)

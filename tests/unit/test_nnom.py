@@ -1,0 +1,179 @@
+"""The C library as its users see it: their programs, its printed text, its answers to mistakes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.native import NNOM, ROOT, build_native
+
+NATIVE = ROOT / "tests" / "native"
+
+COMPILE_LOG = """Model version: 0.4.3
+NNoM version 0.4.3
+To disable logs, please void the marco 'NNOM_LOG(...)' in 'nnom_port.h'.
+Data format: Channel last (HWC)
+Start compiling model...
+Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)      mem blk lifetime
+-------------------------------------------------------------------------------------------------
+#1   Input      -          - (   1,   1,   4,)          (     4,     4,     0)    1 - - -  - - - -\x20
+#2   Dense      - ReLU     - (   1,   2,     )        8 (     4,     2,     8)    1 1 1 -  - - - -\x20
+#3   Softmax    -          - (   1,   2,     )          (     2,     2,     0)    1 - 1 -  - - - -\x20
+#4   Output     -          - (   1,   2,     )          (     2,     2,     0)    1 - - -  - - - -\x20
+-------------------------------------------------------------------------------------------------
+Memory cost by each block:
+ blk_0:8  blk_1:8  blk_2:8  blk_3:0  blk_4:0  blk_5:0  blk_6:0  blk_7:0 \x20
+ Memory cost by network buffers: 24 bytes
+"""
+
+PREDICTION = """
+Prediction summary:
+Test frames: 1
+Test running time: 0 sec
+Model running time: 0 ms
+Average prediction time: 0 us
+Top 1 Accuracy: 100%\x20
+Top 2 Accuracy: 100%\x20
+
+Confusion matrix:
+predict     0     1
+actual
+   0 |      1     0   | 100%
+   1 |      0     0   |   0%
+
+"""
+
+STAT = """
+Print running stat..
+Layer(#)        -   Time(us)     ops(MACs)   ops/us\x20
+--------------------------------------------------------
+#1  Input      -         0                  \x20
+#2  Dense      -         0            8     \x20
+#3  Softmax    -         0                  \x20
+#4  Output     -         0                  \x20
+
+Summary:
+Total ops (MAC): 8(0.00M)
+Prediction time :0us
+"""
+
+IO_FORMAT = """
+Print layer input/output..
+Layer(#)        -  Input(Qnm)  Output(Qnm)   Oshape\x20
+----------------------------------------------------------
+#1  Input      -    0. 7      0. 7      (   1,   1,   4,)
+#2  Dense      -    0. 7      1. 6      (   1,   2,     )
+#3  Softmax    -    1. 6      0. 7      (   1,   2,     )
+#4  Output     -    0. 7      0. 7      (   1,   2,     )
+"""
+
+
+def output_of(program: Path) -> str:
+    done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def appendix_a(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("a") / "a"
+    main = NATIVE / "appendix_main.c"
+    return output_of(build_native(main, out, '-DHEADER="appendix_a.h"', warnings=False))
+
+
+@pytest.mark.parametrize("table", [COMPILE_LOG, PREDICTION, STAT, IO_FORMAT])
+def test_printed_text_is_exactly_the_specification(appendix_a: str, table: str) -> None:
+    # the users' program runs everything twice, so a second model must print the same
+    text = table.replace(
+        "#2  Dense      -         0            8     \x20",
+        "#2  Dense      -         0            8     ",
+    )
+    lines = [line.rstrip() for line in text.splitlines()]
+    printed = [line.rstrip() for line in appendix_a.splitlines()]
+    joined = "\n".join(printed)
+    assert joined.count("\n".join(lines)) == 2
+
+
+def test_trailing_blanks_are_kept(appendix_a: str) -> None:
+    assert "1 - - -  - - - - \n" in appendix_a
+    assert "ops/us \n" in appendix_a
+    assert "Oshape \n" in appendix_a
+    assert "Top 1 Accuracy: 100% \n" in appendix_a
+    assert "blk_7:0  \n" in appendix_a
+
+
+def test_users_program_gets_the_specified_outputs(appendix_a: str) -> None:
+    assert appendix_a.count("layer Dense : 25 0\nlayer Softmax : 127 0\nlayer Output : 127 0") == 2
+    assert appendix_a.count("status 0 output 127 0\nlabel 0 prob 1.000\nout of range: -1") == 2
+    assert appendix_a.count("memory 0\n") == 2
+
+
+def test_layer_api_gives_the_same(tmp_path: Path) -> None:
+    main = NATIVE / "appendix_main.c"
+    program = build_native(main, tmp_path / "b", '-DHEADER="appendix_b.h"', warnings=False)
+    text = output_of(program)
+    assert text.count("status 0 output 127 0") == 2
+    assert "#1   Input      -          - (   4,   1,   1,)" in text
+
+
+def test_static_memory_serves_the_same_program(tmp_path: Path) -> None:
+    main = tmp_path / "main.c"
+    main.write_text(
+        """
+#include "appendix_a.h"
+int main(void)
+{
+    static uint8_t memory[4096];
+    nnom_set_static_buf(memory + 1, sizeof(memory) - 1);
+    nnom_model_t *model = nnom_model_create();
+    memcpy(nnom_input_data, "\\x64\\x32\\xec\\x7f", 4);
+    model_run(model);
+    printf("output %d %d\\n", nnom_output_data[0], nnom_output_data[1]);
+    nnom_set_static_buf(memory, 300);
+    model = nnom_model_create();
+    printf("too small: %d\\n", model_run(model));
+    return 0;
+}
+"""
+    )
+    flags = ["-DNNOM_USING_STATIC_MEMORY", f"-I{NATIVE}"]
+    text = output_of(build_native(main, tmp_path / "s", *flags, warnings=False))
+    assert "Static memory size set to: 40" in text
+    assert "output 127 0" in text
+    assert "No memory! Static buffer size(300) not big enough" in text
+    assert "too small: -1" in text
+
+
+@pytest.mark.parametrize("compat", [0, 1])
+def test_kernels_and_wrong_models(compat: int, tmp_path: Path) -> None:
+    flags = [f"-DNNOM_COMPAT_043={compat}", "-Wno-missing-field-initializers"]
+    output_of(build_native(NATIVE / "kernels_main.c", tmp_path / "k", *flags, warnings=False))
+
+
+@pytest.mark.parametrize(
+    "header", sorted(p.relative_to(NNOM / "inc") for p in NNOM.rglob("inc/**/*.h")), ids=str
+)
+def test_every_header_can_come_first_in_c_and_cpp(header: Path, tmp_path: Path) -> None:
+    for compiler, standard, suffix in (("cc", "c99", ".c"), ("c++", "c++17", ".cpp")):
+        source = tmp_path / f"x{suffix}"
+        source.write_text(f'#include "{header.as_posix()}"\nint main(void) {{ return 0; }}\n')
+        command = [compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+        folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
+        subprocess.run([*command, *folders, str(source)], check=True)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "",
+        "-DNNOM_COMPAT_043=1",
+        "-DNNOM_TRUNCATE",
+        "-DDENSE_WEIGHT_OPT=0",
+        "-DNNOM_USING_STATIC_MEMORY",
+    ],
+)
+def test_every_switch_compiles_without_warnings(flag: str, tmp_path: Path) -> None:
+    main = tmp_path / "main.c"
+    main.write_text("int main(void);\nint main(void) { return 0; }\n")
+    build_native(
+        main, tmp_path / "x", *([flag] if flag else []), "-Wmissing-prototypes", "-pedantic"
+    )
