@@ -1,7 +1,6 @@
 """Random quantised graphs for property tests: chains and branches of every operation."""
 
 import numpy as np
-from hypothesis import strategies as st
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
@@ -34,8 +33,10 @@ from nnom_hil.model.qgraph import (
 )
 
 Layer = tuple[str, QOp, tuple[str, ...], QActivation | None, str]
-KINDS = ("conv", "dwconv", "dense", "pool", "gpool", "pad", "crop", "up", "flatten", "act", "softmax",
-         "reshape", "add", "concat")  # fmt: skip
+KINDS = (
+    "conv", "dwconv", "dense", "pool", "gpool", "pad", "crop", "up", "flatten", "act", "softmax",
+    "reshape", "add", "concat",
+)  # fmt: skip
 
 
 def _activation(rng: np.random.Generator, dec: int) -> QActivation:
@@ -73,7 +74,7 @@ def _conv(rng: np.random.Generator, channels: int, *, depthwise: bool, dims: int
 
 
 def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -> QOp:
-    h, w, c = shape3d(shape)
+    h, _, c = shape3d(shape)
     size = int(np.prod(shape))
     dims = 1 if h == 1 and rng.random() < 0.5 else 2
     match kind:
@@ -176,6 +177,3 @@ def _connected(layers: list[Layer]) -> list[Layer]:
 def random_inputs(graph: QGraph, seed: int, runs: int) -> Int8:
     rng = np.random.default_rng(seed)
     return rng.integers(-128, 128, (runs, *graph.input.shape)).astype(np.int8)
-
-
-seeds = st.integers(min_value=0, max_value=2**32 - 1)

@@ -230,6 +230,22 @@ class QGraph:
             case _:
                 return 0
 
+    def library_decs(self, *, compat: bool) -> dict[str, int]:
+        """Return each layer's output dec as the C library holds it, by layer name.
+
+        compat: a stand-alone activation layer does not tell the library its fixed format
+        (NNOM_COMPAT.md, Q-40), and what follows inherits that; otherwise these are the nodes' own.
+        """
+        wrong_by: dict[str, int] = {}
+        for node in self.nodes:
+            inherited = wrong_by[node.inputs[0]] if node.inputs else 0
+            if isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat:
+                inherited += self.by_name[node.inputs[0]].dec - node.dec
+            elif isinstance(node.op, Softmax) or (node.tail and node.tail.fixed_dec is not None):
+                inherited = 0
+            wrong_by[node.name] = inherited
+        return {node.name: node.dec + wrong_by[node.name] for node in self.nodes}
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over everything that decides the outputs, hexadecimal."""

@@ -56,9 +56,10 @@ def run_reference(graph: QGraph, x: Int8, *, compat: bool = False) -> Int8:
 def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str, Int8]:
     """Return every layer's output (n, *layer shape), after its tail, by layer name."""
     results: dict[str, Int8] = {}
+    library_decs = graph.library_decs(compat=compat)
     for node in graph.nodes:
         sources = [results[i] for i in node.inputs]
-        decs = [graph.by_name[i].dec for i in node.inputs]
+        decs = [library_decs[i] for i in node.inputs]
         y = x if isinstance(node.op, QInput) else _run(node, sources, decs[0], compat=compat)
         y = y.reshape(len(x), *node.shape)
         if node.tail is not None:
@@ -73,8 +74,10 @@ def _dec_before_tail(node: QNode, decs: list[int]) -> int:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
         case QDense() as op:
             return decs[0] + op.weight_dec - op.output_shift
+        case Softmax():
+            return 7
         case _:
-            return node.dec
+            return decs[0]
 
 
 def _image(x: Int8) -> Int8:

@@ -66,7 +66,7 @@ class Findings:
     checks: list[CrossCheck] = field(default_factory=list)
 
 
-def cross_check(found: Findings, text: str) -> None:
+def cross_check(found: Findings, text: str, *, compat: bool) -> None:
     """Compare what the target printed with what it returned; adds to found.checks."""
     prepared, stats = found.prepared, found.stats
     assert prepared is not None
@@ -75,7 +75,7 @@ def cross_check(found: Findings, text: str) -> None:
     found.checks += check_compile_log(parse_compile_log(text), graph)
     ticks = found.times[-1].ticks
     found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
-    found.checks.append(check_io_format(parse_io_format(text), graph))
+    found.checks.append(check_io_format(parse_io_format(text), graph, compat=compat))
     # A reset takes the target's counts with it, so they cover the last part of the run only.
     if found.counted and prepared.labels is not None and stats.resets == 0:
         outputs = _outputs(prepared, found.outputs)

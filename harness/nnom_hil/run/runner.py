@@ -156,7 +156,7 @@ class Run:
             self._session.close()
         console = self.folder.console_text_or_empty()
         if self.found.status is not None and self.found.times:
-            cross_check(self.found, console)
+            cross_check(self.found, console, compat=self.plan.compat)
         self._record = make_record(
             self.plan,
             self.found,

@@ -197,10 +197,13 @@ def check_model_stat(
     return [*checks, _compare("model_stat: total MACs and time", totals, wanted)]
 
 
-def check_io_format(layers: tuple[FormatLayer, ...] | None, graph: QGraph) -> CrossCheck:
-    """Compare printed output formats with the graph's."""
+def check_io_format(
+    layers: tuple[FormatLayer, ...] | None, graph: QGraph, *, compat: bool = False
+) -> CrossCheck:
+    """Compare printed output formats with the graph's, as the library has them."""
+    decs = graph.library_decs(compat=compat)
     printed = None if layers is None else [(x.name, x.output_dec, x.shape) for x in layers]
-    expected = [(layer_type(n), n.dec, n.shape) for n in graph.nodes]
+    expected = [(layer_type(n), decs[n.name], n.shape) for n in graph.nodes]
     return _compare("model_io_format: formats and shapes", printed, expected)
 
 

@@ -350,6 +350,9 @@ static nnom_status_t place_output(nnom_layer_t *layer, nnom_mem_block_t *pool, s
 static nnom_status_t compile_one(nnom_layer_t *first, nnom_layer_t *layer, nnom_mem_block_t *pool,
                                  uint32_t *layer_count)
 {
+    if (layer->out->tensor != NULL) {
+        return NN_MORE_TODO; /* built already: it reads the same layer more than once */
+    }
     nnom_status_t status = find_inputs(layer, pool);
     if (status != NN_SUCCESS) {
         return status;
@@ -644,11 +647,29 @@ static void free_io(nnom_layer_io_t *io, bool own_tensors)
     }
 }
 
+/* Appends what compilation did not reach, so that a model that failed to compile is freed whole. */
+static void complete_run_list(const nnom_model_t *m)
+{
+    nnom_layer_t *last = m->head;
+    while (last != NULL && last->shortcut != NULL) {
+        last = last->shortcut;
+    }
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        for (nnom_layer_hook_t *hook = &layer->out->hook; hook != NULL; hook = hook->next) {
+            if (hook->io != NULL && !in_run_list(m, hook->io->owner)) {
+                last->shortcut = hook->io->owner;
+                last = last->shortcut;
+            }
+        }
+    }
+}
+
 void model_delete(nnom_model_t *m)
 {
     if (m == NULL) {
         return;
     }
+    complete_run_list(m);
     for (nnom_layer_t *layer = m->head; layer != NULL;) {
         nnom_layer_t *next = layer->shortcut;
         if (layer->free != NULL) {
