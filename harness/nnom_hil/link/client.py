@@ -40,11 +40,15 @@ _GRACE_S = 1.0
 
 
 class TargetFaultError(TargetError):
-    """The target's core faulted; report has its registers."""
+    """The target's core faulted; report has its registers, where the functions they point into."""
 
     def __init__(self, report: FaultReport) -> None:
         super().__init__(f"the target faulted: {report}")
         self.report = report
+        self.where = ""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self.where})" if self.where else str(self.args[0])
 
 
 class AgentRefusedError(LinkError):
@@ -179,7 +183,11 @@ class AgentClient:
         counted = 0
 
         def take_answer() -> int:
-            answer = self._next_frame(Deadline.after(self._give_up_s))
+            deadline = Deadline.after(self._give_up_s)
+            while (answer := self._next_frame(deadline)).type != FrameType.SINK | ANSWER:
+                if answer.type == FrameType.ERROR:
+                    raise AgentRefusedError(*answer.body[:2])
+                # else a late answer to a HELLO that was sent twice
             waiting.popleft()
             return int.from_bytes(answer.body, "little")
 

@@ -153,7 +153,7 @@ class Run:
         if self._record is not None:
             return self._record
         if self._session is not None:
-            self._session.close()
+            self._session.close(trouble)
         console = self.folder.console_text_or_empty()
         if self.found.status is not None and self.found.times:
             cross_check(self.found, console, compat=self.plan.compat)

@@ -65,8 +65,7 @@ class Session:
             self._hello = self._client.hello(timeout_s=_START_TIMEOUT_S)
             self._check_firmware(self._hello)
         except BaseException as exc:
-            self.close()
-            self._add_symbols(exc)
+            self.close(exc)
             raise
         return self
 
@@ -76,8 +75,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-        self._add_symbols(error)
+        self.close(error)
 
     @property
     def client(self) -> AgentClient:
@@ -93,12 +91,13 @@ class Session:
             raise TargetError(f"session: hello needs state RUNNING, is {self.state.name}")
         return self._hello
 
-    def close(self) -> None:
-        """Stop the target; twice is fine."""
+    def close(self, trouble: BaseException | None = None) -> None:
+        """Stop the target; twice is fine. A fault that ended it gets its functions' names."""
         if self._client is not None and self.state is SessionState.RUNNING:
             self._client.drain_text()
         self.state = SessionState.CLOSED
         self.target.stop()
+        self._add_symbols(trouble)
 
     def _check_firmware(self, hello: Hello) -> None:
         if hello.image_id != self._image_id:
@@ -112,4 +111,4 @@ class Session:
         if isinstance(error, TargetFaultError):
             pc = describe_address(self._elf, error.report.pc)
             lr = describe_address(self._elf, error.report.lr)
-            error.args = (f"{error} (in {pc}, called from {lr})",)
+            error.where = f"in {pc}, called from {lr}"

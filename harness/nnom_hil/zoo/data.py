@@ -70,7 +70,10 @@ def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
         with np.load(path, allow_pickle=False) as npz:
             arrays = {key: npz[key] for key in npz.files}
     except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        # NumPy's own words for a file of another kind advise to unpickle it
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not an .npz file"
+        if isinstance(exc, ValueError) and zipfile.is_zipfile(path):
+            reason = "it holds Python objects, which are not loaded"
         raise DataError(
             f"{path}: cannot be read as .npz: {reason}; "
             "write it with numpy.savez(path, x=..., y=...)"
