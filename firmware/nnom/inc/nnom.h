@@ -11,6 +11,14 @@
 
 #include "nnom_port.h"
 
+/* A port header from NNoM itself knows nothing of these. */
+#ifndef NNOM_COMPAT_043
+#define NNOM_COMPAT_043 0
+#endif
+#ifndef NNOM_MEMORY_PLAN
+#define NNOM_MEMORY_PLAN (!NNOM_COMPAT_043)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -36,7 +44,7 @@ extern "C" {
 #ifndef NNOM_TRUNCATE
 #define NNOM_ROUND(out_shift) ((0x1 << (out_shift)) >> 1)
 #else
-#define NNOM_ROUND(out_shift) 0
+#define NNOM_ROUND(out_shift) (0 * (out_shift))
 #endif
 
 typedef enum {
@@ -256,6 +264,9 @@ struct _nnom_model {
     size_t total_ops;
     bool is_inited;
     bool is_allocated;
+    void *buffer; /* all tensors and scratch */
+    size_t buffer_size;
+    nnom_layer_t *views; /* what active() returned and is now a tail */
 };
 
 #define NNOM_NULL_CHECK(p)                     \
@@ -297,6 +308,10 @@ nnom_status_t model_set_callback(nnom_model_t *m, nnom_status_t (*layer_callback
                                                                                  nnom_layer_t *layer));
 void model_delete_callback(nnom_model_t *m);
 
+/* Bytes of the network buffer that a compiled model uses; the compile log tells what NNoM's blocks
+ * would take. 0 for a model that is not compiled. */
+size_t model_buffer_size(const nnom_model_t *m);
+
 /* Steps of model_compile, kept callable. */
 nnom_status_t compile_layers(nnom_layer_t *first, nnom_layer_t *curr, nnom_mem_block_t *block_pool,
                              uint32_t *layer_count);
@@ -304,6 +319,31 @@ size_t mem_analysis_result(nnom_model_t *m);
 nnom_status_t block_mem_set(nnom_model_t *m, void *buf);
 nnom_status_t tensor_mem_set(nnom_model_t *m);
 nnom_status_t set_tailed_activation(nnom_model_t *m);
+
+/* Inside the core. */
+
+/* Forgets what nnom_mem_stat() counted. */
+void nnom_mem_forget(void);
+/* Gives back the latest allocation. */
+void nnom_mem_release(void *p);
+#ifdef NNOM_USING_STATIC_MEMORY
+size_t nnom_static_buf_size(void);
+#endif
+/* The layer reached by following primary outputs. */
+nnom_layer_t *nnom_last_layer(nnom_layer_t *layer);
+/* Makes the shortcut list hold every layer reachable from the head. */
+void nnom_list_layers(nnom_model_t *m);
+bool nnom_is_listed(const nnom_model_t *m, const nnom_layer_t *wanted);
+/* Decides which activations are tails; what active() returned for those becomes a view. */
+void nnom_settle_tails(nnom_model_t *m);
+/* The layer that a view stands for, or layer itself. */
+nnom_layer_t *nnom_viewed_layer(nnom_model_t *m, nnom_layer_t *layer);
+/* Lets views show their layers' tensors. */
+void nnom_open_views(nnom_model_t *m);
+/* Plans the network buffer and returns its size; SIZE_MAX where it cannot be planned. */
+size_t nnom_plan_memory(nnom_model_t *m);
+/* Turns the plan into addresses in m->buffer. */
+void nnom_plan_apply(nnom_model_t *m);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include "layers/nnom_concat.h"
 #include "layers/nnom_conv2d.h"
 #include "layers/nnom_cropping.h"
+#include "layers/nnom_conv2d_trans.h"
 #include "layers/nnom_dense.h"
 #include "layers/nnom_dw_conv2d.h"
 #include "layers/nnom_flatten.h"
@@ -20,9 +21,14 @@
 #include "layers/nnom_maxpool.h"
 #include "layers/nnom_avgpool.h"
 #include "layers/nnom_output.h"
+#include "layers/nnom_rnn.h"
 #include "layers/nnom_softmax.h"
+#include "layers/nnom_sumpool.h"
 #include "layers/nnom_upsample.h"
 #include "layers/nnom_zero_padding.h"
+#include "layers/nnom_simple_cell.h"
+#include "layers/nnom_lstm_cell.h"
+#include "layers/nnom_gru_cell.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,8 +54,10 @@ nnom_layer_t *Input(nnom_3d_shape_t input_shape, void *p_buf);
 nnom_layer_t *Output(nnom_3d_shape_t output_shape, void *p_buf);
 nnom_layer_t *MaxPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
 nnom_layer_t *AvgPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
+nnom_layer_t *SumPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
 nnom_layer_t *GlobalMaxPool(void);
 nnom_layer_t *GlobalAvgPool(void);
+nnom_layer_t *GlobalSumPool(void);
 nnom_layer_t *UpSample(nnom_3d_shape_t kernel);
 nnom_layer_t *ZeroPadding(nnom_border_t pad);
 nnom_layer_t *Cropping(nnom_border_t pad);
@@ -67,6 +75,9 @@ nnom_layer_t *Flatten(void);
 nnom_layer_t *Concat(int8_t axis);
 nnom_layer_t *Conv2D(uint32_t filters, nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_3d_shape_t d,
                      nnom_padding_t pad, const nnom_weight_t *w, const nnom_bias_t *b);
+nnom_layer_t *Conv2DTrans(uint32_t filters, nnom_3d_shape_t k, nnom_3d_shape_t s,
+                          nnom_3d_shape_t d, nnom_padding_t pad, const nnom_weight_t *w,
+                          const nnom_bias_t *b);
 nnom_layer_t *DW_Conv2D(uint32_t multiplier, nnom_3d_shape_t k, nnom_3d_shape_t s,
                         nnom_3d_shape_t d, nnom_padding_t pad, const nnom_weight_t *w,
                         const nnom_bias_t *b);
@@ -93,6 +104,9 @@ int32_t act_get_dec_bit(nnom_activation_type_t type, int32_t dec_bit);
 
 /* For layer implementations. */
 
+/* Fraction bits after an activation: as act_get_dec_bit, with 15 for int16 data. */
+int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide);
+
 /* A zeroed layer of struct_size bytes with its primary in and out (kind out_type) and, if asked
  * for, a scratch buffer, all in one allocation; NULL without memory. */
 nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t out_type,
@@ -100,9 +114,18 @@ nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t
                              nnom_status_t (*build)(nnom_layer_t *));
 /* Points every input at its producer's tensor. NN_ARGUMENT_ERROR if one has no producer. */
 nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer);
-/* A new output tensor with the input's scale, changed by a tail activation if it has one. */
+/* A new output tensor of the input's element width; dec is changed by a tail activation that has a
+ * format of its own. NN_SIZE_MISMATCH for dimensions of 0 or sizes beyond 31 bits. */
 nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
                                     uint8_t num_dim, int32_t dec);
+/* For layers that keep their configuration: notes it, passes layer on; layer may be NULL. */
+nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config);
+/* Frees a layer, its tensors, hooks and activation. */
+void nnom_layer_delete(nnom_layer_t *layer);
+/* Whether the layer's data is int16. */
+bool nnom_layer_is_wide(const nnom_layer_t *layer);
+/* {h, w} of a configuration, or {w} in one dimension; negative sizes become 0. */
+nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d);
 /* Shape as h, w, c: fewer dimensions are right-aligned, (n) is (1, 1, n). */
 nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t);
 /* Cells before the first tap of a SAME window. */

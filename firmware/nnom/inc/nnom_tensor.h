@@ -44,6 +44,12 @@ void tensor_chw2hwc_q7(nnom_tensor_t *des, nnom_tensor_t *src);
 void hwc2chw_q7(nnom_3d_shape_t shape, q7_t *p_in, q7_t *p_out);
 void chw2hwc_q7(nnom_3d_shape_t shape, q7_t *p_in, q7_t *p_out);
 
+/* Whether the tensor has data and at least n elements. */
+bool nnom_tensor_holds(const nnom_tensor_t *t, size_t n);
+/* Where element i, counted in h, w, c order, is stored: i itself, or in a channel-first build, where
+ * the last dimension is outermost, its place there. */
+size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,7 @@ nnom_status_t nnom_predict(nnom_model_t *m, uint32_t *label, float *prob);
  * without its closing bracket. */
 void nnom_print_macc(size_t macc, const char *none, const char *tail);
 void nnom_print_shape(const nnom_tensor_t *t);
+void nnom_print_name(const nnom_layer_t *layer);
 
 void model_stat(nnom_model_t *m);
 void model_io_format(nnom_model_t *m);

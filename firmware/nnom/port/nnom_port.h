@@ -64,8 +64,16 @@
 #define NNOM_COMPAT_043 0
 #endif
 
-#ifdef NNOM_USING_CHW
-#error "NNOM_USING_CHW: channel-first data is not available in this version; build without it"
+/* 1: the network buffer is planned per tensor, which takes less than NNoM's shared blocks; a
+ * layer's out->mem->blk is NULL then, its data is at out->tensor->p_data. 0: NNoM's blocks. */
+#ifndef NNOM_MEMORY_PLAN
+#define NNOM_MEMORY_PLAN (!NNOM_COMPAT_043)
 #endif
+
+/* Define for channel-first data inside the network; input and output stay channel-last. */
+/* #define NNOM_USING_CHW */
+
+/* NNOM_USING_CMSIS_NN may be defined and changes nothing: the library's own kernels use the DSP
+ * extension where the core has it. */
 
 #endif

@@ -45,8 +45,31 @@ nnom_status_t conv2d_build(nnom_layer_t *layer);
 nnom_status_t conv2d_run(nnom_layer_t *layer);
 nnom_status_t conv2d_free(nnom_layer_t *layer);
 
-/* For convolution layers: checks weights, sizes and shifts, and sets padding and output. */
-nnom_status_t nnom_conv_geometry(nnom_layer_t *layer, uint32_t channels_out);
+/* For convolution layers. */
+
+/* The kernels' types (nnom_local.h). */
+typedef void (*nnom_conv_q7_t)(const q7_t *, const uint16_t, const uint16_t, const uint16_t,
+                               const q7_t *, const uint16_t, const uint16_t, const uint16_t,
+                               const uint16_t, const uint16_t, const uint16_t, const uint16_t,
+                               const uint16_t, const uint16_t, const q7_t *,
+                               const nnom_qformat_param_t *, const nnom_qformat_param_t *,
+                               const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t, q15_t *,
+                               q7_t *);
+typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, const uint16_t,
+                                const q7_t *, const uint16_t, const uint16_t, const uint16_t,
+                                const uint16_t, const uint16_t, const uint16_t, const uint16_t,
+                                const uint16_t, const uint16_t, const q7_t *,
+                                const nnom_qformat_param_t *, const nnom_qformat_param_t *,
+                                const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
+                                q15_t *, q7_t *);
+/* Checks weights (that many values), bias, strides and shifts. */
+nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights);
+nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
+/* Checks, padding, output and MACs of a layer whose inputs are taken. */
+nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
+                              uint32_t channels_per_filter);
+/* Runs the kernel of the data's width. */
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide);
 
 /* Keras' rule; 0 when a valid window does not fit. */
 uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_padding_t padding,

@@ -18,6 +18,7 @@ typedef struct _nnom_global_pool_config_t {
 
 nnom_layer_t *global_maxpool_s(const nnom_global_pool_config_t *config);
 nnom_layer_t *global_avgpool_s(const nnom_global_pool_config_t *config);
+nnom_layer_t *global_sumpool_s(const nnom_global_pool_config_t *config);
 nnom_status_t global_pool_build(nnom_layer_t *layer);
 
 #ifdef __cplusplus

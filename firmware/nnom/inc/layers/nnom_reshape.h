@@ -25,6 +25,14 @@ nnom_layer_t *reshape_s(const nnom_reshape_config_t *config);
 nnom_status_t reshape_build(nnom_layer_t *layer);
 nnom_status_t reshape_run(nnom_layer_t *layer);
 
+/* For layers that only change the shape: in place, except that channel-first data moves. */
+#ifdef NNOM_USING_CHW
+#define NNOM_RESHAPED_BUF NNOM_TENSOR_BUF_TEMP
+#else
+#define NNOM_RESHAPED_BUF NNOM_TENSOR_BUF_NULL
+#endif
+nnom_status_t nnom_reshape_copy(nnom_layer_t *layer);
+
 #ifdef __cplusplus
 }
 #endif

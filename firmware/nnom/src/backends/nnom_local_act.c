@@ -135,9 +135,11 @@ void local_tanh_q7(q7_t *data, uint32_t size, int16_t int_width)
 
 void local_hard_sigmoid_q7(q7_t *data, uint32_t size, int16_t dec_bit)
 {
-    /* |x| <= 128, so from seven fraction bits on the limit is out of reach */
-    const int32_t limit = dec_bit > 7 ? 256 : (int32_t)(2.5f * (float)(1 << dec_bit) - 1.0f);
-    const int32_t shift = dec_bit > 15 ? 15 : dec_bit;
+    /* |x| <= 128, so from seven fraction bits on the limit is out of reach; without any, and with
+     * less than none, every number but 0 is beyond it */
+    const int32_t dec = dec_bit < 0 ? 0 : dec_bit;
+    const int32_t limit = dec > 7 ? 256 : (int32_t)(2.5f * (float)(1 << dec) - 1.0f);
+    const int32_t shift = dec > 15 ? 15 : dec;
     for (uint32_t i = 0; i < size; i++) {
         if (data[i] <= -limit) {
             data[i] = 0;
@@ -154,15 +156,16 @@ void local_hard_tanh_q7(q7_t *data, uint32_t size, int16_t dec_bit)
     if (dec_bit == 7) {
         return;
     }
-    const int32_t limit = dec_bit > 7 ? 256 : 1 << dec_bit;
-    const int32_t right = dec_bit - 7 > 7 ? 7 : dec_bit - 7;
+    const int32_t dec = dec_bit < 0 ? 0 : dec_bit;
+    const int32_t limit = dec > 7 ? 256 : 1 << dec;
+    const int32_t right = dec - 7 > 7 ? 7 : dec - 7;
     for (uint32_t i = 0; i < size; i++) {
         if (data[i] <= -limit) {
             data[i] = -128;
         } else if (data[i] >= limit) {
             data[i] = 127;
-        } else if (dec_bit < 7) {
-            data[i] = (q7_t)nnom_lshift(data[i], 7 - dec_bit);
+        } else if (dec < 7) {
+            data[i] = (q7_t)nnom_lshift(data[i], 7 - dec);
         } else {
             data[i] = (q7_t)(data[i] >> right);
         }

@@ -114,14 +114,7 @@ static void convolve_in_place(const q7_t *in, window_t y, window_t x, uint16_t k
     }
 }
 
-void local_convolve_HWC_q7_nonsquare(
-    const q7_t *Im_in, const uint16_t dim_im_in_x, const uint16_t dim_im_in_y,
-    const uint16_t ch_im_in, const q7_t *wt, const uint16_t ch_im_out, const uint16_t dim_kernel_x,
-    const uint16_t dim_kernel_y, const uint16_t padding_x, const uint16_t padding_y,
-    const uint16_t stride_x, const uint16_t stride_y, const uint16_t dilation_x,
-    const uint16_t dilation_y, const q7_t *bias, const nnom_qformat_param_t *bias_shift,
-    const nnom_qformat_param_t *out_shift, const nnom_qtype_t q_type, q7_t *Im_out,
-    const uint16_t dim_im_out_x, const uint16_t dim_im_out_y, q15_t *bufferA, q7_t *bufferB)
+void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
 {
     const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
     const uint32_t size = (uint32_t)dim_kernel_x * dim_kernel_y * ch_im_in;
@@ -147,14 +140,7 @@ void local_convolve_HWC_q7_nonsquare(
     }
 }
 
-void local_depthwise_separable_conv_HWC_q7_nonsquare(
-    const q7_t *Im_in, const uint16_t dim_im_in_x, const uint16_t dim_im_in_y,
-    const uint16_t ch_im_in, const q7_t *wt, const uint16_t ch_im_out, const uint16_t dim_kernel_x,
-    const uint16_t dim_kernel_y, const uint16_t padding_x, const uint16_t padding_y,
-    const uint16_t stride_x, const uint16_t stride_y, const uint16_t dilation_x,
-    const uint16_t dilation_y, const q7_t *bias, const nnom_qformat_param_t *bias_shift,
-    const nnom_qformat_param_t *out_shift, const nnom_qtype_t q_type, q7_t *Im_out,
-    const uint16_t dim_im_out_x, const uint16_t dim_im_out_y, q15_t *bufferA, q7_t *bufferB)
+void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
 {
     const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
     const uint32_t multiplier = ch_im_out / ch_im_in;

@@ -7,10 +7,7 @@ static q7_t finish(int32_t sum, uint16_t out_shift)
     return nnom_sat8(sum >> out_shift);
 }
 
-void local_fully_connected_q7(const q7_t *pV, const q7_t *pM, const uint16_t dim_vec,
-                              const uint16_t num_of_rows, const uint16_t bias_shift,
-                              const uint16_t out_shift, const q7_t *bias, q7_t *pOut,
-                              q15_t *vec_buffer)
+void local_fully_connected_q7(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t))
 {
     (void)vec_buffer;
     for (uint32_t r = 0; r < num_of_rows; r++) {
@@ -38,10 +35,7 @@ static const q7_t *four_rows(const q7_t *v, const q7_t *m, uint32_t columns, int
     return m;
 }
 
-void local_fully_connected_q7_opt(const q7_t *pV, const q7_t *pM, const uint16_t dim_vec,
-                                  const uint16_t num_of_rows, const uint16_t bias_shift,
-                                  const uint16_t out_shift, const q7_t *bias, q7_t *pOut,
-                                  q15_t *vec_buffer)
+void local_fully_connected_q7_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t))
 {
     const uint32_t grouped = num_of_rows - num_of_rows % 4u;
     for (uint32_t r = 0; r < grouped; r += 4) {
@@ -62,4 +56,14 @@ void local_fully_connected_q7_opt(const q7_t *pV, const q7_t *pM, const uint16_t
 #endif
     local_fully_connected_q7(pV, pM, dim_vec, (uint16_t)(num_of_rows - grouped), bias_shift,
                              out_shift, tail_bias, pOut, vec_buffer);
+}
+
+void local_dot_q7(NNOM_DOT_ARGUMENTS(q7_t))
+{
+    local_fully_connected_q7(pV, pM, dim_vec, num_of_rows, 0, out_shift, NULL, pOut, NULL);
+}
+
+void local_dot_q7_opt(NNOM_DOT_ARGUMENTS(q7_t))
+{
+    local_fully_connected_q7_opt(pV, pM, dim_vec, num_of_rows, 0, out_shift, NULL, pOut, NULL);
 }

@@ -1,199 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Model object: construction of the graph, compilation, run, deletion. */
+ * Compilation and run of a model. */
 #include "nnom.h"
 
 const char default_layer_names[][12] = DEFUALT_LAYER_NAMES;
 const char default_activation_names[][8] = ACTIVATION_NAMES;
 const char default_cell_names[][8] = DEFUALT_CELL_NAMES;
 
-extern size_t nnom_memory_taken; /* NNoM exports it; users' debuggers and shells read it */
-size_t nnom_memory_taken = 0;
-
 #define RULE "-------------------------------------------------------------------------------------------------\n"
-
-#ifdef NNOM_USING_STATIC_MEMORY
-static uint8_t *nnom_static_buf = NULL;
-static size_t nnom_static_buf_size = 0;
-static size_t nnom_static_buf_curr = 0;
-
-void nnom_set_static_buf(void *buf, size_t size)
-{
-    /* the user's buffer may have any alignment */
-    const size_t skip = (NNOM_ALIGN - (size_t)((uintptr_t)buf % NNOM_ALIGN)) % NNOM_ALIGN;
-    nnom_static_buf = buf == NULL ? NULL : (uint8_t *)buf + skip;
-    nnom_static_buf_size = buf == NULL || size < skip ? 0 : size - skip;
-    nnom_static_buf_curr = 0;
-}
-
-void *nnom_malloc(size_t size)
-{
-    size = nnom_alignto(size, NNOM_ALIGN);
-    if (nnom_static_buf_size == 0) {
-        NNOM_LOG("Please set static memory using 'nnom_set_static_buf()' before calling model "
-                 "created.");
-        return NULL;
-    }
-    if (size > nnom_static_buf_size - nnom_static_buf_curr) {
-        NNOM_LOG("No memory! Static buffer size(%d) not big enough, please increase buffer size!",
-                 (int)nnom_static_buf_size);
-        return NULL;
-    }
-    void *p = nnom_static_buf + nnom_static_buf_curr;
-    nnom_static_buf_curr += size;
-    return p;
-}
-
-void nnom_free(void *p)
-{
-    (void)p;
-}
-#endif
-
-size_t nnom_alignto(size_t value, uint32_t alignment)
-{
-    return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
-}
-
-void *nnom_mem(size_t size)
-{
-    size = nnom_alignto(size, NNOM_ALIGN);
-    void *p = nnom_malloc(size);
-    if (p != NULL) {
-        nnom_memory_taken += size;
-        nnom_memset(p, 0, size);
-    }
-    return p;
-}
-
-size_t nnom_mem_stat(void)
-{
-    return nnom_memory_taken;
-}
-
-size_t nnom_io_length(nnom_layer_io_t *io)
-{
-    size_t n = 0;
-    for (; io != NULL; io = io->aux) {
-        n++;
-    }
-    return n;
-}
-
-size_t nnom_hook_length(nnom_layer_hook_t *hook)
-{
-    size_t n = 0;
-    for (; hook != NULL && hook->io != NULL; hook = hook->next) {
-        n++;
-    }
-    return n;
-}
-
-/* ---- graph construction ------------------------------------------------------------------ */
-
-/* last layer reached by following primary outputs */
-static nnom_layer_t *find_last(nnom_layer_t *layer)
-{
-    while (layer != NULL && layer->out->hook.io != NULL) {
-        layer = layer->out->hook.io->owner;
-    }
-    return layer;
-}
-
-static nnom_status_t model_add(nnom_model_t *m, nnom_layer_t *layer)
-{
-    if (layer == NULL) {
-        NNOM_LOG("Error: added a NULL layer, could be no memory while creating layer.\n");
-        return NN_NO_MEMORY;
-    }
-    NNOM_NULL_CHECK(m);
-    if (m->head == NULL) {
-        m->head = layer;
-        return NN_SUCCESS;
-    }
-    nnom_layer_t *last = find_last(m->head);
-    last->out->hook.io = layer->in;
-    layer->in->hook.io = last->out;
-    return NN_SUCCESS;
-}
-
-static nnom_layer_t *model_hook(nnom_layer_t *curr, nnom_layer_t *last)
-{
-    if (curr == NULL || last == NULL) {
-        return NULL;
-    }
-    nnom_layer_io_t *in = curr->in;
-    if (in->hook.io != NULL) {
-        while (in->aux != NULL) {
-            in = in->aux;
-        }
-        in = io_add_aux(in);
-        if (in == NULL) {
-            return NULL;
-        }
-    }
-    nnom_layer_hook_t *hook = &last->out->hook;
-    if (hook->io != NULL) {
-        while (hook->next != NULL) {
-            hook = hook->next;
-        }
-        hook->next = nnom_mem(sizeof(nnom_layer_hook_t));
-        if (hook->next == NULL) {
-            return NULL;
-        }
-        hook = hook->next;
-    }
-    hook->io = in;
-    in->hook.io = last->out;
-    return curr;
-}
-
-static nnom_layer_t *model_mergex(nnom_layer_t *method, int num, ...)
-{
-    va_list args;
-    va_start(args, num);
-    nnom_layer_t *result = method;
-    for (int i = 0; i < num && result != NULL; i++) {
-        result = model_hook(method, va_arg(args, nnom_layer_t *));
-    }
-    va_end(args);
-    return result;
-}
-
-static nnom_layer_t *model_merge(nnom_layer_t *method, nnom_layer_t *in1, nnom_layer_t *in2)
-{
-    return model_mergex(method, 2, in1, in2);
-}
-
-static nnom_layer_t *model_active(nnom_activation_t *act, nnom_layer_t *target)
-{
-    if (act == NULL || target == NULL) {
-        act_delete(act);
-        return NULL;
-    }
-    act_delete(target->actail);
-    target->actail = act;
-    return target;
-}
-
-nnom_model_t *new_model(nnom_model_t *m)
-{
-    const bool is_allocated = m == NULL;
-    if (is_allocated) {
-        m = nnom_mem(sizeof(nnom_model_t));
-        if (m == NULL) {
-            return NULL;
-        }
-    } else {
-        nnom_memset(m, 0, sizeof(nnom_model_t));
-    }
-    m->is_allocated = is_allocated;
-    m->add = model_add;
-    m->hook = model_hook;
-    m->merge = model_merge;
-    m->mergex = model_mergex;
-    m->active = model_active;
-    return m;
-}
 
 /* ---- compilation -------------------------------------------------------------------------- */
 
@@ -263,6 +76,17 @@ void nnom_print_macc(size_t macc, const char *none, const char *tail)
     }
 }
 
+void nnom_print_name(const nnom_layer_t *layer)
+{
+    if (layer->type == NNOM_RNN) {
+        const nnom_rnn_cell_t *cell = ((const nnom_rnn_layer_t *)layer)->cell;
+        NNOM_LOG("%-3s/", default_layer_names[layer->type]);
+        NNOM_LOG("%-6s - ", default_cell_names[cell->type]);
+    } else {
+        NNOM_LOG("%-10s - ", default_layer_names[layer->type]);
+    }
+}
+
 void nnom_print_shape(const nnom_tensor_t *t)
 {
     NNOM_LOG("(");
@@ -277,7 +101,8 @@ void nnom_print_shape(const nnom_tensor_t *t)
 
 static void print_layer(nnom_layer_t *layer, uint32_t index)
 {
-    NNOM_LOG("#%-3d %-10s - ", (int)index, default_layer_names[layer->type]);
+    NNOM_LOG("#%-3d ", (int)index);
+    nnom_print_name(layer);
     if (layer->actail != NULL) {
         NNOM_LOG("%-8s - ", default_activation_names[layer->actail->type]);
     } else {
@@ -316,7 +141,7 @@ static nnom_status_t find_inputs(nnom_layer_t *layer, nnom_mem_block_t *pool)
             if (in->tensor == NULL) {
                 return NN_ARGUMENT_ERROR; /* neither an input layer nor hooked to one */
             }
-            in->mem = take_block(pool, tensor_size(in->tensor), 1);
+            in->mem = take_block(pool, tensor_size_byte(in->tensor), 1);
             if (in->mem == NULL) {
                 return NN_NO_MEMORY;
             }
@@ -329,19 +154,17 @@ static nnom_status_t find_inputs(nnom_layer_t *layer, nnom_mem_block_t *pool)
 }
 
 /* Takes the output's block; consumers counts who will read it. */
-static nnom_status_t place_output(nnom_layer_t *layer, nnom_mem_block_t *pool, size_t consumers)
+static nnom_status_t place_output(nnom_layer_t *layer, nnom_mem_block_t *pool, size_t consumers,
+                                  bool shares_input)
 {
-    /* An in-place layer may write into its input's block only when no other branch still needs
-     * that data. */
-    const bool in_place = layer->out->type == NNOM_TENSOR_BUF_NULL && layer->in->mem->owners <= 1;
-    if (in_place) {
+    if (shares_input) {
         layer->out->mem = layer->in->mem;
         if (consumers > 1) {
             layer->out->mem->owners = (uint8_t)(layer->out->mem->owners + consumers);
         }
         return NN_SUCCESS;
     }
-    layer->out->mem = take_block(pool, tensor_size(layer->out->tensor),
+    layer->out->mem = take_block(pool, tensor_size_byte(layer->out->tensor),
                                  (uint8_t)(consumers > 1 ? consumers : 1));
     return layer->out->mem == NULL ? NN_NO_MEMORY : NN_SUCCESS;
 }
@@ -378,8 +201,14 @@ static nnom_status_t compile_one(nnom_layer_t *first, nnom_layer_t *layer, nnom_
     }
     print_layer(layer, ++*layer_count);
     const size_t consumers = nnom_hook_length(&layer->out->hook);
-    const bool shares_input = layer->out->type == NNOM_TENSOR_BUF_NULL && layer->in->mem->owners <= 1;
-    status = place_output(layer, pool, consumers);
+    if (consumers + layer->in->mem->owners > UINT8_MAX) {
+        return NN_LENGTH_ERROR; /* owners are counted in a byte */
+    }
+    /* An in-place layer may write into its input's block only when no other branch still needs
+     * that data. */
+    const bool shares_input =
+        layer->out->type == NNOM_TENSOR_BUF_NULL && layer->in->mem->owners <= 1;
+    status = place_output(layer, pool, consumers, shares_input);
     if (status != NN_SUCCESS) {
         return status;
     }
@@ -446,6 +275,7 @@ nnom_status_t block_mem_set(nnom_model_t *m, void *buf)
     return NN_SUCCESS;
 }
 
+/* Blocks of a model that nnom_plan_memory() does not serve, or that takes no less with it. */
 nnom_status_t tensor_mem_set(nnom_model_t *m)
 {
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
@@ -469,14 +299,25 @@ nnom_status_t set_tailed_activation(nnom_model_t *m)
     return NN_SUCCESS;
 }
 
-static bool in_run_list(const nnom_model_t *m, const nnom_layer_t *wanted)
+/* Allocates the network buffer, planned where that takes less than the blocks do. */
+static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
 {
-    for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        if (layer == wanted) {
-            return true;
-        }
+    const size_t planned_size = nnom_plan_memory(m);
+    const bool planned = planned_size < blocks_size;
+    m->buffer_size = planned ? planned_size : blocks_size;
+    m->buffer = nnom_mem(m->buffer_size);
+    if (m->buffer == NULL) {
+        NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
+                 (int)m->buffer_size);
+        return NN_NO_MEMORY;
     }
-    return false;
+    if (planned) {
+        nnom_plan_apply(m);
+    } else {
+        block_mem_set(m, m->buffer);
+        tensor_mem_set(m);
+    }
+    return NN_SUCCESS;
 }
 
 nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *output)
@@ -487,20 +328,29 @@ nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *
     NNOM_NULL_CHECK(m);
     NNOM_NULL_CHECK(input);
     m->head = input;
-    m->tail = output != NULL ? output : find_last(input);
+    m->tail = output != NULL ? output : nnom_last_layer(input);
+    if (input->out->tensor != NULL) {
+        NNOM_LOG("Error: the model is compiled already.\n");
+        return NN_ARGUMENT_ERROR;
+    }
+    nnom_settle_tails(m);
 
     NNOM_LOG("NNoM version %d.%d.%d\n", NNOM_MAJORVERSION, NNOM_SUBVERSION, NNOM_REVISION);
     NNOM_LOG("To disable logs, please void the marco 'NNOM_LOG(...)' in 'nnom_port.h'.\n");
+    #ifdef NNOM_USING_CHW
+    NNOM_LOG("Data format: Channel first (CHW)\n");
+#else
     NNOM_LOG("Data format: Channel last (HWC)\n");
+#endif
 #ifdef NNOM_USING_STATIC_MEMORY
-    NNOM_LOG("Static memory size set to: %d\n", (int)nnom_static_buf_size);
+    NNOM_LOG("Static memory size set to: %d\n", (int)nnom_static_buf_size());
 #endif
     NNOM_LOG("Start compiling model...\n");
     NNOM_LOG("Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)      mem "
              "blk lifetime\n");
     NNOM_LOG(RULE);
     nnom_status_t status = compile_layers(m->head, m->head, m->blocks, &layer_count);
-    if (status == NN_SUCCESS && !in_run_list(m, m->tail)) {
+    if (status == NN_SUCCESS && !nnom_is_listed(m, m->tail)) {
         NNOM_LOG("\nERROR: the output layer is not connected to the input layer\n");
         status = NN_ARGUMENT_ERROR;
     }
@@ -513,17 +363,13 @@ nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *
                  default_layer_names[m->tail->type]);
     }
 
-    const size_t buffer_size = mem_analysis_result(m);
-    void *buffer = nnom_mem(buffer_size);
-    if (buffer == NULL) {
-        NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
-                 (int)buffer_size);
-        return NN_NO_MEMORY;
+    status = place_buffers(m, mem_analysis_result(m));
+    if (status != NN_SUCCESS) {
+        return status;
     }
     NNOM_LOG(" Total memory occupied: %d bytes\n", (int)nnom_mem_stat());
-    block_mem_set(m, buffer);
-    tensor_mem_set(m);
     set_tailed_activation(m);
+    nnom_open_views(m);
     m->is_inited = true;
     m->total_ops = 0;
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
@@ -536,10 +382,15 @@ nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *
     return NN_SUCCESS;
 }
 
+size_t model_buffer_size(const nnom_model_t *m)
+{
+    return m == NULL || !m->is_inited ? 0 : m->buffer_size;
+}
+
 nnom_status_t sequencial_compile(nnom_model_t *m)
 {
     NNOM_NULL_CHECK(m);
-    return model_compile(m, m->head, find_last(m->head));
+    return model_compile(m, m->head, nnom_last_layer(m->head));
 }
 
 nnom_status_t check_model_version(unsigned long model_version)
@@ -577,6 +428,7 @@ nnom_status_t model_run_to(nnom_model_t *m, nnom_layer_t *end_layer)
     if (!m->is_inited) {
         return NN_ARGUMENT_ERROR; /* never compiled, or compiled with an error nobody looked at */
     }
+    end_layer = nnom_viewed_layer(m, end_layer);
     int index = 1;
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut, index++) {
         nnom_status_t status = layer_run(layer);
@@ -624,70 +476,3 @@ void model_delete_callback(nnom_model_t *m)
     }
 }
 
-/* ---- deletion ------------------------------------------------------------------------------ */
-
-static void free_io(nnom_layer_io_t *io, bool own_tensors)
-{
-    bool is_primary = true;
-    while (io != NULL) {
-        nnom_layer_io_t *next_io = io->aux;
-        if (own_tensors) {
-            delete_tensor(io->tensor);
-        }
-        for (nnom_layer_hook_t *hook = io->hook.next; hook != NULL;) {
-            nnom_layer_hook_t *next_hook = hook->next;
-            nnom_free(hook);
-            hook = next_hook;
-        }
-        if (!is_primary) {
-            nnom_free(io); /* the primary io is part of the layer */
-        }
-        is_primary = false;
-        io = next_io;
-    }
-}
-
-/* Appends what compilation did not reach, so that a model that failed to compile is freed whole. */
-static void complete_run_list(const nnom_model_t *m)
-{
-    nnom_layer_t *last = m->head;
-    while (last != NULL && last->shortcut != NULL) {
-        last = last->shortcut;
-    }
-    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        for (nnom_layer_hook_t *hook = &layer->out->hook; hook != NULL; hook = hook->next) {
-            if (hook->io != NULL && !in_run_list(m, hook->io->owner)) {
-                last->shortcut = hook->io->owner;
-                last = last->shortcut;
-            }
-        }
-    }
-}
-
-void model_delete(nnom_model_t *m)
-{
-    if (m == NULL) {
-        return;
-    }
-    complete_run_list(m);
-    for (nnom_layer_t *layer = m->head; layer != NULL;) {
-        nnom_layer_t *next = layer->shortcut;
-        if (layer->free != NULL) {
-            layer->free(layer);
-        }
-        free_io(layer->in, layer->type == NNOM_INPUT);
-        free_io(layer->out, true);
-        act_delete(layer->actail);
-        nnom_free(layer);
-        layer = next;
-    }
-    if (m->blocks[0].blk != NULL) {
-        nnom_free(m->blocks[0].blk);
-    }
-    if (m->is_allocated) {
-        nnom_free(m);
-    } else {
-        nnom_memset(m, 0, sizeof(nnom_model_t));
-    }
-    nnom_memory_taken = 0;
-}

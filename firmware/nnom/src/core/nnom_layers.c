@@ -90,21 +90,92 @@ nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer)
     return NN_SUCCESS;
 }
 
+int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide)
+{
+    const bool is_fixed = act_get_dec_bit(type, 0) == 7;
+    return is_fixed ? (wide ? 15 : 7) : dec;
+}
+
 nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
                                     uint8_t num_dim, int32_t dec)
 {
+    uint64_t size = num_dim == 0 ? 0 : 1;
+    for (uint32_t i = 0; i < num_dim; i++) {
+        size *= dim[i];
+        if (size == 0 || size > INT32_MAX) {
+            return NN_SIZE_MISMATCH;
+        }
+    }
+    if (size == 0) {
+        return NN_SIZE_MISMATCH;
+    }
     nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, num_dim, 1);
     if (t == NULL) {
         return NN_NO_MEMORY;
     }
     if (layer->actail != NULL) {
-        dec = act_get_dec_bit(layer->actail->type, dec);
+        dec = nnom_dec_after(layer->actail->type, dec, nnom_layer_is_wide(layer));
     }
     nnom_memcpy(t->dim, dim, num_dim * sizeof(nnom_shape_data_t));
     t->q_dec[0] = dec;
-    t->bitwidth = 8;
+    t->bitwidth = nnom_layer_is_wide(layer) ? 16 : 8;
     layer->out->tensor = t;
     return NN_SUCCESS;
+}
+
+nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config)
+{
+    if (layer != NULL) {
+        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    }
+    return layer;
+}
+
+static void free_ios(nnom_layer_io_t *io, bool own_tensors)
+{
+    bool is_primary = true; /* the primary io is part of the layer */
+    while (io != NULL) {
+        nnom_layer_io_t *next_io = io->aux;
+        if (own_tensors) {
+            delete_tensor(io->tensor);
+        }
+        for (nnom_layer_hook_t *hook = io->hook.next; hook != NULL;) {
+            nnom_layer_hook_t *next_hook = hook->next;
+            nnom_free(hook);
+            hook = next_hook;
+        }
+        if (!is_primary) {
+            nnom_free(io);
+        }
+        is_primary = false;
+        io = next_io;
+    }
+}
+
+void nnom_layer_delete(nnom_layer_t *layer)
+{
+    if (layer == NULL) {
+        return;
+    }
+    if (layer->free != NULL) {
+        layer->free(layer);
+    }
+    free_ios(layer->in, layer->type == NNOM_INPUT);
+    free_ios(layer->out, true);
+    act_delete(layer->actail);
+    nnom_free(layer);
+}
+
+bool nnom_layer_is_wide(const nnom_layer_t *layer)
+{
+    return layer->in->tensor != NULL && layer->in->tensor->bitwidth == 16;
+}
+
+nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d)
+{
+    const size_t a = (size_t)(size[0] > 0 ? size[0] : 0);
+    const size_t b = (size_t)(!is_1d && size[1] > 0 ? size[1] : 0);
+    return is_1d ? shape(1, a, 1) : shape(a, b, 1);
 }
 
 nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t)

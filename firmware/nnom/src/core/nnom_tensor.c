@@ -120,3 +120,33 @@ void tensor_chw2hwc_q7(nnom_tensor_t *des, nnom_tensor_t *src)
 {
     chw2hwc_q7(nnom_tensor_shape3d(src), (q7_t *)src->p_data, (q7_t *)des->p_data);
 }
+
+bool nnom_tensor_holds(const nnom_tensor_t *t, size_t n)
+{
+    if (t == NULL || t->p_data == NULL || t->dim == NULL || t->num_dim == 0) {
+        return false;
+    }
+    uint64_t size = 1;
+    for (uint32_t i = 0; i < t->num_dim; i++) {
+        size *= t->dim[i];
+        if (size == 0 || size > UINT32_MAX) {
+            return size != 0; /* more than any layer needs */
+        }
+    }
+    return size >= n;
+}
+
+size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i)
+{
+#ifdef NNOM_USING_CHW
+    size_t outer = 1;
+    for (uint32_t k = 0; k + 1 < t->num_dim; k++) {
+        outer *= t->dim[k];
+    }
+    const size_t channels = t->dim[t->num_dim - 1];
+    return i % channels * outer + i / channels;
+#else
+    (void)t;
+    return i;
+#endif
+}

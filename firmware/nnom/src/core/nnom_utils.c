@@ -211,9 +211,10 @@ nnom_status_t nnom_predict(nnom_model_t *m, uint32_t *label, float *prob)
     return NN_SUCCESS;
 }
 
-static void print_name(nnom_layer_t *layer, uint32_t index)
+static void print_name(const nnom_layer_t *layer, uint32_t index)
 {
-    NNOM_LOG("#%-3d%-10s - ", (int)index, default_layer_names[layer->type]);
+    NNOM_LOG("#%-3d", (int)index);
+    nnom_print_name(layer);
 }
 
 void model_stat(nnom_model_t *m)

@@ -9,49 +9,83 @@ static q7_t *data_of(const nnom_activation_t *act)
     return (q7_t *)act->tensor->p_data;
 }
 
+static q15_t *wide_data_of(const nnom_activation_t *act)
+{
+    return (q15_t *)act->tensor->p_data;
+}
+
 static uint32_t size_of(const nnom_activation_t *act)
 {
     return (uint32_t)tensor_size(act->tensor);
 }
 
+static bool is_wide(const nnom_activation_t *act)
+{
+    return act->tensor->bitwidth == 16;
+}
+
 static nnom_status_t relu_run(nnom_activation_t *act)
 {
-    local_relu_q7(data_of(act), size_of(act));
+    if (is_wide(act)) {
+        local_relu_q15(wide_data_of(act), size_of(act));
+    } else {
+        local_relu_q7(data_of(act), size_of(act));
+    }
     return NN_SUCCESS;
 }
 
 static nnom_status_t leaky_relu_run(nnom_activation_t *act)
 {
-    local_leaky_relu_q7(data_of(act), ((nnom_activation_leaky_relu_t *)act)->alpha, size_of(act));
+    const q7_t alpha = ((nnom_activation_leaky_relu_t *)act)->alpha;
+    if (is_wide(act)) {
+        local_leaky_relu_q15(wide_data_of(act), alpha, size_of(act));
+    } else {
+        local_leaky_relu_q7(data_of(act), alpha, size_of(act));
+    }
     return NN_SUCCESS;
 }
 
-/* value as a fixed-point int8 with dec fraction bits, toward zero, saturated */
-static q7_t to_q7(float value, int32_t dec)
+/* value as a fixed-point number with dec fraction bits, toward zero, saturated to +-limit */
+static int32_t to_fixed(float value, int32_t dec, int32_t limit)
 {
     float scaled = value;
-    for (; dec > 0; dec--) {
+    for (; dec > 0 && dec <= 64; dec--) {
         scaled *= 2.0f;
     }
-    for (; dec < 0; dec++) {
+    for (; dec < 0 && dec >= -64; dec++) {
         scaled *= 0.5f;
     }
-    return scaled >= 127.0f ? 127 : scaled <= -128.0f ? -128 : (q7_t)scaled;
+    if (!(scaled > (float)(-limit - 1))) { /* NaN too */
+        return -limit - 1;
+    }
+    return scaled >= (float)limit ? limit : (int32_t)scaled;
+}
+
+static q7_t to_q7(float value, int32_t dec)
+{
+    return (q7_t)to_fixed(value, dec, 127);
 }
 
 static nnom_status_t adv_relu_run(nnom_activation_t *act)
 {
     const nnom_activation_adv_relu_t *a = (const nnom_activation_adv_relu_t *)act;
     const int32_t dec = act->tensor->q_dec[0];
+    const int32_t limit = is_wide(act) ? 32767 : 127;
 #if NNOM_COMPAT_043
-    const int32_t scale_dec = 7 - dec;
+    const int32_t scale_dec = (is_wide(act) ? 15 : 7) - dec;
 #else
     const int32_t scale_dec = dec;
 #endif
     /* NNoM's headers write "no maximum" as INFINITY or as a NaN's bit pattern read as a number */
     const bool has_max = a->max < INFINITY && a->max != 2143289344.0f;
-    local_adv_relu_q7(data_of(act), a->negative_slope, has_max ? to_q7(a->max, scale_dec) : 127,
-                      to_q7(a->threshold, scale_dec), size_of(act));
+    const int32_t max = has_max ? to_fixed(a->max, scale_dec, limit) : limit;
+    const int32_t threshold = to_fixed(a->threshold, scale_dec, limit);
+    if (is_wide(act)) {
+        local_adv_relu_q15(wide_data_of(act), a->negative_slope, (q15_t)max, (q15_t)threshold,
+                           size_of(act));
+    } else {
+        local_adv_relu_q7(data_of(act), a->negative_slope, (q7_t)max, (q7_t)threshold, size_of(act));
+    }
     return NN_SUCCESS;
 }
 
@@ -59,34 +93,62 @@ static nnom_status_t adv_relu_run(nnom_activation_t *act)
 static int16_t int_width_of(const nnom_activation_t *act)
 {
     const uint8_t dec = ((const nnom_activation_fixed_q_t *)act)->dec_bit;
+    const int32_t bits = is_wide(act) ? 15 : 7;
 #if NNOM_COMPAT_043
-    return (int16_t)(uint8_t)(7 - dec);
+    return (int16_t)(uint8_t)(bits - dec);
 #else
-    return (int16_t)(7 - (int8_t)dec); /* negative: the data never leaves (-1, 1) */
+    return (int16_t)(bits - (int8_t)dec); /* negative: the data never leaves (-1, 1) */
 #endif
 }
 
 static nnom_status_t tanh_run(nnom_activation_t *act)
 {
-    local_tanh_q7(data_of(act), size_of(act), int_width_of(act));
+    if (is_wide(act)) {
+        local_tanh_q15(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
+    } else {
+        local_tanh_q7(data_of(act), size_of(act), int_width_of(act));
+    }
     return NN_SUCCESS;
 }
 
 static nnom_status_t sigmoid_run(nnom_activation_t *act)
 {
-    local_sigmoid_q7(data_of(act), size_of(act), int_width_of(act));
+    if (is_wide(act)) {
+        local_sigmoid_q15(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
+    } else {
+        local_sigmoid_q7(data_of(act), size_of(act), int_width_of(act));
+    }
     return NN_SUCCESS;
+}
+
+/* fraction bits for the hard kernels, which count those of int8 data */
+static int16_t dec_of(const nnom_activation_t *act)
+{
+    const uint8_t dec = ((const nnom_activation_fixed_q_t *)act)->dec_bit;
+#if NNOM_COMPAT_043
+    return dec;
+#else
+    return (int16_t)((int8_t)dec - (is_wide(act) ? 8 : 0));
+#endif
 }
 
 static nnom_status_t hard_tanh_run(nnom_activation_t *act)
 {
-    local_hard_tanh_q7(data_of(act), size_of(act), ((nnom_activation_fixed_q_t *)act)->dec_bit);
+    if (is_wide(act)) {
+        local_hard_tanh_q15(wide_data_of(act), size_of(act), dec_of(act));
+    } else {
+        local_hard_tanh_q7(data_of(act), size_of(act), dec_of(act));
+    }
     return NN_SUCCESS;
 }
 
 static nnom_status_t hard_sigmoid_run(nnom_activation_t *act)
 {
-    local_hard_sigmoid_q7(data_of(act), size_of(act), ((nnom_activation_fixed_q_t *)act)->dec_bit);
+    if (is_wide(act)) {
+        local_hard_sigmoid_q15(wide_data_of(act), size_of(act), dec_of(act));
+    } else {
+        local_hard_sigmoid_q7(data_of(act), size_of(act), dec_of(act));
+    }
     return NN_SUCCESS;
 }
 
@@ -196,7 +258,8 @@ static nnom_status_t activation_build(nnom_layer_t *layer)
     const nnom_tensor_t *in = layer->in->tensor;
     int32_t dec = in->q_dec[0];
 #if !NNOM_COMPAT_043
-    dec = act_get_dec_bit(((const nnom_activation_layer_t *)layer)->act->type, dec);
+    dec = nnom_dec_after(((const nnom_activation_layer_t *)layer)->act->type, dec,
+                         nnom_layer_is_wide(layer));
 #endif
     return nnom_layer_new_output(layer, in->dim, in->num_dim, dec);
 }

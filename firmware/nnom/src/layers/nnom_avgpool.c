@@ -33,13 +33,12 @@ nnom_status_t avgpool_build(nnom_layer_t *layer)
 
 nnom_status_t avgpool_run(nnom_layer_t *layer)
 {
-    const nnom_avgpool_layer_t *cl = (const nnom_avgpool_layer_t *)layer;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
-    const nnom_tensor_t *out = layer->out->tensor;
-    const uint16_t ow = out->num_dim == 3 ? out->dim[1] : 1;
-    const uint16_t oh = out->num_dim == 3 ? out->dim[0] : 1;
-    local_avepool_q7_HWC((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, cl->kernel.w,
-                         cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h, ow, oh,
-                         (uint16_t)cl->output_shift, NULL, (q7_t *)out->p_data);
+    const nnom_pool_t p = nnom_pool_of(layer);
+    const uint16_t shift = (uint16_t)p.layer->output_shift;
+    if (p.wide) {
+        NNOM_POOL(ave, q15)(NNOM_POOL_VALUES(p, q15_t), shift, NULL, (q15_t *)p.dst);
+    } else {
+        NNOM_POOL(ave, q7)(NNOM_POOL_VALUES(p, q7_t), shift, NULL, (q7_t *)p.dst);
+    }
     return NN_SUCCESS;
 }

@@ -14,11 +14,10 @@ nnom_layer_t *Concat(int8_t axis)
 
 nnom_layer_t *concat_s(const nnom_concat_config_t *config)
 {
-    nnom_layer_t *layer = Concat(config->axis);
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(Concat(config->axis), config);
 }
 
 nnom_status_t concat_build(nnom_layer_t *layer)
@@ -39,11 +38,14 @@ nnom_status_t concat_build(nnom_layer_t *layer)
     cl->axis = (int8_t)axis;
     nnom_memcpy(dim, first->dim, (size_t)num_dim * sizeof(nnom_shape_data_t));
     for (const nnom_layer_io_t *in = layer->in->aux; in != NULL; in = in->aux) {
-        if (in->tensor->num_dim != num_dim) {
+        if (in->tensor->num_dim != num_dim || in->tensor->bitwidth != first->bitwidth) {
             return NN_ARGUMENT_ERROR;
         }
         for (int i = 0; i < num_dim; i++) {
             if (i == axis) {
+                if ((uint32_t)dim[i] + in->tensor->dim[i] > UINT16_MAX) {
+                    return NN_SIZE_MISMATCH;
+                }
                 dim[i] = (nnom_shape_data_t)(dim[i] + in->tensor->dim[i]);
             } else if (dim[i] != in->tensor->dim[i]) {
                 return NN_ARGUMENT_ERROR;
@@ -53,18 +55,30 @@ nnom_status_t concat_build(nnom_layer_t *layer)
     return nnom_layer_new_output(layer, dim, (uint8_t)num_dim, first->q_dec[0]);
 }
 
-nnom_status_t concat_run(nnom_layer_t *layer)
+/* Copies that one run is made of: the dimensions stored outside the joined one. */
+static size_t copies(const nnom_tensor_t *out, int axis)
 {
-    const int axis = ((const nnom_concat_layer_t *)layer)->axis;
-    const nnom_tensor_t *out = layer->out->tensor;
-    uint8_t *dst = (uint8_t *)out->p_data;
     size_t outer = 1;
+#ifdef NNOM_USING_CHW
+    if (axis == out->num_dim - 1) {
+        return 1; /* the last dimension is the outermost */
+    }
+    outer = out->dim[out->num_dim - 1];
+#endif
     for (int i = 0; i < axis; i++) {
         outer *= out->dim[i];
     }
+    return outer;
+}
+
+nnom_status_t concat_run(nnom_layer_t *layer)
+{
+    const nnom_tensor_t *out = layer->out->tensor;
+    const size_t outer = copies(out, ((const nnom_concat_layer_t *)layer)->axis);
+    uint8_t *dst = (uint8_t *)out->p_data;
     for (size_t n = 0; n < outer; n++) {
         for (const nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
-            const size_t slab = tensor_size(in->tensor) / outer;
+            const size_t slab = tensor_size_byte(in->tensor) / outer;
             nnom_memcpy(dst, (const uint8_t *)in->tensor->p_data + n * slab, slab);
             dst += slab;
         }

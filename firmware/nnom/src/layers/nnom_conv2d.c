@@ -15,30 +15,21 @@ uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_pa
     return input_length < reach ? 0 : NN_CEILIF(input_length - reach + 1, stride);
 }
 
-static nnom_shape_data_t size_of(const int8_t *size, int i)
-{
-    return (nnom_shape_data_t)(size[i] > 0 ? size[i] : 0);
-}
-
-/* 1-D convolutions run as 2-D ones of height one. */
-static nnom_3d_shape_t size_pair(const int8_t *size, bool is_1d)
-{
-    return is_1d ? shape(1, size_of(size, 0), 1) : shape(size_of(size, 0), size_of(size, 1), 1);
-}
-
 nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config)
 {
-    nnom_layer_t *layer = nnom_layer_new(sizeof(nnom_conv2d_layer_t), NNOM_CONV_2D,
-                                         NNOM_TENSOR_BUF_TEMP, false, conv2d_run, conv2d_build);
+    nnom_layer_t *layer = config == NULL
+                              ? NULL
+                              : nnom_layer_new(sizeof(nnom_conv2d_layer_t), NNOM_CONV_2D,
+                                               NNOM_TENSOR_BUF_TEMP, false, conv2d_run, conv2d_build);
     if (layer == NULL) {
         return NULL;
     }
     nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
     const bool is_1d = config->weight != NULL && config->weight->num_dim == 3;
-    layer->config = (nnom_layer_config_t *)(uintptr_t)config;
-    cl->kernel = size_pair(config->kernel_size, is_1d);
-    cl->stride = size_pair(config->stride_size, is_1d);
-    cl->dilation = size_pair(config->dilation_size, is_1d);
+    nnom_layer_with_config(layer, config);
+    cl->kernel = nnom_size_pair(config->kernel_size, is_1d);
+    cl->stride = nnom_size_pair(config->stride_size, is_1d);
+    cl->dilation = nnom_size_pair(config->dilation_size, is_1d);
     cl->padding_type = config->padding_type;
     cl->filter_mult = config->filter_size;
     cl->weight = config->weight;
@@ -100,31 +91,56 @@ nnom_status_t conv2d_free(nnom_layer_t *layer)
     return NN_SUCCESS;
 }
 
-nnom_status_t nnom_conv_geometry(nnom_layer_t *layer, uint32_t channels_out)
+nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights)
 {
-    nnom_status_t status = nnom_layer_take_inputs(layer);
+    const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
+    const bool has_bias = cl->bias != NULL && cl->bias->p_data != NULL;
+    if (cl->weight == NULL || cl->weight->p_data == NULL || weights == 0 || cl->stride.h == 0 ||
+        cl->stride.w == 0 || cl->dilation.h == 0 || cl->dilation.w == 0 || channels_out == 0 ||
+        channels_out > UINT16_MAX) {
+        return NN_ARGUMENT_ERROR;
+    }
+    /* what a configuration declares must suffice; the layer API declares no weight shapes */
+    if (layer->config != NULL && (cl->weight->q_dec == NULL ||
+                                  !nnom_tensor_holds(cl->weight, weights) ||
+                                  (has_bias && !nnom_tensor_holds(cl->bias, channels_out)))) {
+        return NN_SIZE_MISMATCH;
+    }
+    const size_t shifts = cl->weight->qtype == NNOM_QTYPE_PER_AXIS ? channels_out : 1;
+    nnom_status_t status = nnom_check_shifts(cl->output_rshift, shifts);
+    if (status == NN_SUCCESS && has_bias) {
+        status = nnom_check_shifts(cl->bias_lshift, shifts);
+    }
+    return status;
+}
+
+nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels)
+{
+    const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
+    if (h == 0 || w == 0 || h > UINT16_MAX || w > UINT16_MAX) {
+        return NN_ARGUMENT_ERROR;
+    }
+    const nnom_shape_data_t dim[3] = {(nnom_shape_data_t)h, (nnom_shape_data_t)w,
+                                      (nnom_shape_data_t)channels};
+    const int32_t weight_dec = cl->weight->q_dec != NULL ? cl->weight->q_dec[0] : 0;
+    return nnom_layer_new_output(layer, dim, 3,
+                                 layer->in->tensor->q_dec[0] + weight_dec - cl->output_rshift[0]);
+}
+
+nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32_t channels_per_filter)
+{
+    nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
+    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
+    const size_t window = shape_size(&cl->kernel) * channels_per_filter;
+    nnom_status_t status = nnom_conv_check(layer, channels_out, window * channels_out);
     if (status != NN_SUCCESS) {
         return status;
-    }
-    nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
-    const nnom_tensor_t *t = layer->in->tensor;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(t);
-    if (cl->weight == NULL || cl->weight->p_data == NULL || shape_size(&cl->kernel) == 0 ||
-        cl->stride.h == 0 || cl->stride.w == 0 || cl->dilation.h == 0 || cl->dilation.w == 0) {
-        return NN_ARGUMENT_ERROR;
     }
     const uint32_t oh =
         conv_output_length(in.h, cl->kernel.h, cl->padding_type, cl->stride.h, cl->dilation.h);
     const uint32_t ow =
         conv_output_length(in.w, cl->kernel.w, cl->padding_type, cl->stride.w, cl->dilation.w);
-    if (oh == 0 || ow == 0 || channels_out == 0 || channels_out > UINT16_MAX) {
-        return NN_ARGUMENT_ERROR;
-    }
-    const size_t shifts = cl->weight->qtype == NNOM_QTYPE_PER_AXIS ? channels_out : 1;
-    status = nnom_check_shifts(cl->output_rshift, shifts);
-    if (status == NN_SUCCESS && cl->bias != NULL && cl->bias->p_data != NULL) {
-        status = nnom_check_shifts(cl->bias_lshift, shifts);
-    }
+    status = nnom_conv_new_output(layer, oh, ow, channels_out);
     if (status != NN_SUCCESS) {
         return status;
     }
@@ -132,34 +148,42 @@ nnom_status_t nnom_conv_geometry(nnom_layer_t *layer, uint32_t channels_out)
         cl->pad.h = nnom_pad_before(in.h, oh, cl->kernel.h, cl->stride.h, cl->dilation.h);
         cl->pad.w = nnom_pad_before(in.w, ow, cl->kernel.w, cl->stride.w, cl->dilation.w);
     }
-    const nnom_shape_data_t dim[3] = {(nnom_shape_data_t)oh, (nnom_shape_data_t)ow,
-                                      (nnom_shape_data_t)channels_out};
-    const int32_t weight_dec = cl->weight->q_dec != NULL ? cl->weight->q_dec[0] : 0;
-    return nnom_layer_new_output(layer, dim, 3, t->q_dec[0] + weight_dec - cl->output_rshift[0]);
+    layer->stat.macc = tensor_size(layer->out->tensor) * window;
+    return NN_SUCCESS;
 }
 
 nnom_status_t conv2d_build(nnom_layer_t *layer)
 {
-    nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
-    const nnom_status_t status = nnom_conv_geometry(layer, cl->filter_mult);
-    if (status == NN_SUCCESS) {
-        const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
-        layer->stat.macc =
-            tensor_size(layer->out->tensor) * cl->kernel.h * cl->kernel.w * in.c;
+    const nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
     }
-    return status;
+    const uint32_t channels = nnom_tensor_shape3d(layer->in->tensor).c;
+    return nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
 }
 
-nnom_status_t conv2d_run(nnom_layer_t *layer)
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    local_convolve_HWC_q7_nonsquare(
-        (const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, (const q7_t *)cl->weight->p_data,
-        out.c, cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
-        cl->dilation.w, cl->dilation.h, cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data,
-        cl->bias_lshift, cl->output_rshift, cl->weight->qtype, (q7_t *)layer->out->tensor->p_data,
-        out.w, out.h, NULL, NULL);
+    const q7_t *weight = (const q7_t *)cl->weight->p_data;
+    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        wide((const q15_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
+             cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
+             cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
+             cl->weight->qtype, (q15_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
+    } else {
+        narrow((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
+               cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
+               cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
+               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
+    }
     return NN_SUCCESS;
+}
+
+nnom_status_t conv2d_run(nnom_layer_t *layer)
+{
+    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15));
 }

@@ -10,13 +10,15 @@ static nnom_layer_t *new_dense(void)
 
 nnom_layer_t *dense_s(const nnom_dense_config_t *config)
 {
-    nnom_layer_t *layer = new_dense();
+    nnom_layer_t *layer = config == NULL ? NULL : new_dense();
     if (layer == NULL) {
         return NULL;
     }
     nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
     layer->config = (nnom_layer_config_t *)(uintptr_t)config;
-    cl->output_unit = tensor_get_num_channel(config->weight);
+    cl->output_unit = config->weight != NULL && config->weight->dim != NULL
+                          ? tensor_get_num_channel(config->weight)
+                          : 0;
     cl->weight = config->weight;
     cl->bias = config->bias;
     cl->output_rshift = config->output_shift;
@@ -69,11 +71,18 @@ nnom_status_t dense_build(nnom_layer_t *layer)
     const nnom_tensor_t *in = layer->in->tensor;
     const size_t inputs = tensor_size(layer->in->tensor);
     if (cl->weight == NULL || cl->weight->p_data == NULL || cl->output_unit == 0 ||
-        cl->output_unit > UINT16_MAX || inputs == 0 || inputs > UINT16_MAX) {
+        cl->output_unit > UINT16_MAX || inputs > UINT16_MAX || in->bitwidth != 8) {
         return NN_ARGUMENT_ERROR;
     }
+    /* what a configuration declares must suffice; the layer API declares no weight shapes */
+    const bool has_bias = cl->bias != NULL && cl->bias->p_data != NULL;
+    if (layer->config != NULL && (cl->weight->q_dec == NULL ||
+                                  !nnom_tensor_holds(cl->weight, inputs * cl->output_unit) ||
+                                  (has_bias && !nnom_tensor_holds(cl->bias, cl->output_unit)))) {
+        return NN_SIZE_MISMATCH;
+    }
     status = nnom_check_shifts(cl->output_rshift, 1);
-    if (status == NN_SUCCESS && cl->bias != NULL && cl->bias->p_data != NULL) {
+    if (status == NN_SUCCESS && has_bias) {
         status = nnom_check_shifts(cl->bias_lshift, 1);
     }
     if (status != NN_SUCCESS) {

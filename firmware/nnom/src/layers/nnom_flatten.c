@@ -4,17 +4,16 @@
 
 nnom_layer_t *Flatten(void)
 {
-    return nnom_layer_new(sizeof(nnom_layer_t), NNOM_FLATTEN, NNOM_TENSOR_BUF_NULL, false,
-                          flatten_run, flatten_build);
+    return nnom_layer_new(sizeof(nnom_layer_t), NNOM_FLATTEN, NNOM_RESHAPED_BUF, false, flatten_run,
+                          flatten_build);
 }
 
 nnom_layer_t *flatten_s(const nnom_flatten_config_t *config)
 {
-    nnom_layer_t *layer = Flatten();
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(Flatten(), config);
 }
 
 nnom_status_t flatten_build(nnom_layer_t *layer)
@@ -33,5 +32,5 @@ nnom_status_t flatten_build(nnom_layer_t *layer)
 
 nnom_status_t flatten_run(nnom_layer_t *layer)
 {
-    return default_run(layer);
+    return nnom_reshape_copy(layer);
 }

@@ -28,24 +28,34 @@ nnom_layer_t *Input(nnom_3d_shape_t input_shape, void *p_buf)
 
 nnom_layer_t *input_s(const nnom_io_config_t *config)
 {
-    const nnom_tensor_t *t = config->tensor;
-    nnom_layer_t *layer = new_input(nnom_tensor_shape3d(t), t->q_dec[0], t->p_data);
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    const nnom_tensor_t *t = config == NULL ? NULL : config->tensor;
+    if (t == NULL || t->dim == NULL || t->q_dec == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(new_input(nnom_tensor_shape3d(t), t->q_dec[0], t->p_data),
+                                  config);
 }
 
 nnom_status_t input_build(nnom_layer_t *layer)
 {
     const nnom_tensor_t *in = layer->in->tensor;
+    if (((const nnom_io_layer_t *)layer)->buf == NULL) {
+        return NN_ARGUMENT_ERROR;
+    }
     return nnom_layer_new_output(layer, in->dim, in->num_dim, in->q_dec[0]);
 }
 
 nnom_status_t input_run(nnom_layer_t *layer)
 {
     const nnom_io_layer_t *io = (const nnom_io_layer_t *)layer;
-    NNOM_NULL_CHECK(io->buf);
+#ifdef NNOM_USING_CHW
+    hwc2chw_q7(nnom_tensor_shape3d(layer->in->tensor), (q7_t *)io->buf,
+               (q7_t *)layer->in->tensor->p_data);
+#else
     nnom_memcpy(layer->in->tensor->p_data, io->buf, tensor_size_byte(layer->in->tensor));
+#endif
+    if (layer->out->tensor->p_data != layer->in->tensor->p_data) {
+        return default_run(layer);
+    }
     return NN_SUCCESS;
 }

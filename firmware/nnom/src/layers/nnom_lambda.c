@@ -18,10 +18,9 @@ nnom_layer_t *Lambda(nnom_status_t (*run)(nnom_layer_t *), nnom_status_t (*build
 
 nnom_layer_t *lambda_s(const nnom_lambda_config_t *config)
 {
-    nnom_layer_t *layer = Lambda(config->run_func_name, config->build_func_name,
-                                 config->free_func_name, config->parameters);
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(Lambda(config->run_func_name, config->build_func_name,
+                                 config->free_func_name, config->parameters), config);
 }

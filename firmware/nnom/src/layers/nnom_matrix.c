@@ -20,14 +20,6 @@ static nnom_layer_t *new_matrix(nnom_layer_type_t type, nnom_status_t (*run)(nno
     return layer;
 }
 
-static nnom_layer_t *with_config(nnom_layer_t *layer, const nnom_matrix_config_t *config)
-{
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
-    }
-    return layer;
-}
-
 nnom_layer_t *Add(int16_t oshift)
 {
     return new_matrix(NNOM_ADD, add_run, oshift);
@@ -45,17 +37,17 @@ nnom_layer_t *Mult(int16_t oshift)
 
 nnom_layer_t *add_s(const nnom_matrix_config_t *config)
 {
-    return with_config(Add(config->output_shift), config);
+    return config == NULL ? NULL : nnom_layer_with_config(Add(config->output_shift), config);
 }
 
 nnom_layer_t *sub_s(const nnom_matrix_config_t *config)
 {
-    return with_config(Sub(config->output_shift), config);
+    return config == NULL ? NULL : nnom_layer_with_config(Sub(config->output_shift), config);
 }
 
 nnom_layer_t *mult_s(const nnom_matrix_config_t *config)
 {
-    return with_config(Mult(config->output_shift), config);
+    return config == NULL ? NULL : nnom_layer_with_config(Mult(config->output_shift), config);
 }
 
 nnom_status_t matrix_build(nnom_layer_t *layer)
@@ -70,38 +62,47 @@ nnom_status_t matrix_build(nnom_layer_t *layer)
     }
     nnom_tensor_t *first = layer->in->tensor;
     for (const nnom_layer_io_t *in = layer->in->aux; in != NULL; in = in->aux) {
-        if (tensor_size(in->tensor) != tensor_size(first)) {
+        if (tensor_size_byte(in->tensor) != tensor_size_byte(first)) {
             return NN_SIZE_MISMATCH;
         }
     }
     return nnom_layer_new_output(layer, first->dim, first->num_dim, first->q_dec[0]);
 }
 
-typedef void (*combine_t)(q7_t *dst, const int16_t shift, uint32_t size, uint32_t n, q7_t **src);
+typedef void (*narrow_t)(NNOM_MULTIPLE_ARGUMENTS(q7_t));
+typedef void (*wide_t)(NNOM_MULTIPLE_ARGUMENTS(q15_t));
 
-static nnom_status_t combine(nnom_layer_t *layer, combine_t operation)
+static nnom_status_t combine(nnom_layer_t *layer, narrow_t narrow, wide_t wide)
 {
+    const int16_t oshift = ((const nnom_matrix_layer_t *)layer)->oshift;
+    const uint32_t size = (uint32_t)tensor_size(layer->out->tensor);
+    void *out = layer->out->tensor->p_data;
     q7_t *src[MAX_INPUT_LAYER];
+    q15_t *src_wide[MAX_INPUT_LAYER];
     uint32_t n = 0;
     for (const nnom_layer_io_t *in = layer->in; in != NULL && n < MAX_INPUT_LAYER; in = in->aux) {
-        src[n++] = (q7_t *)in->tensor->p_data;
+        src[n] = (q7_t *)in->tensor->p_data;
+        src_wide[n++] = (q15_t *)in->tensor->p_data;
     }
-    operation((q7_t *)layer->out->tensor->p_data, ((const nnom_matrix_layer_t *)layer)->oshift,
-              (uint32_t)tensor_size(layer->out->tensor), n, src);
+    if (nnom_layer_is_wide(layer)) {
+        wide((q15_t *)out, oshift, size, n, src_wide);
+    } else {
+        narrow((q7_t *)out, oshift, size, n, src);
+    }
     return NN_SUCCESS;
 }
 
 nnom_status_t add_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_add_q7);
+    return combine(layer, local_multiple_add_q7, local_multiple_add_q15);
 }
 
 nnom_status_t sub_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_sub_q7);
+    return combine(layer, local_multiple_sub_q7, local_multiple_sub_q15);
 }
 
 nnom_status_t mult_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_mult_q7);
+    return combine(layer, local_multiple_mult_q7, local_multiple_mult_q15);
 }

@@ -16,22 +16,16 @@ nnom_layer_t *MaxPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad)
     return layer;
 }
 
-static nnom_3d_shape_t size_pair(const int8_t *size, bool is_1d)
-{
-    const nnom_shape_data_t a = (nnom_shape_data_t)(size[0] > 0 ? size[0] : 0);
-    const nnom_shape_data_t b = (nnom_shape_data_t)(!is_1d && size[1] > 0 ? size[1] : 0);
-    return is_1d ? shape(1, a, 1) : shape(a, b, 1);
-}
-
 nnom_layer_t *maxpool_s(const nnom_pool_config_t *config)
 {
-    const bool is_1d = config->num_dim == 1;
-    nnom_layer_t *layer = MaxPool(size_pair(config->kernel_size, is_1d),
-                                  size_pair(config->stride_size, is_1d), config->padding_type);
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    const bool is_1d = config->num_dim == 1;
+    return nnom_layer_with_config(MaxPool(nnom_size_pair(config->kernel_size, is_1d),
+                                          nnom_size_pair(config->stride_size, is_1d),
+                                          config->padding_type),
+                                  config);
 }
 
 nnom_status_t maxpool_build(nnom_layer_t *layer)
@@ -59,15 +53,30 @@ nnom_status_t maxpool_build(nnom_layer_t *layer)
     return nnom_layer_new_output(layer, dim, 3, t->q_dec[0]);
 }
 
-nnom_status_t maxpool_run(nnom_layer_t *layer)
+nnom_pool_t nnom_pool_of(const nnom_layer_t *layer)
 {
     const nnom_maxpool_layer_t *cl = (const nnom_maxpool_layer_t *)layer;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const nnom_tensor_t *out = layer->out->tensor;
-    const uint16_t ow = out->num_dim == 3 ? out->dim[1] : 1;
-    const uint16_t oh = out->num_dim == 3 ? out->dim[0] : 1;
-    local_maxpool_q7_HWC((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, cl->kernel.w,
-                         cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h, ow, oh,
-                         NULL, (q7_t *)out->p_data);
+    const nnom_pool_t p = {
+        .in = nnom_tensor_shape3d(layer->in->tensor),
+        /* a global pool's result has the channels only */
+        .out_h = out->num_dim == 3 ? out->dim[0] : 1,
+        .out_w = out->num_dim == 3 ? out->dim[1] : 1,
+        .wide = nnom_layer_is_wide(layer),
+        .src = layer->in->tensor->p_data,
+        .dst = out->p_data,
+        .layer = cl,
+    };
+    return p;
+}
+
+nnom_status_t maxpool_run(nnom_layer_t *layer)
+{
+    const nnom_pool_t p = nnom_pool_of(layer);
+    if (p.wide) {
+        NNOM_POOL(max, q15)(NNOM_POOL_VALUES(p, q15_t), NULL, (q15_t *)p.dst);
+    } else {
+        NNOM_POOL(max, q7)(NNOM_POOL_VALUES(p, q7_t), NULL, (q7_t *)p.dst);
+    }
     return NN_SUCCESS;
 }

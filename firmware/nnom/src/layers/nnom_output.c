@@ -17,25 +17,39 @@ nnom_layer_t *Output(nnom_3d_shape_t output_shape, void *p_buf)
 
 nnom_layer_t *output_s(const nnom_io_config_t *config)
 {
-    const nnom_tensor_t *t = config->tensor;
+    const nnom_tensor_t *t = config == NULL ? NULL : config->tensor;
+    if (t == NULL || t->dim == NULL || t->q_dec == NULL) {
+        return NULL;
+    }
     nnom_layer_t *layer = Output(nnom_tensor_shape3d(t), t->p_data);
     if (layer != NULL) {
         ((nnom_io_layer_t *)layer)->dec_bit = t->q_dec[0];
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
     }
-    return layer;
+    return nnom_layer_with_config(layer, config);
 }
 
 nnom_status_t output_build(nnom_layer_t *layer)
 {
+    if (((const nnom_io_layer_t *)layer)->buf == NULL) {
+        return NN_ARGUMENT_ERROR;
+    }
     return default_build(layer);
 }
 
 nnom_status_t output_run(nnom_layer_t *layer)
 {
     const nnom_io_layer_t *io = (const nnom_io_layer_t *)layer;
-    NNOM_NULL_CHECK(io->buf);
+    nnom_tensor_t *out = layer->out->tensor;
     default_run(layer);
-    nnom_memcpy(io->buf, layer->out->tensor->p_data, tensor_size_byte(layer->out->tensor));
+#if defined(NNOM_USING_CHW) && !NNOM_COMPAT_043
+    /* the user gets channel-last data back, as it was given; NNoM leaves it channel-first */
+    const size_t width = out->bitwidth / 8u;
+    for (size_t i = 0; i < tensor_size(out); i++) {
+        nnom_memcpy((uint8_t *)io->buf + width * i,
+                    (const uint8_t *)out->p_data + width * nnom_tensor_stored_index(out, i), width);
+    }
+#else
+    nnom_memcpy(io->buf, out->p_data, tensor_size_byte(out));
+#endif
     return NN_SUCCESS;
 }

@@ -4,11 +4,15 @@
 
 nnom_layer_t *reshape_s(const nnom_reshape_config_t *config)
 {
-    nnom_layer_t *layer = nnom_layer_new(sizeof(nnom_reshape_layer_t), NNOM_RESHAPE,
-                                         NNOM_TENSOR_BUF_NULL, false, reshape_run, reshape_build);
+    if (config == NULL) {
+        return NULL;
+    }
+    nnom_layer_t *layer =
+        nnom_layer_with_config(nnom_layer_new(sizeof(nnom_reshape_layer_t), NNOM_RESHAPE,
+                                              NNOM_RESHAPED_BUF, false, reshape_run, reshape_build),
+                               config);
     if (layer != NULL) {
         nnom_reshape_layer_t *cl = (nnom_reshape_layer_t *)layer;
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
         cl->dim = config->dim;
         cl->num_dim = config->num_dim;
     }
@@ -23,16 +27,31 @@ nnom_status_t reshape_build(nnom_layer_t *layer)
         return status;
     }
     size_t size = 1;
-    for (uint32_t i = 0; i < cl->num_dim; i++) {
+    for (uint32_t i = 0; cl->dim != NULL && i < cl->num_dim && size <= UINT32_MAX / UINT16_MAX; i++) {
         size *= cl->dim[i];
     }
-    if (cl->num_dim == 0 || size != tensor_size(layer->in->tensor)) {
+    if (cl->dim == NULL || cl->num_dim == 0 || cl->num_dim > 8 || size != tensor_size(layer->in->tensor)) {
         return NN_SIZE_MISMATCH;
     }
     return nnom_layer_new_output(layer, cl->dim, cl->num_dim, layer->in->tensor->q_dec[0]);
 }
 
+nnom_status_t nnom_reshape_copy(nnom_layer_t *layer)
+{
+#ifdef NNOM_USING_CHW
+    const nnom_tensor_t *in = layer->in->tensor, *out = layer->out->tensor;
+    const size_t width = in->bitwidth / 8u;
+    for (size_t i = 0; i < tensor_size(layer->out->tensor); i++) {
+        nnom_memcpy((uint8_t *)out->p_data + width * nnom_tensor_stored_index(out, i),
+                    (const uint8_t *)in->p_data + width * nnom_tensor_stored_index(in, i), width);
+    }
+    return NN_SUCCESS;
+#else
+    return default_run(layer);
+#endif
+}
+
 nnom_status_t reshape_run(nnom_layer_t *layer)
 {
-    return default_run(layer);
+    return nnom_reshape_copy(layer);
 }

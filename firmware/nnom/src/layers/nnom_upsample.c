@@ -14,11 +14,10 @@ nnom_layer_t *UpSample(nnom_3d_shape_t kernel)
 
 nnom_layer_t *upsample_s(const nnom_upsample_config_t *config)
 {
-    nnom_layer_t *layer = UpSample(kernel(config->kernel[0], config->kernel[1]));
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(UpSample(kernel(config->kernel[0], config->kernel[1])), config);
 }
 
 nnom_status_t upsample_build(nnom_layer_t *layer)
@@ -43,7 +42,14 @@ nnom_status_t upsample_run(nnom_layer_t *layer)
     const nnom_3d_shape_t k = ((const nnom_upsample_layer_t *)layer)->kernel;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    local_up_sampling_q7_HWC((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, k.w, k.h,
-                             out.w, out.h, NULL, (q7_t *)layer->out->tensor->p_data);
+    const void *src = layer->in->tensor->p_data;
+    void *dst = layer->out->tensor->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        NNOM_UP_SAMPLING(q15)((const q15_t *)src, in.w, in.h, in.c, k.w, k.h, out.w, out.h, NULL,
+                              (q15_t *)dst);
+    } else {
+        NNOM_UP_SAMPLING(q7)((const q7_t *)src, in.w, in.h, in.c, k.w, k.h, out.w, out.h, NULL,
+                             (q7_t *)dst);
+    }
     return NN_SUCCESS;
 }

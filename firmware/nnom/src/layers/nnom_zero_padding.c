@@ -15,11 +15,10 @@ nnom_layer_t *ZeroPadding(nnom_border_t pad)
 
 nnom_layer_t *zeropadding_s(const nnom_zero_padding_config_t *config)
 {
-    nnom_layer_t *layer = ZeroPadding(config->pad);
-    if (layer != NULL) {
-        layer->config = (nnom_layer_config_t *)(uintptr_t)config;
+    if (config == NULL) {
+        return NULL;
     }
-    return layer;
+    return nnom_layer_with_config(ZeroPadding(config->pad), config);
 }
 
 nnom_status_t zero_padding_build(nnom_layer_t *layer)
@@ -41,11 +40,17 @@ nnom_status_t zero_padding_build(nnom_layer_t *layer)
 
 nnom_status_t zero_padding_run(nnom_layer_t *layer)
 {
-    const nnom_border_t pad = ((const nnom_zero_padding_layer_t *)layer)->pad;
+    const nnom_border_t b = ((const nnom_zero_padding_layer_t *)layer)->pad;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    local_zero_padding_HWC_q7((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, pad.top,
-                              pad.bottom, pad.left, pad.right,
-                              (q7_t *)layer->out->tensor->p_data, out.w, out.h);
+    const void *src = layer->in->tensor->p_data;
+    void *dst = layer->out->tensor->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        NNOM_ZERO_PADDING(q15)((const q15_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
+        (q15_t *)dst, out.w, out.h);
+    } else {
+        NNOM_ZERO_PADDING(q7)((const q7_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
+        (q7_t *)dst, out.w, out.h);
+    }
     return NN_SUCCESS;
 }
