@@ -124,7 +124,7 @@ static nnom_activation_t *activation(void)
     exit(2);
 }
 
-static nnom_layer_t *convolution(bool depthwise)
+static nnom_layer_t *convolution(nnom_layer_t *(*constructor)(const nnom_conv2d_config_t *))
 {
     nnom_conv2d_config_t *c = keep(sizeof(*c));
     c->weight = tensor();
@@ -136,7 +136,7 @@ static nnom_layer_t *convolution(bool depthwise)
     pair(c->stride_size);
     pair(c->dilation_size);
     c->padding_type = number() ? PADDING_SAME : PADDING_VALID;
-    return depthwise ? dw_conv2d_s(c) : conv2d_s(c);
+    return constructor(c);
 }
 
 static nnom_layer_t *dense(void)
@@ -149,7 +149,7 @@ static nnom_layer_t *dense(void)
     return dense_s(c);
 }
 
-static nnom_layer_t *pool_layer(bool average)
+static nnom_pool_config_t *pool_config(void)
 {
     nnom_pool_config_t *c = keep(sizeof(*c));
     c->num_dim = (int8_t)number();
@@ -157,7 +157,46 @@ static nnom_layer_t *pool_layer(bool average)
     pair(c->stride_size);
     c->padding_type = number() ? PADDING_SAME : PADDING_VALID;
     c->output_shift = (int16_t)number();
-    return average ? avgpool_s(c) : maxpool_s(c);
+    return c;
+}
+
+static nnom_rnn_cell_t *cell(void)
+{
+    char kind[32];
+    if (scanf("%31s", kind) != 1) {
+        exit(2);
+    }
+    nnom_tensor_t *weights = tensor(), *recurrent = tensor(), *bias = tensor();
+    const uint16_t units = (uint16_t)number();
+    const int32_t h = (int32_t)number(), z = (int32_t)number(), c = (int32_t)number();
+    const int32_t iw = (int32_t)number(), hw = (int32_t)number();
+    const nnom_activation_type_t act = number() ? ACT_SIGMOID : ACT_TANH;
+    if (strcmp(kind, "simple") == 0) {
+        const nnom_simple_cell_config_t config = {
+            .weights = weights, .recurrent_weights = recurrent, .bias = bias, .q_dec_iw = iw,
+            .q_dec_hw = hw, .q_dec_h = h, .act_type = act, .units = units};
+        return simple_cell_s(memcpy(keep(sizeof(config)), &config, sizeof(config)));
+    }
+    if (strcmp(kind, "gru") == 0) {
+        const nnom_gru_cell_config_t config = {.weights = weights, .recurrent_weights = recurrent,
+                                               .bias = bias, .q_dec_z = z, .q_dec_h = h,
+                                               .units = units};
+        return gru_cell_s(memcpy(keep(sizeof(config)), &config, sizeof(config)));
+    }
+    const nnom_lstm_cell_config_t config = {.weights = weights, .recurrent_weights = recurrent,
+                                            .bias = bias, .q_dec_z = z, .q_dec_h = h, .q_dec_c = c,
+                                            .units = units};
+    return lstm_cell_s(memcpy(keep(sizeof(config)), &config, sizeof(config)));
+}
+
+static nnom_layer_t *rnn(void)
+{
+    nnom_rnn_cell_t *its_cell = cell();
+    nnom_rnn_config_t *c = keep(sizeof(*c));
+    c->return_sequence = number() != 0;
+    c->stateful = number() != 0;
+    c->go_backwards = number() != 0;
+    return rnn_s(its_cell, c);
 }
 
 static nnom_global_pool_config_t *global_pool(void)
@@ -185,11 +224,16 @@ static nnom_layer_t *layer_of(const char *kind, int8_t *input, int8_t *output)
         c->tensor->p_data = output;
         return output_s(c);
     }
-    if (strcmp(kind, "conv2d") == 0) return convolution(false);
-    if (strcmp(kind, "dw_conv2d") == 0) return convolution(true);
+    if (strcmp(kind, "conv2d") == 0) return convolution(conv2d_s);
+    if (strcmp(kind, "dw_conv2d") == 0) return convolution(dw_conv2d_s);
     if (strcmp(kind, "dense") == 0) return dense();
-    if (strcmp(kind, "maxpool") == 0) return pool_layer(false);
-    if (strcmp(kind, "avgpool") == 0) return pool_layer(true);
+    if (strcmp(kind, "conv2d_trans") == 0) return convolution(conv2d_trans_s);
+    if (strcmp(kind, "rnn") == 0) return rnn();
+    if (strcmp(kind, "lambda") == 0) return Lambda(NULL, NULL, NULL, NULL);
+    if (strcmp(kind, "maxpool") == 0) return maxpool_s(pool_config());
+    if (strcmp(kind, "avgpool") == 0) return avgpool_s(pool_config());
+    if (strcmp(kind, "sumpool") == 0) return sumpool_s(pool_config());
+    if (strcmp(kind, "global_sumpool") == 0) return global_sumpool_s(global_pool());
     if (strcmp(kind, "global_maxpool") == 0) return global_maxpool_s(global_pool());
     if (strcmp(kind, "global_avgpool") == 0) return global_avgpool_s(global_pool());
     if (strcmp(kind, "zero_padding") == 0) return ZeroPadding(read_border());

@@ -23,6 +23,7 @@ from nnom_hil.model.graph import (
     ZeroPadding,
 )
 from nnom_hil.model.qgraph import (
+    CellKind,
     Concat,
     Int8,
     Merge,
@@ -34,13 +35,14 @@ from nnom_hil.model.qgraph import (
     QInput,
     QOp,
     QOutput,
+    QRnn,
     make_qgraph,
 )
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.npz"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GoldenCase:
     """One recorded model with its inputs (runs, h, w, c), outputs and per-layer checksums."""
 
@@ -52,6 +54,8 @@ class GoldenCase:
     run_order: tuple[str, ...]
     crc32: dict[str, list[int]]
     defects: frozenset[str]
+    sums: npt.NDArray[np.int32] | None  # of sum pooling, before they are narrowed
+    right: Int8 | None  # the output without the defect
 
     @property
     def layers(self) -> dict[str, int]:
@@ -80,6 +84,8 @@ def _case(c: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> GoldenCase:
         run_order=tuple(c["run_order"]),
         crc32={g["name"]: g["output_crc32"] for g in c["graph"]},
         defects=frozenset(c["defects"]),
+        sums=arrays.get(c["id"] + "/sum_int32"),
+        right=arrays.get(c["id"] + "/output_without_defect"),
     )
 
 
@@ -102,11 +108,32 @@ def _border(g: dict[str, Any]) -> tuple[int, int, int, int]:
     return g["top"], g["bottom"], g["left"], g["right"]
 
 
+def _rnn(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QRnn:
+    return QRnn(
+        kind=CellKind(g["type"].removeprefix("rnn_")),
+        weight=arrays[g["arrays"]["weight"]],
+        recurrent=arrays[g["arrays"]["recurrent_weight"]],
+        bias=arrays[g["arrays"]["bias"]],
+        weight_dec=g["weight_frac_bits"],
+        recurrent_dec=g["recurrent_weight_frac_bits"],
+        bias_dec=g["bias_frac_bits"],
+        h_dec=g["hidden_frac_bits"],
+        z_dec=g.get("gate_frac_bits", 0),
+        c_dec=g.get("cell_state_frac_bits", 0),
+        input_product_dec=g.get("input_product_frac_bits", 0),
+        state_product_dec=g.get("recurrent_product_frac_bits", 0),
+        activation=ActivationKind(g.get("cell_activation", "tanh")),
+        return_sequence=g["return_sequence"],
+        stateful=g["stateful"],
+        go_backwards=g["go_backwards"],
+    )
+
+
 def _op(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QOp:
     kind = g["type"]
     if kind == "input":
         return QInput(shape=tuple(g["dims"]), dec=g["frac_bits"])
-    if kind in {"conv2d", "dw_conv2d"}:
+    if kind in {"conv2d", "dw_conv2d", "conv2d_trans"}:
         weight = arrays[g["arrays"]["weight"]]
         return QConv(
             weight=weight,
@@ -120,6 +147,7 @@ def _op(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QOp:
             padding=Padding(g["padding"]),
             depthwise=kind == "dw_conv2d",
             dims=g["spatial_dims"],
+            transposed=kind == "conv2d_trans",
         )
     if kind == "dense":
         return QDense(
@@ -130,22 +158,24 @@ def _op(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QOp:
             output_shift=g["output_shift"][0],
             bias_shift=g["bias_shift"][0],
         )
-    if kind in {"maxpool", "avgpool"}:
+    if kind in {"maxpool", "avgpool", "sumpool"}:
         return Pool(
-            kind=PoolKind.MAX if kind == "maxpool" else PoolKind.AVERAGE,
+            kind=PoolKind(kind.removesuffix("pool")),
             size=(g["kernel_h"], g["kernel_w"]),
             stride=(g["stride_h"], g["stride_w"]),
             padding=Padding(g["padding"]),
             dims=g["spatial_dims"],
             output_shift=g["output_shift"],
         )
-    if kind in {"global_maxpool", "global_avgpool"}:
+    if kind in {"global_maxpool", "global_avgpool", "global_sumpool"}:
         return GlobalPool(
-            kind=PoolKind.MAX if kind == "global_maxpool" else PoolKind.AVERAGE,
+            kind=PoolKind(kind.removeprefix("global_").removesuffix("pool")),
             output_shift=g["output_shift"],
         )
     if kind == "activation":
         return _activation(g["activation"], g)
+    if kind.startswith("rnn_"):
+        return _rnn(g, arrays)
     simple: dict[str, Any] = {
         "zero_padding": lambda: ZeroPadding(border=_border(g)),
         "cropping": lambda: Cropping(border=_border(g)),

@@ -2,27 +2,28 @@
 
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.codegen.weights import interleave_dense
+from nnom_hil.codegen.weights import interleave_dense, interleave_q7_q15
 from nnom_hil.model.graph import (
+    ActivationKind,
     Cropping,
     Flatten,
     GlobalPool,
     Padding,
     Pool,
-    PoolKind,
     Reshape,
     Softmax,
     UpSample,
     ZeroPadding,
 )
 from nnom_hil.model.qgraph import (
+    CellKind,
     Concat,
+    Copy,
     Int8,
     Merge,
     QActivation,
@@ -32,6 +33,7 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
+    QRnn,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +160,7 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
                 shape = shape[1:]
                 kh, kw, sh, sw, dh, dw = kw, 0, sw, 0, dw, 0
             return (
-                "dw_conv2d" if op.depthwise else "conv2d",
+                "conv2d_trans" if op.transposed else "dw_conv2d" if op.depthwise else "conv2d",
                 " ".join(
                     [
                         _tensor(shape, op.weight_dec, op.weight),
@@ -188,8 +190,7 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
             if op.dims == 1:
                 kh, kw, sh, sw = kw, 0, sw, 0
             same = int(op.padding is Padding.SAME)
-            kind = "maxpool" if op.kind is PoolKind.MAX else "avgpool"
-            return kind, f"{op.dims} {kh} {kw} {sh} {sw} {same} {op.output_shift}"
+            return f"{op.kind.value}pool", f"{op.dims} {kh} {kw} {sh} {sw} {same} {op.output_shift}"
         case GlobalPool() as op:
             return f"global_{op.kind.value}pool", str(op.output_shift)
         case ZeroPadding() as op:
@@ -208,10 +209,29 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
             return "concat", str(op.axis - len(node.shape))
         case Merge() as op:
             return op.kind.value, str(op.output_shift)
+        case QRnn() as op:
+            return "rnn", _rnn(op)
+        case Copy():
+            return "lambda", ""
         case QActivation() as op:
             return "activation", _activation(op)
 
 
-@cache
-def shared_runner(folder: Path, compat: bool) -> Runner:
-    return Runner.build(folder, compat=compat)
+def _rnn(op: QRnn) -> str:
+    rows, features = op.weight.shape
+    interleave = interleave_dense if op.kind is CellKind.SIMPLE else interleave_q7_q15
+    bias_shape = (rows,) if op.bias is None else op.bias.shape
+    decs = (op.h_dec, op.z_dec, op.c_dec, op.input_product_dec, op.state_product_dec)
+    flags = (op.return_sequence, op.stateful, op.go_backwards)
+    return " ".join(
+        [
+            op.kind.value,
+            _tensor((features, rows), (op.weight_dec,), interleave(op.weight)),
+            _tensor((op.units, rows), (op.recurrent_dec,), interleave(op.recurrent)),
+            _tensor(bias_shape, (op.bias_dec,), op.bias),
+            str(op.units),
+            *map(str, decs),
+            str(int(op.activation is ActivationKind.SIGMOID)),
+            *(str(int(flag)) for flag in flags),
+        ]
+    )

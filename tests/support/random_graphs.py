@@ -1,4 +1,4 @@
-"""Random quantised graphs for property tests: chains and branches of every operation."""
+"""Random quantised graphs for property tests: single layers, chains and branches of every kind."""
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from nnom_hil.model.graph import (
     ZeroPadding,
 )
 from nnom_hil.model.qgraph import (
+    CellKind,
     Concat,
+    Copy,
     Int8,
     Merge,
     MergeKind,
@@ -28,14 +30,15 @@ from nnom_hil.model.qgraph import (
     QInput,
     QOp,
     QOutput,
+    QRnn,
     make_qgraph,
     shape3d,
 )
 
 Layer = tuple[str, QOp, tuple[str, ...], QActivation | None, str]
 KINDS = (
-    "conv", "dwconv", "dense", "pool", "gpool", "pad", "crop", "up", "flatten", "act", "softmax",
-    "reshape", "add", "concat",
+    "conv", "dwconv", "trans", "dense", "pool", "gpool", "pad", "crop", "up", "flatten", "act",
+    "softmax", "reshape", "rnn", "copy", "merge", "concat",
 )  # fmt: skip
 
 
@@ -51,7 +54,8 @@ def _activation(rng: np.random.Generator, dec: int) -> QActivation:
     )
 
 
-def _conv(rng: np.random.Generator, channels: int, *, depthwise: bool, dims: int) -> QConv:
+def _conv(rng: np.random.Generator, channels: int, kind: str, dims: int) -> QConv:
+    depthwise = kind == "dwconv"
     kh = 1 if dims == 1 else int(rng.integers(1, 5))
     kw = int(rng.integers(1, 5))
     n = int(rng.integers(1, 4)) if depthwise else int(rng.integers(1, 10))
@@ -70,6 +74,41 @@ def _conv(rng: np.random.Generator, channels: int, *, depthwise: bool, dims: int
         padding=Padding(str(rng.choice(list(Padding)))),
         depthwise=depthwise,
         dims=dims,
+        transposed=kind == "trans",
+    )
+
+
+def _rnn(rng: np.random.Generator, features: int, in_dec: int) -> QRnn:
+    kind = CellKind(str(rng.choice(list(CellKind))))
+    units = int(rng.integers(1, 10))
+    rows = kind.gates * units
+
+    def values(*shape: int) -> Int8:
+        return rng.integers(-128, 128, shape).astype(np.int8)
+
+    weight_dec, recurrent_dec = (int(v) for v in rng.integers(4, 10, 2))
+    # products may not be coarser than their sum, nor the bias finer than the products
+    z_dec = int(rng.integers(0, min(in_dec + weight_dec, 7 + recurrent_dec, 8) + 1))
+    bias_dec = int(rng.integers(max(0, in_dec + weight_dec - 14), in_dec + weight_dec + 1))
+    has_two_biases = kind is CellKind.GRU and rng.random() < 0.7
+    bias = values(2, rows) if has_two_biases else values(rows)
+    return QRnn(
+        kind=kind,
+        weight=values(rows, features),
+        recurrent=values(rows, units),
+        bias=None if rng.random() < 0.1 else bias,
+        weight_dec=weight_dec,
+        recurrent_dec=recurrent_dec,
+        bias_dec=bias_dec,
+        h_dec=7,
+        z_dec=z_dec,
+        c_dec=int(rng.integers(2, 8)),
+        input_product_dec=z_dec,
+        state_product_dec=int(rng.integers(z_dec, z_dec + 3)),
+        activation=ActivationKind.TANH if rng.random() < 0.5 else ActivationKind.SIGMOID,
+        return_sequence=bool(rng.random() < 0.5),
+        stateful=bool(rng.random() < 0.3),
+        go_backwards=bool(rng.random() < 0.3),
     )
 
 
@@ -78,10 +117,12 @@ def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -
     size = int(np.prod(shape))
     dims = 1 if h == 1 and rng.random() < 0.5 else 2
     match kind:
-        case "conv":
-            return _conv(rng, c, depthwise=False, dims=dims)
-        case "dwconv":
-            return _conv(rng, c, depthwise=True, dims=dims)
+        case "conv" | "dwconv" | "trans":
+            return _conv(rng, c, kind, dims)
+        case "rnn":
+            return _rnn(rng, c, dec)
+        case "copy":
+            return Copy()
         case "dense":
             units = int(rng.integers(1, 12))
             return QDense(
@@ -134,7 +175,7 @@ def random_graph(seed: int, *, max_layers: int = 7) -> QGraph:
         )
         kind = str(rng.choice(KINDS))
         name = f"n{len(layers)}"
-        if kind in {"add", "concat"}:
+        if kind in {"merge", "concat"}:
             layer = _join(rng, kind, name, known, source.shape)
         else:
             op = _op(rng, kind, source.shape, source.dec)
@@ -143,21 +184,32 @@ def random_graph(seed: int, *, max_layers: int = 7) -> QGraph:
                 tail = _activation(rng, 4)
             layer = (name, op, (source.name,), tail, f"{name}_act" if tail else "")
         try:
-            node = make_qgraph("random", [*layers, layer]).nodes[-1]
+            graph = make_qgraph("random", [*layers, layer])
         except ModelError:
             continue
-        if node.size <= 4096:
+        if graph.nodes[-1].size <= 4096 and _is_valid_in_compat(graph):
             layers.append(layer)
     layers = _connected(layers)
     last = layers[-1][0]
     return make_qgraph("random", [*layers, ("out", QOutput(), (last,), None, "")])
 
 
+def _is_valid_in_compat(graph: QGraph) -> bool:
+    """Whether recurrent shifts are in range for the formats that NNoM itself would work with."""
+    decs = graph.library_decs(compat=True)
+    return all(
+        0 <= shift <= 30
+        for node in graph.nodes
+        if isinstance(node.op, QRnn)
+        for shift in node.op.shifts(decs[node.inputs[0]])
+    )
+
+
 def _join(
     rng: np.random.Generator, kind: str, name: str, known: QGraph, shape: tuple[int, ...]
 ) -> Layer:
     same = [node.name for node in known.nodes if node.shape == shape]
-    count = int(rng.integers(1, 4))
+    count = int(rng.integers(1, 5))
     inputs = tuple(str(rng.choice(same)) for _ in range(count))
     if kind == "concat":
         return name, Concat(axis=int(rng.integers(0, len(shape)))), inputs, None, ""
@@ -172,6 +224,31 @@ def _connected(layers: list[Layer]) -> list[Layer]:
         if name in needed:
             needed |= set(inputs)
     return [layer for layer in layers if layer[0] in needed]
+
+
+def random_layer(seed: int) -> QGraph:
+    """Return an input, one layer of any kind (perhaps with a tail), and an output."""
+    rng = np.random.default_rng(seed)
+    while True:
+        shape = tuple(int(v) for v in rng.integers(1, 12, 3))
+        kind = str(rng.choice(KINDS))
+        if kind == "rnn":
+            shape = (1, *shape[1:])
+        dec = int(rng.integers(0, 8))
+        layers: list[Layer] = [("x", QInput(shape=shape, dec=dec), (), None, "")]
+        known = make_qgraph("layer", layers)
+        if kind in {"merge", "concat"}:
+            layer = _join(rng, kind, "layer", known, shape)
+        else:
+            op = _op(rng, kind, shape, known.nodes[0].dec)
+            tail = _activation(rng, 4) if rng.random() < 0.3 else None
+            layer = ("layer", op, ("x",), tail, "layer_act" if tail else "")
+        try:
+            graph = make_qgraph("layer", [*layers, layer])
+        except ModelError:
+            continue
+        if graph.nodes[-1].size <= 16384:
+            return make_qgraph("layer", [*layers, layer, ("out", QOutput(), ("layer",), None, "")])
 
 
 def random_inputs(graph: QGraph, seed: int, runs: int) -> Int8:

@@ -1,17 +1,34 @@
-"""Random networks: the NumPy reference and the C library give the same bytes, layer by layer."""
+"""Random layers and networks: the NumPy reference and the C library give the same bytes."""
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.support.native import Runner
-from tests.support.random_graphs import random_graph, random_inputs
+from tests.support.random_graphs import KINDS, random_graph, random_inputs, random_layer
 
-from nnom_hil.model.qgraph import load_qgraph, save_qgraph
+from nnom_hil.model.qgraph import QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.reference import run_all_layers
 
-COUNT = 5000 if os.environ.get("NNOM_HIL_NIGHTLY") else 400
-BATCH = 100
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+BATCH = 50
+LAYERS = 20_000 if NIGHTLY else 1000
+MODELS = 2000 if NIGHTLY else 400
+batches = st.lists(st.integers(0, 2**32 - 1), min_size=BATCH, max_size=BATCH, unique=True)
+
+
+def exactly(cases: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Draw that many cases, always the same ones."""
+    return settings(
+        max_examples=cases // BATCH,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["right", "compat"])
@@ -22,29 +39,46 @@ def behaviour(
     return compat, Runner.build(tmp_path_factory.mktemp("native"), compat=compat)
 
 
-@pytest.mark.parametrize("batch", range(COUNT // BATCH))
-def test_reference_and_library_agree(batch: int, behaviour: tuple[bool, Runner]) -> None:
+def compare(
+    behaviour: tuple[bool, Runner], make: Callable[[int], QGraph], seeds: list[int]
+) -> None:
     compat, runner = behaviour
-    graphs = [random_graph(seed) for seed in range(batch * BATCH, (batch + 1) * BATCH)]
-    inputs = [random_inputs(graph, seed, 2) for seed, graph in enumerate(graphs)]
+    graphs = [make(seed) for seed in seeds]
+    inputs = [random_inputs(graph, seed, 2) for seed, graph in zip(seeds, graphs, strict=True)]
     runs = runner.run(list(zip(graphs, inputs, strict=True)))
-    for seed, (graph, x, run) in enumerate(zip(graphs, inputs, runs, strict=True)):
-        assert run.compile_status == 0, (batch * BATCH + seed, run.text)
+    for seed, graph, x, run in zip(seeds, graphs, inputs, runs, strict=True):
+        assert run.compile_status == 0, (seed, run.text)
         expected = run_all_layers(graph, x, compat=compat)
+        assert set(run.layers) == set(expected)
         for name, values in run.layers.items():
             np.testing.assert_array_equal(
                 values,
                 expected[name].reshape(len(x), -1),
-                err_msg=f"seed {batch * BATCH + seed}, layer {name}: {graph.by_name[name]}",
+                err_msg=f"seed {seed}, layer {name}: {graph.by_name[name]}",
             )
 
 
-def test_generator_makes_every_operation() -> None:
-    ops = {type(node.op).__name__ for seed in range(300) for node in random_graph(seed).nodes}
-    assert ops >= {
+@exactly(LAYERS // 2)
+@given(seeds=batches)
+def test_single_layers_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -> None:
+    compare(behaviour, random_layer, seeds)
+
+
+@exactly(MODELS // 2)
+@given(seeds=batches)
+def test_whole_models_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -> None:
+    compare(behaviour, random_graph, seeds)
+
+
+def test_generators_make_every_operation() -> None:
+    wanted = {
         "QConv", "QDense", "QActivation", "Pool", "GlobalPool", "ZeroPadding", "Cropping",
-        "UpSample", "Reshape", "Flatten", "Softmax", "Concat", "Merge",
+        "UpSample", "Reshape", "Flatten", "Softmax", "Concat", "Merge", "QRnn", "Copy",
     }  # fmt: skip
+    for make in (random_graph, random_layer):
+        graphs = [make(seed) for seed in range(600)]
+        assert {type(node.op).__name__ for graph in graphs for node in graph.nodes} >= wanted
+    assert len(KINDS) == 17
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,21 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.codegen.names import c_identifiers
-from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
     Flatten,
     GlobalPool,
     Pool,
-    PoolKind,
     Reshape,
     Softmax,
     UpSample,
     ZeroPadding,
 )
 from nnom_hil.model.qgraph import (
+    CellKind,
+    Concat,
+    Copy,
     Int8,
+    Merge,
     QActivation,
     QConv,
     QDense,
@@ -29,10 +31,16 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
+    QRnn,
 )
 
-__all__ = ["interleave_dense", "weights_h"]
+__all__ = ["interleave_dense", "interleave_q7_q15", "weights_h"]
 
+_CELLS = {
+    CellKind.SIMPLE: "simple_rnn_cell",
+    CellKind.GRU: "gru_cell",
+    CellKind.LSTM: "lstm_cell",
+}
 _CREATE_ON_HEAP_ABOVE = 32  # layers: the pointer array leaves the stack, as NNoM's converter does
 
 
@@ -52,11 +60,25 @@ def interleave_dense(weight: Int8) -> Int8:
     return np.concatenate([grouped.ravel(), weight[rows:].ravel()])
 
 
+def interleave_q7_q15(weight: Int8) -> Int8:
+    """Return weights (rows, columns) in the byte order of NNoM's int8 by int16 kernel.
+
+    Four rows and two columns at a time, NNOM_COMPAT.md 3.7; rows left over stay plain.
+    """
+    units, inputs = weight.shape
+    rows, columns = units - units % 4, inputs - inputs % 2
+    # axes: group, row pair, row in pair, tile, column
+    tiles = weight[:rows, :columns].reshape(rows // 4, 2, 2, columns // 2, 2)
+    tiles = tiles.transpose(0, 3, 1, 4, 2).reshape(rows // 4, 4 * columns)
+    rest = weight[:rows, columns:].reshape(rows // 4, 4 * (inputs - columns))
+    grouped = np.concatenate([tiles, rest], axis=1)
+    return np.concatenate([grouped.ravel(), weight[rows:].ravel()])
+
+
 def weights_h(graph: QGraph, *, provenance: str) -> str:
     """Return the header's text; same graph and provenance, same bytes.
 
-    provenance: who made it from what, one line of plain text. Raises ModelError for operations
-    that the struct API of this version cannot express.
+    provenance: who made it from what, one line of plain text.
     """
     return _Header(graph, provenance).text()
 
@@ -97,6 +119,9 @@ class _Header:
 
     def _weight_macros(self, node: QNode) -> None:
         op = node.op
+        if isinstance(op, QRnn):
+            self._rnn_macros(node, op)
+            return
         if not isinstance(op, QConv | QDense):
             return
         weight, bias = self._tensor_names(node)
@@ -112,6 +137,26 @@ class _Header:
         self._define(f"{upper}_BIAS_LSHIFT", _values(bias_shift))
         self._define(f"{upper}_OUTPUT_RSHIFT", _values(output_shift))
         self.lines.append("")
+
+    def _rnn_macros(self, node: QNode, op: QRnn) -> None:
+        interleave = interleave_dense if op.kind is CellKind.SIMPLE else interleave_q7_q15
+        for name, stream, dec in zip(
+            self._rnn_tensors(node, op),
+            (interleave(op.weight), interleave(op.recurrent), self._rnn_bias(op)),
+            (op.weight_dec, op.recurrent_dec, op.bias_dec),
+            strict=True,
+        ):
+            self._define(name.upper(), _values(stream))
+            self._define(f"{name.upper()}_DEC_BITS", _values([dec]))
+        self.lines.append("")
+
+    def _rnn_tensors(self, node: QNode, op: QRnn) -> list[str]:
+        stem = f"tensor_{self.ident[node.name]}_{_CELLS[op.kind]}"
+        return [f"{stem}_{part}_0" for part in ("kernel", "recurrent_kernel", "bias")]
+
+    @staticmethod
+    def _rnn_bias(op: QRnn) -> Int8:
+        return np.zeros(len(op.weight), np.int8) if op.bias is None else op.bias
 
     def _bias(self, node: QNode) -> Int8:
         op = node.op
@@ -155,9 +200,12 @@ class _Header:
     def _config(self, node: QNode, kind: str, members: Sequence[str] = ()) -> None:
         ident = self.ident[node.name]
         body = [f'.super = {{.name = "{ident}"}}', *members]
+        self._struct(f"nnom_{kind}_config_t {ident}_config", body)
+
+    def _struct(self, declaration: str, members: Sequence[str]) -> None:
         self.lines += [
-            f"const nnom_{kind}_config_t {ident}_config = {{",
-            *(f"    {line}{',' if i < len(body) - 1 else ''}" for i, line in enumerate(body)),
+            f"const {declaration} = {{",
+            *(f"    {line}{',' if i < len(members) - 1 else ''}" for i, line in enumerate(members)),
             "};",
             "",
         ]
@@ -212,10 +260,16 @@ class _Header:
                 self._config(node, "flatten")
             case Softmax():
                 self._config(node, "softmax")
-            case QActivation():
+            case Concat() as op:
+                # counted from the end: NNoM reads positive axes as Keras', with the batch
+                axis = op.axis - len(self.graph.by_name[node.inputs[0]].shape)
+                self._config(node, "concat", [f".axis = {axis}"])
+            case Merge() as op:
+                self._config(node, "matrix", [f".output_shift = {op.output_shift}"])
+            case QRnn() as op:
+                self._rnn(node, op)
+            case QActivation() | Copy():
                 pass
-            case _:
-                raise ModelError(f"{node.name}: {type(node.op).__name__} cannot be written yet")
 
     def _dec_macro(self, node: QNode) -> str:
         return f"{self.ident[node.tail_name or node.name].upper()}_OUTPUT_DEC"
@@ -249,7 +303,7 @@ class _Header:
             filters = shape[3]
         else:
             filters, kh, kw, channels = op.weight.shape
-            shape = (kh, kw, channels, filters)
+            shape = (kh, kw, filters, channels) if op.transposed else (kh, kw, channels, filters)
         self._parameters(node, shape[2 - op.dims :], per_axis=len(op.weight_dec) > 1)
         sizes = (op.kernel, op.stride, op.dilation)
         kernel, stride, dilation = (_values(s[2 - op.dims :]) for s in sizes)
@@ -264,6 +318,30 @@ class _Header:
         ]
         self._config(node, "conv2d", members)
 
+    def _rnn(self, node: QNode, op: QRnn) -> None:
+        names = self._rnn_tensors(node, op)
+        rows, features = op.weight.shape
+        shapes = ((features, rows), (op.units, rows), self._rnn_bias(op).shape)
+        for name, shape in zip(names, shapes, strict=True):
+            self.lines.append(f"const int8_t {name}_data[] = {name.upper()};")
+            self._tensor(name, f"{name}_data", shape, f"{name.upper()}_DEC_BITS")
+        decs = {"h": op.h_dec, "z": op.z_dec, "c": op.c_dec}
+        decs |= {"iw": op.input_product_dec, "hw": op.state_product_dec}
+        used = {CellKind.SIMPLE: ("iw", "hw", "h"), CellKind.GRU: ("z", "h")}
+        members = [
+            f'.super = {{.name = "{self.ident[node.name]}"}}',
+            f".weights = (nnom_tensor_t*)&{names[0]}",
+            f".recurrent_weights = (nnom_tensor_t*)&{names[1]}",
+            f".bias = (nnom_tensor_t*)&{names[2]}",
+            *(f".q_dec_{k} = {decs[k]}" for k in used.get(op.kind, ("z", "h", "c"))),
+            *([f".act_type = ACT_{op.activation.upper()}"] if op.kind is CellKind.SIMPLE else []),
+            f".units = {op.units}",
+        ]
+        ident, kind = self.ident[node.name], op.kind.value
+        self._struct(f"nnom_{kind}_cell_config_t {ident}_{kind}_cell_config", members)
+        flags = ("return_sequence", "stateful", "go_backwards")
+        self._config(node, "rnn", [f".{f} = {str(getattr(op, f)).lower()}" for f in flags])
+
     # -- the function that puts it together
 
     def _create(self) -> None:
@@ -273,8 +351,8 @@ class _Header:
         for node in graph.nodes:
             index[node.name] = len(index)
             i = index[node.name]
-            source = f"layer[{index[node.inputs[0]]}]" if node.inputs else ""
-            body.append(f"\tlayer[{i}] = {self._constructor(node, source)};")
+            sources = [f"layer[{index[name]}]" for name in node.inputs]
+            body.append(f"\tlayer[{i}] = {self._constructor(node, sources)};")
             if node.tail is not None:
                 act = self._activation(node.tail, self._dec_before_tail(node))
                 body.append(f"\tlayer[{i}] = model.active({act}, layer[{i}]);")
@@ -303,17 +381,28 @@ class _Header:
             "}",
         ]
 
-    def _constructor(self, node: QNode, source: str) -> str:
-        config = f"&{self.ident[node.name]}_config"
+    def _constructor(self, node: QNode, sources: Sequence[str]) -> str:
+        ident = self.ident[node.name]
+        config = f"&{ident}_config"
         match node.op:
             case QInput():
                 return f"input_s({config})"
             case QConv() as op:
-                name = "dw_conv2d_s" if op.depthwise else "conv2d_s"
+                plain = "conv2d_trans_s" if op.transposed else "conv2d_s"
+                name = "dw_conv2d_s" if op.depthwise else plain
+            case Concat():
+                return _mergex(f"concat_s({config})", sources)
+            case Merge() as op:
+                return _mergex(f"{op.kind.value}_s({config})", sources)
+            case QRnn() as op:
+                cell = f"{op.kind.value}_cell_s(&{ident}_{op.kind.value}_cell_config)"
+                return f"model.hook(rnn_s({cell}, {config}), {sources[0]})"
+            case Copy():
+                return f"model.hook(Lambda(NULL, NULL, NULL, NULL), {sources[0]})"
             case QDense():
                 name = "dense_s"
             case Pool() as op:
-                name = "maxpool_s" if op.kind is PoolKind.MAX else "avgpool_s"
+                name = f"{op.kind.value}pool_s"
             case GlobalPool() as op:
                 name = f"global_{op.kind.value}pool_s"
             case ZeroPadding():
@@ -329,10 +418,10 @@ class _Header:
             case Softmax():
                 name = "softmax_s"
             case QActivation() as op:
-                return f"model.hook(Activation({self._activation(op, op.dec)}), {source})"
+                return f"model.hook(Activation({self._activation(op, op.dec)}), {sources[0]})"
             case _:
                 name = "output_s"
-        return f"model.hook({name}({config}), {source})"
+        return f"model.hook({name}({config}), {sources[0]})"
 
     def _dec_before_tail(self, node: QNode) -> int:
         return node.tail.dec if node.tail is not None else node.dec
@@ -349,6 +438,10 @@ class _Header:
                 return f"act_adv_relu({_float(slope)}, {maximum}, {_float(threshold)})"
             case _:
                 return f"act_{op.kind.value}({dec})"
+
+
+def _mergex(method: str, sources: Sequence[str]) -> str:
+    return f"model.mergex({method}, {len(sources)} ,{' ,'.join(sources)})"
 
 
 def _float(text: str) -> str:

@@ -46,6 +46,7 @@ class PoolKind(StrEnum):
 
     MAX = "max"
     AVERAGE = "avg"
+    SUM = "sum"
 
 
 class ActivationKind(StrEnum):

@@ -29,10 +29,12 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
-from nnom_hil.model.windows import output_length
+from nnom_hil.model.windows import output_length, transposed_length
 
 __all__ = [
+    "CellKind",
     "Concat",
+    "Copy",
     "Int8",
     "Merge",
     "MergeKind",
@@ -44,6 +46,7 @@ __all__ = [
     "QNode",
     "QOp",
     "QOutput",
+    "QRnn",
     "load_qgraph",
     "make_qgraph",
     "save_qgraph",
@@ -75,6 +78,7 @@ class QConv:
 
     weight: (filters, kh, kw, channels in); depthwise: (kh, kw, channels in, multiplier).
     bias: (channels out,) or None. The decs and shifts have one entry, or one per output channel.
+    transposed: Keras' Conv2DTranspose, its kernel as (filters, kh, kw, channels in).
     """
 
     weight: Int8
@@ -88,6 +92,7 @@ class QConv:
     padding: Padding
     depthwise: bool
     dims: int
+    transposed: bool = False
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -146,6 +151,82 @@ class Merge:
     output_shift: int
 
 
+class CellKind(StrEnum):
+    """Recurrent cells that NNoM knows."""
+
+    SIMPLE = "simple"
+    GRU = "gru"
+    LSTM = "lstm"
+
+    @property
+    def gates(self) -> int:
+        """Rows of the weights per unit."""
+        return {"simple": 1, "gru": 3, "lstm": 4}[self.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QRnn:
+    """Recurrent layer; gates in Keras' order.
+
+    weight: (gates * units, features); recurrent: (gates * units, units). bias: (gates * units,),
+    for GRU (2, gates * units) with reset_after=True, or None. The decs are those of NNoM's cell
+    configurations: of the output (h), of the gates' sums (z; GRU, LSTM), of the cell state (c;
+    LSTM), of the input's and the state's products (simple). activation: the simple cell's.
+    """
+
+    kind: CellKind
+    weight: Int8
+    recurrent: Int8
+    bias: Int8 | None
+    weight_dec: int
+    recurrent_dec: int
+    bias_dec: int
+    h_dec: int = 7
+    z_dec: int = 0
+    c_dec: int = 0
+    input_product_dec: int = 0
+    state_product_dec: int = 0
+    activation: ActivationKind = ActivationKind.TANH
+    return_sequence: bool = False
+    stateful: bool = False
+    go_backwards: bool = False
+
+    @property
+    def units(self) -> int:
+        """Elements of the output at one time step."""
+        return int(self.recurrent.shape[1])
+
+    @property
+    def sum_dec(self) -> int:
+        """Fraction bits in which products of input and state are added."""
+        if self.kind is CellKind.SIMPLE:
+            return min(self.input_product_dec, self.state_product_dec)
+        return self.z_dec
+
+    def shifts(self, in_dec: int) -> tuple[int, int, int]:
+        """Return output shifts of input and state products, and the left shift of the bias."""
+        product = in_dec + self.weight_dec
+        return (
+            product - self.sum_dec,
+            self.h_dec + self.recurrent_dec - self.sum_dec,
+            0 if self.bias is None else product - self.bias_dec,
+        )
+
+    def state_bias_shift(self, in_dec: int, *, compat: bool) -> int:
+        """Return the left shift of a GRU's recurrent bias; negative is a right shift.
+
+        compat: NNoM takes the input bias' (NNOM_COMPAT.md, Q-10).
+        """
+        if compat:
+            return self.shifts(in_dec)[2]
+        return self.h_dec + self.recurrent_dec - self.bias_dec
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of its input: a Lambda layer without functions."""
+
+
 @dataclass(frozen=True, slots=True)
 class QOutput:
     """The end of the network."""
@@ -166,6 +247,8 @@ QOp = (
     | Softmax
     | Concat
     | Merge
+    | QRnn
+    | Copy
     | QOutput
 )
 
@@ -227,6 +310,11 @@ class QGraph:
                 return node.size * per_output
             case QDense() as op:
                 return int(op.weight.size)
+            case QRnn() as op:
+                steps = self.by_name[node.inputs[0]].shape[-2]
+                extra = {CellKind.SIMPLE: 0, CellKind.GRU: 5 * op.units**2 + 11 * op.units}
+                own = extra.get(op.kind, 10 * op.units)
+                return steps * (int(op.weight.size + op.recurrent.size) + own)
             case _:
                 return 0
 
@@ -239,9 +327,10 @@ class QGraph:
         wrong_by: dict[str, int] = {}
         for node in self.nodes:
             inherited = wrong_by[node.inputs[0]] if node.inputs else 0
+            tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
             if isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat:
                 inherited += self.by_name[node.inputs[0]].dec - node.dec
-            elif isinstance(node.op, Softmax) or (node.tail and node.tail.fixed_dec is not None):
+            elif isinstance(node.op, Softmax | QRnn) or tail_is_fixed:
                 inherited = 0
             wrong_by[node.name] = inherited
         return {node.name: node.dec + wrong_by[node.name] for node in self.nodes}
@@ -299,6 +388,10 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
         case QConv():
             _check_conv(layer, op, c)
             (kh, kw), out_dec = op.kernel, dec + op.weight_dec[0] - op.output_shift[0]
+            if op.transposed:
+                oh = transposed_length(h, kh, op.padding, op.stride[0], op.dilation[0])
+                ow = transposed_length(w, kw, op.padding, op.stride[1], op.dilation[1])
+                return (oh, ow, op.channels_out), out_dec
             oh = output_length(h, kh, op.padding, op.stride[0], op.dilation[0])
             ow = output_length(w, kw, op.padding, op.stride[1], op.dilation[1])
             return (oh, ow, op.channels_out), out_dec
@@ -333,11 +426,15 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             return (source.size,), dec
         case Softmax():
             return source.shape, 7
+        case QRnn():
+            _check_rnn(layer, op, source)
+            steps = source.shape[-2]
+            return ((steps, op.units) if op.return_sequence else (op.units,)), 7
         case Concat():
             joined = list(source.shape)
             joined[op.axis] = sum(s.shape[op.axis] for s in sources)
             return tuple(joined), dec
-        case Merge() | QOutput():
+        case Merge() | Copy() | QOutput():
             return source.shape, dec
 
 
@@ -346,6 +443,18 @@ def _check_conv(layer: str, op: QConv, channels: int) -> None:
     if expected != channels:
         raise ModelError(f"{layer}: weights for {expected} channels, but gets {channels}")
     _check_shifts(layer, op.output_shift + op.bias_shift)
+
+
+def _check_rnn(layer: str, op: QRnn, source: QNode) -> None:
+    if len(source.shape) < 2 or (len(source.shape) == 3 and source.shape[0] != 1):
+        raise ModelError(f"{layer}: its input {source.shape} is no sequence (steps, features)")
+    if op.weight.shape[1] != source.shape[-1]:
+        raise ModelError(
+            f"{layer}: weights for {op.weight.shape[1]} features, but gets {source.shape[-1]}"
+        )
+    _check_shifts(layer, op.shifts(source.dec))
+    if op.kind is CellKind.LSTM:
+        _check_shifts(layer, (22 - op.c_dec,))
 
 
 def _check_shifts(layer: str, shifts: tuple[int, ...]) -> None:
@@ -360,8 +469,8 @@ _TYPES: dict[str, type] = {
     t.__name__: t
     for t in (
         QInput, QConv, QDense, QActivation, Pool, GlobalPool, ZeroPadding, Cropping, UpSample,
-        Reshape, Flatten, Softmax, Concat, Merge, QOutput, QNode, Padding, PoolKind, MergeKind,
-        ActivationKind,
+        Reshape, Flatten, Softmax, Concat, Merge, QRnn, Copy, QOutput, QNode, Padding, PoolKind,
+        MergeKind, ActivationKind, CellKind,
     )
 }  # fmt: skip
 

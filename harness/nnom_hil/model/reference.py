@@ -15,6 +15,7 @@ from nnom_hil.model.graph import (
     Cropping,
     Flatten,
     GlobalPool,
+    Padding,
     Pool,
     PoolKind,
     Reshape,
@@ -24,6 +25,7 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.qgraph import (
     Concat,
+    Copy,
     Int8,
     Merge,
     MergeKind,
@@ -34,8 +36,10 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
+    QRnn,
     shape3d,
 )
+from nnom_hil.model.reference_rnn import look_up, run_rnn
 from nnom_hil.model.windows import same_pad, windows
 
 __all__ = ["run_all_layers", "run_reference"]
@@ -46,15 +50,20 @@ _CHUNK = 128
 
 def run_reference(graph: QGraph, x: Int8, *, compat: bool = False) -> Int8:
     """Return the outputs (n, outputs) for inputs x (n, *input shape)."""
+    stateful = any(isinstance(node.op, QRnn) and node.op.stateful for node in graph.nodes)
+    chunk = max(len(x), 1) if stateful else _CHUNK
     chunks = [
-        run_all_layers(graph, x[i : i + _CHUNK], compat=compat)[graph.output.name]
-        for i in range(0, len(x), _CHUNK)
+        run_all_layers(graph, x[i : i + chunk], compat=compat)[graph.output.name]
+        for i in range(0, len(x), chunk)
     ]
-    return np.concatenate([chunk.reshape(len(chunk), -1) for chunk in chunks])
+    return np.concatenate([y.reshape(len(y), -1) for y in chunks])
 
 
 def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str, Int8]:
-    """Return every layer's output (n, *layer shape), after its tail, by layer name."""
+    """Return every layer's output (n, *layer shape), after its tail, by layer name.
+
+    The n inputs are n consecutive runs: stateful layers carry their state from one to the next.
+    """
     results: dict[str, Int8] = {}
     library_decs = graph.library_decs(compat=compat)
     for node in graph.nodes:
@@ -74,7 +83,7 @@ def _dec_before_tail(node: QNode, decs: list[int]) -> int:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
         case QDense() as op:
             return decs[0] + op.weight_dec - op.output_shift
-        case Softmax():
+        case Softmax() | QRnn():
             return 7
         case _:
             return decs[0]
@@ -96,6 +105,8 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
     x = sources[0]
     match node.op:
         case QConv() as op:
+            if op.transposed:
+                return _conv_transposed(op, _image(x), node.shape)
             return _conv(op, _image(x), node.shape, compat=compat)
         case QDense() as op:
             return _dense(op, x.reshape(len(x), -1), compat=compat)
@@ -109,6 +120,8 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
                 return cast(Int8, image.max(axis=(1, 2)))
             cells = np.int64(image.shape[1] * image.shape[2])
             sums = image.astype(np.int64).sum(axis=(1, 2))
+            if op.kind is PoolKind.SUM:
+                return _narrow_sums(sums)
             return _divide(sums, _divisor(cells, op.output_shift))
         case ZeroPadding() as op:
             top, bottom, left, right = op.border
@@ -125,7 +138,9 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
             return np.concatenate(sources, axis=op.axis + 1)
         case Merge() as op:
             return _merge(op, sources)
-        case Reshape() | Flatten() | QOutput():
+        case QRnn() as op:
+            return run_rnn(op, x.reshape(len(x), *x.shape[-2:]), dec, compat=compat)
+        case Reshape() | Flatten() | Copy() | QOutput():
             return x
         case _:
             raise ModelError(f"{node.name}: {type(node.op).__name__} cannot be executed")
@@ -152,6 +167,27 @@ def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     return _finish(products, np.asarray(bias), shift)
 
 
+def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
+    """Keras' Conv2DTranspose: each cell adds its multiple of the kernel; SAME cuts the rim."""
+    (kh, kw), (sh, sw), (dh, dw) = op.kernel, op.stride, op.dilation
+    n, h, w, _ = x.shape
+    pads = [0, 0]
+    if op.padding is Padding.SAME:
+        reach = ((kh - 1) * dh + 1 - sh, (kw - 1) * dw + 1 - sw)
+        pads = [max(r, 0) // 2 for r in reach]
+    rows = max((h - 1) * sh + (kh - 1) * dh + 1, shape[0] + pads[0])
+    columns = max((w - 1) * sw + (kw - 1) * dw + 1, shape[1] + pads[1])
+    full = np.zeros((n, rows, columns, len(op.weight)), dtype=np.float64)
+    cells, weight = x.astype(np.float64), op.weight.astype(np.float64)
+    for i in range(kh):
+        for j in range(kw):
+            part = full[:, i * dh : i * dh + (h - 1) * sh + 1 : sh]
+            part[:, :, j * dw : j * dw + (w - 1) * sw + 1 : sw] += cells @ weight[:, i, j].T
+    products = full[:, pads[0] : pads[0] + shape[0], pads[1] : pads[1] + shape[1]]
+    bias = np.int64(0) if op.bias is None else op.bias.astype(np.int64) << np.array(op.bias_shift)
+    return _finish(products, np.asarray(bias), np.array(op.output_shift, dtype=np.int64))
+
+
 def _dense(op: QDense, x: Int8, *, compat: bool) -> Int8:
     products = x.astype(np.float64) @ op.weight.T.astype(np.float64)
     if op.bias is None:
@@ -174,6 +210,13 @@ def _divide(total: Int64, count: Int64) -> Int8:
     return cast(Int8, (np.sign(total) * (np.abs(total) // count)).astype(np.int8))
 
 
+def _narrow_sums(sums: npt.NDArray[np.int64]) -> Int8:
+    """Shift each run's sums right by the smallest s with 127 (1 + s) >= the largest magnitude."""
+    largest = np.abs(sums).reshape(len(sums), -1).max(axis=1)
+    shift = np.maximum(-(-largest // 127) - 1, 0).reshape(-1, *(1,) * (sums.ndim - 1))
+    return _sat8(sums >> np.minimum(shift, 31))
+
+
 def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     pad = same_pad(x.shape[1:], op.size, op.padding, op.stride, compat=compat)
     out = (shape[0], shape[1])
@@ -182,6 +225,8 @@ def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
         return cast(Int8, view.max(axis=(3, 4)))
     ones = np.ones((1, *x.shape[1:3], 1), dtype=np.int64)
     sums = windows(x.astype(np.int64), op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
+    if op.kind is PoolKind.SUM:
+        return _narrow_sums(sums)
     counts = windows(ones, op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
     return _divide(sums, _divisor(counts, op.output_shift))
 
@@ -218,14 +263,13 @@ def _activation(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:
             return np.where(x < 0, scaled, x)
         case ActivationKind.ADV_RELU:
             return _adv_relu(op, x, dec, compat=compat)
-        case ActivationKind.TANH:
-            return _look_up(np.tanh, x, op.dec, compat=compat)
-        case ActivationKind.SIGMOID:
-            return _look_up(lambda v: 1 / (1 + np.exp(-v)), x, op.dec, compat=compat)
+        case ActivationKind.TANH | ActivationKind.SIGMOID:
+            dec = op.dec & 0xFF if compat else op.dec  # Q-15: kept in a byte
+            return look_up(op.kind, x, (7 - dec) & 0xFF if compat else 7 - dec, compat=compat)
         case ActivationKind.HARD_TANH:
-            return _hard_tanh(x, op.dec)
+            return _hard_tanh(x, _hard_dec(op.dec, compat=compat))
         case ActivationKind.HARD_SIGMOID:
-            return _hard_sigmoid(x, op.dec)
+            return _hard_sigmoid(x, _hard_dec(op.dec, compat=compat))
 
 
 def _q7(value: float, dec: int) -> int:
@@ -247,22 +291,9 @@ def _adv_relu(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:
     return np.where(clipped < threshold, below, clipped).astype(np.int8)
 
 
-def _look_up(function: np.ufunc | object, x: Int8, dec: int, *, compat: bool) -> Int8:
-    steps = (np.arange(256) ^ 128) - 128.0
-    values = cast(np.ufunc, function)(steps / 16)
-    table = np.clip(np.floor(values * 128 + 0.5), -128, 127).astype(np.int8)
-    index = x.astype(np.int64)
-    if compat:
-        int_bits = (7 - (dec & 0xFF)) & 0xFF  # Q-15: kept in a byte
-        if int_bits > 3:
-            return np.where(x > 0, table[127], np.where(x < 0, table[128], 0)).astype(np.int8)
-    else:
-        int_bits = 7 - dec
-    if int_bits > 3:
-        index = np.clip(index << min(int_bits - 3, 9), -128, 127)
-    else:
-        index = index >> min(3 - int_bits, 7)
-    return cast(Int8, table[index & 0xFF])
+def _hard_dec(dec: int, *, compat: bool) -> int:
+    """Return the fraction bits the library works with: NNoM keeps them in an unsigned byte."""
+    return dec & 0xFF if compat else max(dec, 0)
 
 
 def _hard_sigmoid(x: Int8, dec: int) -> Int8:

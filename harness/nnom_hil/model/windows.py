@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from nnom_hil.model.graph import Padding
 
-__all__ = ["output_length", "pad_before", "same_pad", "windows"]
+__all__ = ["output_length", "pad_before", "same_pad", "transposed_length", "windows"]
 
 
 def output_length(size: int, kernel: int, padding: Padding, stride: int, dilation: int) -> int:
@@ -15,6 +15,13 @@ def output_length(size: int, kernel: int, padding: Padding, stride: int, dilatio
     if padding is Padding.SAME:
         return -(-size // stride)
     return max(0, -(-(size - (kernel - 1) * dilation) // stride))
+
+
+def transposed_length(size: int, kernel: int, padding: Padding, stride: int, dilation: int) -> int:
+    """Return Keras' output length of a transposed convolution along one axis."""
+    if padding is Padding.SAME:
+        return size * stride
+    return size * stride + max((kernel - 1) * dilation + 1 - stride, 0)
 
 
 def pad_before(

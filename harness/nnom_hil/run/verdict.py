@@ -25,7 +25,9 @@ from nnom_hil.model.graph import (
     ZeroPadding,
 )
 from nnom_hil.model.qgraph import (
+    CellKind,
     Concat,
+    Copy,
     Int8,
     Merge,
     QActivation,
@@ -34,6 +36,7 @@ from nnom_hil.model.qgraph import (
     QGraph,
     QInput,
     QNode,
+    QRnn,
 )
 from nnom_hil.records import CrossCheck
 
@@ -91,21 +94,27 @@ def _rows(matrix: npt.NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(v) for v in row) for row in matrix)
 
 
+_POOLS = {PoolKind.MAX: "Max", PoolKind.AVERAGE: "Avg", PoolKind.SUM: "Sum"}
+_CELLS = {CellKind.SIMPLE: "Simple", CellKind.GRU: "GRU", CellKind.LSTM: "LSTM"}
+
+
 def layer_type(node: QNode) -> str:
     """Return the name that NNoM prints for the layer."""
     match node.op:
         case QInput():
             return "Input"
         case QConv() as op:
+            if op.transposed:
+                return "Conv2DTrsp"
             return "DW_Conv2D" if op.depthwise else "Conv2D"
         case QDense():
             return "Dense"
         case QActivation():
             return "Activation"
         case Pool() as op:
-            return "MaxPool" if op.kind is PoolKind.MAX else "AvgPool"
+            return f"{_POOLS[op.kind]}Pool"
         case GlobalPool() as op:
-            return "GL_MaxPool" if op.kind is PoolKind.MAX else "GL_AvgPool"
+            return f"GL_{_POOLS[op.kind]}Pool"
         case ZeroPadding():
             return "ZeroPad"
         case Cropping():
@@ -122,6 +131,10 @@ def layer_type(node: QNode) -> str:
             return "Concat"
         case Merge() as op:
             return op.kind.value.capitalize()
+        case QRnn() as op:
+            return f"RNN/{_CELLS[op.kind]}"
+        case Copy():
+            return "Lambda"
         case _:
             return "Output"
 
