@@ -1,19 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Runs network descriptions from standard input through the public API, so that any model can be
- * tried without compiling it. One description:
+ * Runs network descriptions through the public API, so that any model can be tried without compiling
+ * it. One description:
  *
  *   graph LAYERS
  *   KIND N_INPUTS INPUT... PARAMETERS...      one line a layer, inputs are indices
  *   tail LAYER KIND PARAMETERS...             an activation attached to a layer
- *   run VALUES...                             prints "out INDEX : VALUES" for every layer
+ *   run VALUES...                             runs the model once
  *   end
  *
- * Numbers are decimal; arrays are written as their length and values, -1 for none. */
+ * Numbers are decimal; arrays are written as their length and values, -1 for none. On the host the
+ * script comes from standard input and "out INDEX : VALUES" is printed for every layer. On a target
+ * (GRAPH_RUNNER_TARGET) the script is part of the image and "crc INDEX VALUE" is printed. */
+#include <ctype.h>
+
 #include "layers/nnom_baselayer.h"
 #include "nnom.h"
+#ifdef GRAPH_RUNNER_TARGET
+#include "platform/platform.h"
+#endif
 
 #define MAX_LAYERS 64
 #define MAX_ALLOCATIONS 2048
+#define MAX_WORD 32
+
+#ifdef GRAPH_RUNNER_TARGET
+#define RESULTS stdout
+extern const char script_start[], script_end[];
+static const char *next = script_start;
+
+static int get(void)
+{
+    return next < script_end ? *next++ : EOF;
+}
+#else
+#define RESULTS stderr
+
+static int get(void)
+{
+    return getchar();
+}
+#endif
 
 static void *pool[MAX_ALLOCATIONS];
 static size_t pool_used;
@@ -23,29 +49,56 @@ static void *keep(size_t size)
 {
     void *p = calloc(1, size);
     if (p == NULL || pool_used == MAX_ALLOCATIONS) {
+        fprintf(RESULTS, "the runner has no memory left\n");
         abort();
     }
     return pool[pool_used++] = p;
 }
 
+static void give_up(const char *what)
+{
+    fprintf(RESULTS, "%s\n", what);
+    exit(2);
+}
+
+/* The next word; false at the end of the script. */
+static bool word(char *out)
+{
+    int c = get();
+    size_t n = 0;
+    while (c != EOF && isspace(c)) {
+        c = get();
+    }
+    for (; c != EOF && !isspace(c); c = get()) {
+        if (n + 1 == MAX_WORD) {
+            give_up("a word is too long");
+        }
+        out[n++] = (char)c;
+    }
+    out[n] = 0;
+    return n > 0;
+}
+
 static long number(void)
 {
-    long value;
-    if (scanf("%ld", &value) != 1) {
-        fprintf(stderr, "a number was expected\n");
-        exit(2);
+    char text[MAX_WORD], *end;
+    if (!word(text)) {
+        give_up("a number was expected");
+    }
+    const long value = strtol(text, &end, 10);
+    if (*end != 0) {
+        give_up("a number was expected");
     }
     return value;
 }
 
 static float real(void)
 {
-    double value;
-    if (scanf("%lf", &value) != 1) {
-        fprintf(stderr, "a real number was expected\n");
-        exit(2);
+    char text[MAX_WORD];
+    if (!word(text)) {
+        give_up("a real number was expected");
     }
-    return (float)value;
+    return strtof(text, NULL);
 }
 
 static int8_t *bytes(void)
@@ -108,9 +161,9 @@ static nnom_border_t read_border(void)
 
 static nnom_activation_t *activation(void)
 {
-    char kind[32];
-    if (scanf("%31s", kind) != 1) {
-        exit(2);
+    char kind[MAX_WORD];
+    if (!word(kind)) {
+        give_up("a kind was expected");
     }
     const int32_t dec = (int32_t)number();
     const float slope = real(), max = real(), threshold = real();
@@ -121,7 +174,8 @@ static nnom_activation_t *activation(void)
     if (strcmp(kind, "sigmoid") == 0) return act_sigmoid(dec);
     if (strcmp(kind, "hard_tanh") == 0) return act_hard_tanh(dec);
     if (strcmp(kind, "hard_sigmoid") == 0) return act_hard_sigmoid(dec);
-    exit(2);
+    give_up("an unknown activation");
+    return NULL;
 }
 
 static nnom_layer_t *convolution(nnom_layer_t *(*constructor)(const nnom_conv2d_config_t *))
@@ -162,9 +216,9 @@ static nnom_pool_config_t *pool_config(void)
 
 static nnom_rnn_cell_t *cell(void)
 {
-    char kind[32];
-    if (scanf("%31s", kind) != 1) {
-        exit(2);
+    char kind[MAX_WORD];
+    if (!word(kind)) {
+        give_up("a kind was expected");
     }
     nnom_tensor_t *weights = tensor(), *recurrent = tensor(), *bias = tensor();
     const uint16_t units = (uint16_t)number();
@@ -255,53 +309,72 @@ static nnom_layer_t *layer_of(const char *kind, int8_t *input, int8_t *output)
     if (strcmp(kind, "mult") == 0) return Mult((int16_t)number());
     if (strcmp(kind, "activation") == 0) return Activation(activation());
     if (strcmp(kind, "base") == 0) return BaseLayer();
-    fprintf(stderr, "unknown layer kind %s\n", kind);
-    exit(2);
+    give_up("an unknown layer kind");
+    return NULL;
 }
 
 static nnom_layer_t *layers[MAX_LAYERS];
 
-static nnom_status_t print_layer(nnom_model_t *m, nnom_layer_t *layer)
+#ifdef GRAPH_RUNNER_TARGET
+static uint32_t crc32(const int8_t *data, size_t n)
 {
-    (void)m;
-    for (int i = 0; i < MAX_LAYERS; i++) {
-        if (layers[i] == layer) {
-            const int8_t *data = layer->out->tensor->p_data;
-            fprintf(stderr, "out %d :", i);
-            for (size_t k = 0; k < tensor_size(layer->out->tensor); k++) {
-                fprintf(stderr, " %d", data[k]);
-            }
-            fprintf(stderr, "\n");
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= (uint8_t)data[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
         }
     }
+    return ~crc;
+}
+#endif
+
+static nnom_status_t print_layer(nnom_model_t *m, nnom_layer_t *layer)
+{
+    const int8_t *data = layer->out->tensor->p_data;
+    const size_t size = tensor_size(layer->out->tensor);
+    int index = 0;
+    (void)m;
+    while (index < MAX_LAYERS && layers[index] != layer) {
+        index++;
+    }
+#ifdef GRAPH_RUNNER_TARGET
+    fprintf(RESULTS, "crc %d %lu\n", index, (unsigned long)crc32(data, size));
+#else
+    fprintf(RESULTS, "out %d :", index);
+    for (size_t k = 0; k < size; k++) {
+        fprintf(RESULTS, " %d", data[k]);
+    }
+    fprintf(RESULTS, "\n");
+#endif
     return NN_SUCCESS;
 }
 
 static void describe(int count)
 {
-    static int8_t input[1 << 18], output[1 << 18];
+    static int8_t input[1 << 16], output[1 << 16];
     nnom_model_t model;
-    char word[32];
+    char kind[MAX_WORD];
 
     memset(layers, 0, sizeof(layers));
     new_model(&model);
     for (int i = 0; i < count; i++) {
         int inputs[8];
-        if (scanf("%31s", word) != 1) {
-            exit(2);
+        if (!word(kind)) {
+            give_up("a layer was expected");
         }
         const int n = (int)number();
         for (int k = 0; k < n; k++) {
             inputs[k] = (int)number();
         }
-        layers[i] = layer_of(word, input, output);
+        layers[i] = layer_of(kind, input, output);
         for (int k = 0; k < n; k++) {
             model.hook(layers[i], layers[inputs[k]]);
         }
     }
     nnom_status_t status = NN_MORE_TODO;
-    while (scanf("%31s", word) == 1 && strcmp(word, "end") != 0) {
-        if (strcmp(word, "tail") == 0) {
+    while (word(kind) && strcmp(kind, "end") != 0) {
+        if (strcmp(kind, "tail") == 0) {
             const int target = (int)number();
             model.active(activation(), layers[target]);
             continue;
@@ -309,13 +382,13 @@ static void describe(int count)
         if (status == NN_MORE_TODO) {
             status = model_compile(&model, layers[0], layers[count - 1]);
             model_set_callback(&model, print_layer);
-            fprintf(stderr, "compiled %d\n", status);
+            fprintf(RESULTS, "compiled %d\n", status);
         }
         const long n = number();
         for (long i = 0; i < n; i++) {
             input[i] = (int8_t)number();
         }
-        fprintf(stderr, "ran %d\n", model_run(&model));
+        fprintf(RESULTS, "ran %d\n", model_run(&model));
     }
     model_delete(&model);
     while (pool_used > 0) {
@@ -325,13 +398,22 @@ static void describe(int count)
 
 int main(void)
 {
-    int count;
-    while (scanf(" graph %d", &count) == 1) {
+    char kind[MAX_WORD];
+#ifdef GRAPH_RUNNER_TARGET
+    console_init();
+#endif
+    while (word(kind)) {
+        const long count = strcmp(kind, "graph") == 0 ? number() : 0;
         if (count < 1 || count > MAX_LAYERS) {
-            return 2;
+            give_up("a graph was expected");
         }
-        describe(count);
-        fprintf(stderr, "done\n");
+        describe((int)count);
+        fprintf(RESULTS, "done\n");
     }
+#ifdef GRAPH_RUNNER_TARGET
+    fprintf(RESULTS, "finished\n");
+    for (;;) {
+    }
+#endif
     return 0;
 }
