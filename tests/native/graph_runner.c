@@ -383,6 +383,7 @@ static void describe(int count)
             status = model_compile(&model, layers[0], layers[count - 1]);
             model_set_callback(&model, print_layer);
             fprintf(RESULTS, "compiled %d\n", status);
+            fprintf(RESULTS, "buffer %lu\n", (unsigned long)model_buffer_size(&model));
         }
         const long n = number();
         for (long i = 0; i < n; i++) {

@@ -54,15 +54,12 @@ class EmulatedRunner:
 
     def _compile(self) -> list[Path]:
         platform = FIRMWARE / "platform"
-        sources = [
-            p for d in ("core", "layers", "backends") for p in (NNOM / "src" / d).glob("*.c")
-        ]
-        sources += platform.glob("*.c")
+        sources = [*NNOM.glob("src/*/*.c"), *platform.glob("*.c")]
         sources += [platform / "uart" / f"{self.board.console.driver}.c"]
         sources += [platform / "time" / f"{self.board.time.driver}.c"]
         sources += [FIRMWARE / "agent" / "agent.c", FIRMWARE / "agent" / "frame.c"]
         sources += [ROOT / "tests" / "native" / "graph_runner.c"]
-        command = [find_tool("arm-none-eabi-gcc"), *self._flags, "-c", *sources]
+        command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *self._flags, "-c", *sources]
         subprocess.run(command, cwd=self._folder, check=True)
         return sorted(self._folder.glob("*.o"))
 
@@ -113,9 +110,8 @@ def _with_script_region(board: Board) -> str:
     text = linker_script((FIRMWARE / "platform" / "link.ld.in").read_text(), small)
     region = f"    SCRIPT (r) : ORIGIN = {ram.origin + half:#x}, LENGTH = {half:#x}\n}}"
     text = text.replace("}", region, 1)
-    return text.replace(
-        "    .text :", "    .script : { KEEP(*(.script)) } > SCRIPT\n    .text :", 1
-    )
+    section = "    .script : { KEEP(*(.script)) } > SCRIPT\n    .text :"
+    return text.replace("    .text :", section, 1)
 
 
 def _batches(sizes: list[int], limit: int) -> Iterator[range]:
@@ -131,7 +127,7 @@ def _batches(sizes: list[int], limit: int) -> Iterator[range]:
 def _console_of(board: Board, elf: Path, log: Path) -> str:
     """Return what the image prints up to its last word."""
     assert board.backend.qemu is not None
-    argv = [
+    argv: list[str | Path] = [
         find_tool("qemu-system-arm"), "-machine", board.backend.qemu.machine, "-nodefaults",
         "-display", "none", "-monitor", "none", "-serial", f"file:{log}", "-kernel", elf,
     ]  # fmt: skip

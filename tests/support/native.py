@@ -57,10 +57,14 @@ def build_native(
 
 @dataclass(frozen=True)
 class NativeRun:
-    """What one graph did: the console text, and every layer's output (runs, elements) by name."""
+    """What one graph did: the console text, and every layer's output (runs, elements) by name.
+
+    buffer_size: bytes of the network buffer.
+    """
 
     text: str
     compile_status: int
+    buffer_size: int
     order: tuple[str, ...]
     layers: dict[str, Int8]
 
@@ -97,15 +101,23 @@ class Runner:
 def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
     names = [node.name for node in graph.nodes]
     outputs: dict[str, list[list[int]]] = {}
-    status = 1
+    status, buffer_size = 1, 0
     for line in result.splitlines():
         words = line.split()
         if words[0] == "compiled":
             status = int(words[1])
+        elif words[0] == "buffer":
+            buffer_size = int(words[1])
         elif words[0] == "out":
             outputs.setdefault(names[int(words[1])], []).append([int(w) for w in words[3:]])
     layers = {name: np.array(rows, dtype=np.int8) for name, rows in outputs.items()}
-    return NativeRun(text=text, compile_status=status, order=tuple(outputs), layers=layers)
+    return NativeRun(
+        text=text,
+        compile_status=status,
+        buffer_size=buffer_size,
+        order=tuple(outputs),
+        layers=layers,
+    )
 
 
 def describe(graph: QGraph, x: Int8) -> str:

@@ -104,7 +104,7 @@ def test_transposed_convolution_is_keras(case: GoldenCase) -> None:
 def has_this_defect_only(case: GoldenCase) -> bool:
     """Whether the recorded right output differs from NNoM's by nothing but the tagged defect."""
     for node in case.graph.nodes:
-        # NNoM's tables become a step, and it keeps backward sequences in time order: also right here
+        # other faults of NNoM's: its tables become a step, backward sequences stay in time order
         if isinstance(node.op, QRnn) and (node.op.sum_dec < 4 or node.op.go_backwards):
             return False
     return case.right is not None and case.op in {"dense", "rnn_simple", "upsample"}
