@@ -390,7 +390,18 @@ static void describe(int count)
             input[i] = (int8_t)number();
         }
         fprintf(RESULTS, "ran %d\n", model_run(&model));
+#ifndef GRAPH_RUNNER_TARGET
+        fprintf(RESULTS, "result");
+        for (size_t i = 0; status == NN_SUCCESS && i < tensor_size(model.tail->out->tensor); i++) {
+            fprintf(RESULTS, " %d", output[i]);
+        }
+        fprintf(RESULTS, "\n");
+#endif
     }
+#ifndef GRAPH_RUNNER_TARGET
+    model_stat(&model);
+    model_io_format(&model);
+#endif
     model_delete(&model);
     while (pool_used > 0) {
         free(pool[--pool_used]);

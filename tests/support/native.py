@@ -1,7 +1,7 @@
 """Quantised graphs run by the C library on this machine, under AddressSanitizer and UBSan."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def build_native(
 class NativeRun:
     """What one graph did: the console text, and every layer's output (runs, elements) by name.
 
-    buffer_size: bytes of the network buffer.
+    buffer_size: bytes of the network buffer. results: the user's output buffer after each run.
     """
 
     text: str
@@ -67,23 +67,30 @@ class NativeRun:
     buffer_size: int
     order: tuple[str, ...]
     layers: dict[str, Int8]
+    results: Int8
 
 
 class Runner:
     """tests/native/graph_runner.c, built in one of the two behaviours."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, *, channel_first: bool = False) -> None:
         self._program = program
+        self._channel_first = channel_first
 
     @classmethod
-    def build(cls, folder: Path, *, compat: bool) -> "Runner":
+    def build(cls, folder: Path, *, compat: bool, channel_first: bool = False) -> "Runner":
         main = ROOT / "tests" / "native" / "graph_runner.c"
         out = folder / f"graph_runner_{int(compat)}"
         # the runner reads numbers of its own making, so its conversions need no ceremony
-        return cls(build_native(main, out, f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion"))
+        flags = [f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion"]
+        flags += ["-DNNOM_USING_CHW"] if channel_first else []
+        return cls(build_native(main, out, *flags), channel_first=channel_first)
 
     def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[NativeRun]:
-        script = "".join(describe(graph, x) for graph, x in graphs)
+        script = "".join(
+            describe(_for_channel_first(graph) if self._channel_first else graph, x)
+            for graph, x in graphs
+        )
         done = subprocess.run(
             [self._program], input=script, capture_output=True, text=True, check=False, timeout=280
         )
@@ -102,12 +109,15 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
     names = [node.name for node in graph.nodes]
     outputs: dict[str, list[list[int]]] = {}
     status, buffer_size = 1, 0
+    results: list[list[int]] = []
     for line in result.splitlines():
         words = line.split()
         if words[0] == "compiled":
             status = int(words[1])
         elif words[0] == "buffer":
             buffer_size = int(words[1])
+        elif words[0] == "result":
+            results.append([int(w) for w in words[1:]])
         elif words[0] == "out":
             outputs.setdefault(names[int(words[1])], []).append([int(w) for w in words[3:]])
     layers = {name: np.array(rows, dtype=np.int8) for name, rows in outputs.items()}
@@ -117,7 +127,34 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
         buffer_size=buffer_size,
         order=tuple(outputs),
         layers=layers,
+        results=np.array(results, dtype=np.int8),
     )
+
+
+def _for_channel_first(graph: QGraph) -> QGraph:
+    """Return the graph with weights in the order that a channel-first build reads.
+
+    Its shapes in memory are what matters, so the arrays only pretend to have the old axes.
+    """
+
+    def reordered(node: QNode) -> QNode:
+        op = node.op
+        if isinstance(op, QConv) and not op.depthwise:
+            axes = (1, 2, 0, 3) if op.transposed else (1, 2, 3, 0)
+            stream = np.ascontiguousarray(op.weight.transpose(axes)).reshape(op.weight.shape)
+            return replace(node, op=replace(op, weight=stream))
+        if isinstance(op, QDense):
+            order = stored_order(graph.by_name[node.inputs[0]].shape)
+            return replace(node, op=replace(op, weight=np.ascontiguousarray(op.weight[:, order])))
+        return node
+
+    return QGraph(name=graph.name, nodes=tuple(reordered(node) for node in graph.nodes))
+
+
+def stored_order(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Return the h, w, c index of each element as channel-first memory has them."""
+    index = np.arange(int(np.prod(shape))).reshape(shape)
+    return np.moveaxis(index, -1, 0).ravel() if len(shape) > 1 else index
 
 
 def describe(graph: QGraph, x: Int8) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.native import Runner
+from tests.support.native import Runner, stored_order
 from tests.support.random_graphs import KINDS, random_graph, random_inputs, random_layer
 
 from nnom_hil.model.qgraph import QGraph, load_qgraph, save_qgraph
@@ -50,6 +50,7 @@ def compare(
         assert run.compile_status == 0, (seed, run.text)
         expected = run_all_layers(graph, x, compat=compat)
         assert set(run.layers) == set(expected)
+        np.testing.assert_array_equal(run.results, run.layers[graph.output.name])
         for name, values in run.layers.items():
             np.testing.assert_array_equal(
                 values,
@@ -68,6 +69,33 @@ def test_single_layers_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -
 @given(seeds=batches)
 def test_whole_models_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -> None:
     compare(behaviour, random_graph, seeds)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["right", "compat"])
+def channel_first(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bool, Runner]:
+    compat = bool(request.param)
+    folder = tmp_path_factory.mktemp("chw")
+    return compat, Runner.build(folder, compat=compat, channel_first=True)
+
+
+@exactly(400)
+@given(seeds=batches)
+def test_channel_first_builds_agree(channel_first: tuple[bool, Runner], seeds: list[int]) -> None:
+    """The same results in another order in memory; NNoM itself leaves its output in that order."""
+    compat, runner = channel_first
+    graphs = [random_graph(seed) for seed in seeds[:25]] + [random_layer(s) for s in seeds[25:]]
+    inputs = [random_inputs(graph, seed, 2) for seed, graph in zip(seeds, graphs, strict=True)]
+    runs = runner.run(list(zip(graphs, inputs, strict=True)))
+    for seed, graph, x, run in zip(seeds, graphs, inputs, runs, strict=True):
+        assert run.compile_status == 0, (seed, run.text)
+        assert "Data format: Channel first (CHW)" in run.text
+        for name, values in run_all_layers(graph, x, compat=compat).items():
+            flat = values.reshape(len(x), -1)[:, stored_order(graph.by_name[name].shape)]
+            np.testing.assert_array_equal(run.layers[name], flat, err_msg=f"seed {seed}, {name}")
+        given_back = flat if compat else values.reshape(len(x), -1)
+        np.testing.assert_array_equal(run.results, given_back, err_msg=f"seed {seed}")
 
 
 def test_generators_make_every_operation() -> None:
