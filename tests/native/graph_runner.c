@@ -8,6 +8,8 @@
  *   run VALUES...                             runs the model once
  *   end
  *
+ * "fail N" before a graph makes the library's allocation N (from 0) fail, once.
+ *
  * Numbers are decimal; arrays are written as their length and values, -1 for none. On the host the
  * script comes from standard input and "out INDEX : VALUES" is printed for every layer. On a target
  * (GRAPH_RUNNER_TARGET) the script is part of the image and "crc INDEX VALUE" is printed. */
@@ -38,6 +40,18 @@ static int get(void)
 static int get(void)
 {
     return getchar();
+}
+#endif
+
+#ifndef GRAPH_RUNNER_TARGET
+/* allocations the library still gets before one fails; negative: all */
+static long allocations_left = -1;
+static long allocations;
+
+void *runner_malloc(size_t size)
+{
+    allocations++;
+    return allocations_left-- == 0 ? NULL : malloc(size);
 }
 #endif
 
@@ -369,7 +383,7 @@ static void describe(int count)
         }
         layers[i] = layer_of(kind, input, output);
         for (int k = 0; k < n; k++) {
-            model.hook(layers[i], layers[inputs[k]]);
+            layers[i] = model.hook(layers[i], layers[inputs[k]]);
         }
     }
     nnom_status_t status = NN_MORE_TODO;
@@ -415,11 +429,22 @@ int main(void)
     console_init();
 #endif
     while (word(kind)) {
+#ifndef GRAPH_RUNNER_TARGET
+        allocations = 0;
+        if (strcmp(kind, "fail") == 0) {
+            allocations_left = number();
+            continue;
+        }
+#endif
         const long count = strcmp(kind, "graph") == 0 ? number() : 0;
         if (count < 1 || count > MAX_LAYERS) {
             give_up("a graph was expected");
         }
         describe((int)count);
+#ifndef GRAPH_RUNNER_TARGET
+        fprintf(RESULTS, "allocations %ld\n", allocations);
+        allocations_left = -1;
+#endif
         fprintf(RESULTS, "done\n");
     }
 #ifdef GRAPH_RUNNER_TARGET

@@ -82,22 +82,41 @@ class Runner:
         main = ROOT / "tests" / "native" / "graph_runner.c"
         out = folder / f"graph_runner_{int(compat)}"
         # the runner reads numbers of its own making, so its conversions need no ceremony
-        flags = [f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion"]
+        flags = [f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion", f"-I{main.parent}"]
+        flags += ['-DNNOM_PORT_CONFIG="runner_port.h"']
         flags += ["-DNNOM_USING_CHW"] if channel_first else []
         return cls(build_native(main, out, *flags), channel_first=channel_first)
+
+    def run_failing(self, graph: QGraph, x: Int8) -> list[tuple[int, int]]:
+        """Run a graph once for each of its allocations, that one failing.
+
+        Return (status of compilation, status of the run) of each.
+        """
+        script = describe(graph, x)
+        count = self._execute(script)[1].split("allocations ")[1].split()[0]
+        _, results = self._execute("".join(f"fail {k}\n{script}" for k in range(int(count))))
+        statuses = []
+        for result in results.split("done\n")[:-1]:
+            compiled, ran = (result.split(f"{word} ")[1].split()[0] for word in ("compiled", "ran"))
+            statuses.append((int(compiled), int(ran)))
+        return statuses
+
+    def _execute(self, script: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [self._program], input=script, capture_output=True, text=True, check=False, timeout=280
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"graph_runner failed ({done.returncode}):\n{done.stderr[-3000:]}")
+        return done.stdout, done.stderr
 
     def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[NativeRun]:
         script = "".join(
             describe(_for_channel_first(graph) if self._channel_first else graph, x)
             for graph, x in graphs
         )
-        done = subprocess.run(
-            [self._program], input=script, capture_output=True, text=True, check=False, timeout=280
-        )
-        if done.returncode != 0:
-            raise AssertionError(f"graph_runner failed ({done.returncode}):\n{done.stderr[-3000:]}")
-        texts = done.stdout.split("NNoM version")[1:]
-        results = done.stderr.split("done\n")[:-1]
+        printed, told = self._execute(script)
+        texts = printed.split("NNoM version")[1:]
+        results = told.split("done\n")[:-1]
         assert len(results) == len(graphs)
         return [
             _parse(graph, "NNoM version" + text, result)

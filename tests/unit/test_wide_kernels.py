@@ -31,13 +31,14 @@ def data(rng: np.random.Generator, wide: bool, *shape: int) -> Array:
 
 def saturate(values: Array, wide: bool) -> Array:
     limit = 32768 if wide else 128
-    narrow = values.astype(np.int64).astype(np.int32)  # NNoM narrows before it saturates
+    narrow: Array = values.astype(np.int64).astype(np.int32)  # NNoM narrows before it saturates
     clipped: Array = np.clip(narrow, -limit, limit - 1)
     return clipped
 
 
 def rounded(total: Array, shift: Array | int) -> Array:
-    return (total + ((1 << np.asarray(shift)) >> 1)) >> shift
+    shifted: Array = (total + ((1 << np.asarray(shift)) >> 1)) >> shift
+    return shifted
 
 
 def to_memory(image: Array, chw: bool) -> Array:

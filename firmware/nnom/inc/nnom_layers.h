@@ -124,6 +124,8 @@ nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config);
 void nnom_layer_delete(nnom_layer_t *layer);
 /* Whether the layer's data is int16. */
 bool nnom_layer_is_wide(const nnom_layer_t *layer);
+/* a + b - c, fraction bits or shifts, held within 32 bits whatever a configuration says. */
+int32_t nnom_sum_decs(int32_t a, int32_t b, int32_t c);
 /* {h, w} of a configuration, or {w} in one dimension; negative sizes become 0. */
 nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d);
 /* Shape as h, w, c: fewer dimensions are right-aligned, (n) is (1, 1, n). */

@@ -171,6 +171,12 @@ bool nnom_layer_is_wide(const nnom_layer_t *layer)
     return layer->in->tensor != NULL && layer->in->tensor->bitwidth == 16;
 }
 
+int32_t nnom_sum_decs(int32_t a, int32_t b, int32_t c)
+{
+    const int64_t sum = (int64_t)a + b - c;
+    return (int32_t)(sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : sum);
+}
+
 nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d)
 {
     const size_t a = (size_t)(size[0] > 0 ? size[0] : 0);

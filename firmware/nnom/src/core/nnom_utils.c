@@ -264,6 +264,9 @@ void model_io_format(nnom_model_t *m)
     NNOM_LOG("Layer(#)        -  Input(Qnm)  Output(Qnm)   Oshape \n");
     NNOM_LOG("----------------------------------------------------------\n");
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        if (layer->in->tensor == NULL || layer->out->tensor == NULL) {
+            break; /* compilation stopped here */
+        }
         const int32_t in_dec = layer->in->tensor->q_dec[0];
         const int32_t out_dec = layer->out->tensor->q_dec[0];
         print_name(layer, index++);

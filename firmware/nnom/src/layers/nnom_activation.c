@@ -72,7 +72,7 @@ static nnom_status_t adv_relu_run(nnom_activation_t *act)
     const int32_t dec = act->tensor->q_dec[0];
     const int32_t limit = is_wide(act) ? 32767 : 127;
 #if NNOM_COMPAT_043
-    const int32_t scale_dec = (is_wide(act) ? 15 : 7) - dec;
+    const int32_t scale_dec = nnom_sum_decs(is_wide(act) ? 15 : 7, 0, dec);
 #else
     const int32_t scale_dec = dec;
 #endif

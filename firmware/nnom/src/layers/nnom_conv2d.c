@@ -124,7 +124,8 @@ nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, 
                                       (nnom_shape_data_t)channels};
     const int32_t weight_dec = cl->weight->q_dec != NULL ? cl->weight->q_dec[0] : 0;
     return nnom_layer_new_output(layer, dim, 3,
-                                 layer->in->tensor->q_dec[0] + weight_dec - cl->output_rshift[0]);
+                                 nnom_sum_decs(layer->in->tensor->q_dec[0], weight_dec,
+                                               cl->output_rshift[0]));
 }
 
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32_t channels_per_filter)

@@ -94,7 +94,7 @@ nnom_status_t dense_build(nnom_layer_t *layer)
     const uint8_t num_dim = in->num_dim == 3 ? 2 : 1;
     const int32_t weight_dec = cl->weight->q_dec != NULL ? cl->weight->q_dec[0] : 0;
     return nnom_layer_new_output(layer, num_dim == 2 ? dim : dim + 1, num_dim,
-                                 in->q_dec[0] + weight_dec - cl->output_rshift[0]);
+                                 nnom_sum_decs(in->q_dec[0], weight_dec, cl->output_rshift[0]));
 }
 
 nnom_status_t dense_run(nnom_layer_t *layer)

@@ -35,7 +35,7 @@ static int32_t recurrent_bias_shift(const nnom_gru_cell_t *c)
 #if NNOM_COMPAT_043
     return c->bias_shift; /* NNoM uses the input bias' */
 #else
-    return c->q_dec_h + c->recurrent_weights->q_dec[0] - c->bias->q_dec[0];
+    return nnom_sum_decs(c->q_dec_h, c->recurrent_weights->q_dec[0], c->bias->q_dec[0]);
 #endif
 }
 
@@ -43,17 +43,18 @@ nnom_status_t gru_cell_build(nnom_rnn_cell_t *cell)
 {
     nnom_gru_cell_t *c = (nnom_gru_cell_t *)cell;
     const size_t features = cell->feature_size, units = cell->units;
-    if (3 * units > UINT16_MAX || nnom_rnn_values(c->weights, 3 * features * units) == NULL ||
+    if (3 * units > UINT16_MAX || !nnom_rnn_dec_fits(c->q_dec_z) ||
+        nnom_rnn_values(c->weights, 3 * features * units) == NULL ||
         nnom_rnn_values(c->recurrent_weights, 3 * units * units) == NULL) {
         return NN_ARGUMENT_ERROR;
     }
     const int32_t in_dec = cell->layer->in->tensor->q_dec[0];
-    c->oshift_iw = in_dec + c->weights->q_dec[0] - c->q_dec_z;
-    c->oshift_hw = c->q_dec_h + c->recurrent_weights->q_dec[0] - c->q_dec_z;
+    c->oshift_iw = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->q_dec_z);
+    c->oshift_hw = nnom_sum_decs(c->q_dec_h, c->recurrent_weights->q_dec[0], c->q_dec_z);
     c->bias_shift = 0;
     int32_t recurrent = 0;
     if (nnom_rnn_values(c->bias, 3 * units) != NULL) {
-        c->bias_shift = in_dec + c->weights->q_dec[0] - c->bias->q_dec[0];
+        c->bias_shift = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->bias->q_dec[0]);
         recurrent = recurrent_bias_shift(c);
     }
     /* a negative one is a right shift, but eight bits are added first */

@@ -34,17 +34,19 @@ nnom_status_t lstm_cell_q7_q15_build(nnom_rnn_cell_t *cell)
 {
     nnom_lstm_cell_t *c = (nnom_lstm_cell_t *)cell;
     const size_t features = cell->feature_size, units = cell->units;
-    if (4 * units > UINT16_MAX || nnom_rnn_values(c->weights, 4 * features * units) == NULL ||
+    if (4 * units > UINT16_MAX || !nnom_rnn_dec_fits(c->q_dec_z) ||
+        nnom_rnn_values(c->weights, 4 * features * units) == NULL ||
         nnom_rnn_values(c->recurrent_weights, 4 * units * units) == NULL) {
         return NN_ARGUMENT_ERROR;
     }
     const int32_t in_dec = cell->layer->in->tensor->q_dec[0];
-    c->oshift_iw = in_dec + c->weights->q_dec[0] - c->q_dec_z;
-    c->oshift_hw = c->q_dec_h + c->recurrent_weights->q_dec[0] - c->q_dec_z;
-    c->oshift_zc = 22 - c->q_dec_c; /* a product has 30 bits, the cell state q_dec_c + 8 */
+    c->oshift_iw = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->q_dec_z);
+    c->oshift_hw = nnom_sum_decs(c->q_dec_h, c->recurrent_weights->q_dec[0], c->q_dec_z);
+    /* a product has 30 bits, the cell state q_dec_c + 8 */
+    c->oshift_zc = nnom_sum_decs(22, 0, c->q_dec_c);
     c->bias_shift = 0;
     if (nnom_rnn_values(c->bias, 4 * units) != NULL) {
-        c->bias_shift = in_dec + c->weights->q_dec[0] - c->bias->q_dec[0];
+        c->bias_shift = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->bias->q_dec[0]);
     }
     const nnom_qformat_param_t shifts[4] = {c->oshift_iw, c->oshift_hw, c->oshift_zc,
                                             c->bias_shift};

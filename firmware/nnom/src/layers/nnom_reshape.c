@@ -2,6 +2,8 @@
  * Reshape layer. */
 #include "nnom.h"
 
+#define MAX_DIMS 8
+
 nnom_layer_t *reshape_s(const nnom_reshape_config_t *config)
 {
     if (config == NULL) {
@@ -26,11 +28,14 @@ nnom_status_t reshape_build(nnom_layer_t *layer)
     if (status != NN_SUCCESS) {
         return status;
     }
-    size_t size = 1;
-    for (uint32_t i = 0; cl->dim != NULL && i < cl->num_dim && size <= UINT32_MAX / UINT16_MAX; i++) {
+    if (cl->dim == NULL || cl->num_dim == 0 || cl->num_dim > MAX_DIMS) {
+        return NN_ARGUMENT_ERROR;
+    }
+    uint64_t size = 1; /* below 2^32 times 2^16 */
+    for (uint32_t i = 0; i < cl->num_dim && size <= UINT32_MAX; i++) {
         size *= cl->dim[i];
     }
-    if (cl->dim == NULL || cl->num_dim == 0 || cl->num_dim > 8 || size != tensor_size(layer->in->tensor)) {
+    if (size != tensor_size(layer->in->tensor)) {
         return NN_SIZE_MISMATCH;
     }
     return nnom_layer_new_output(layer, cl->dim, cl->num_dim, layer->in->tensor->q_dec[0]);

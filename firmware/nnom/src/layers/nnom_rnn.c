@@ -14,6 +14,11 @@ nnom_rnn_cell_t *nnom_rnn_cell_new(size_t struct_size, nnom_rnn_cell_type_t type
     return cell;
 }
 
+bool nnom_rnn_dec_fits(int32_t dec)
+{
+    return dec >= -32 && dec <= 32;
+}
+
 const q7_t *nnom_rnn_values(const nnom_tensor_t *t, size_t n)
 {
     return nnom_tensor_holds(t, n) && t->q_dec != NULL ? (const q7_t *)t->p_data : NULL;

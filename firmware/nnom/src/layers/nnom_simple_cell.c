@@ -40,18 +40,18 @@ nnom_status_t simple_cell_build(nnom_rnn_cell_t *cell)
 {
     nnom_simple_cell_t *c = (nnom_simple_cell_t *)cell;
     const size_t features = cell->feature_size, units = cell->units;
-    if ((c->act_type != ACT_SIGMOID && c->act_type != ACT_TANH) ||
+    if ((c->act_type != ACT_SIGMOID && c->act_type != ACT_TANH) || !nnom_rnn_dec_fits(coarser(c)) ||
         nnom_rnn_values(c->weights, features * units) == NULL ||
         nnom_rnn_values(c->recurrent_weights, units * units) == NULL) {
         return NN_ARGUMENT_ERROR;
     }
     const int32_t in_dec = cell->layer->in->tensor->q_dec[0];
     const int32_t q = coarser(c);
-    c->oshift_hw = c->q_dec_h + c->recurrent_weights->q_dec[0] - q;
-    c->oshift_iw = in_dec + c->weights->q_dec[0] - q;
+    c->oshift_hw = nnom_sum_decs(c->q_dec_h, c->recurrent_weights->q_dec[0], q);
+    c->oshift_iw = nnom_sum_decs(in_dec, c->weights->q_dec[0], q);
     c->bias_shift = 0;
     if (nnom_rnn_values(c->bias, units) != NULL) {
-        c->bias_shift = in_dec + c->weights->q_dec[0] - c->bias->q_dec[0];
+        c->bias_shift = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->bias->q_dec[0]);
     }
     const nnom_qformat_param_t shifts[3] = {c->oshift_hw, c->oshift_iw, c->bias_shift};
     cell->comp_buf_size = 0;
