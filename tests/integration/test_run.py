@@ -99,7 +99,7 @@ def test_second_run_is_the_same_and_needs_no_tensorflow(
     )
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
-    for key in ("layers", "accuracy", "confusion", "image_id", "model_hash", "memory"):
+    for key in ("layers", "accuracy", "confusion", "image_id", "model_hash", "flash_bytes"):
         assert again[key] == record[key], key
 
 

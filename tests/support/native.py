@@ -111,7 +111,7 @@ class Runner:
 
     def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[NativeRun]:
         script = "".join(
-            describe(_for_channel_first(graph) if self._channel_first else graph, x)
+            describe(for_channel_first(graph) if self._channel_first else graph, x)
             for graph, x in graphs
         )
         printed, told = self._execute(script)
@@ -150,7 +150,7 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
     )
 
 
-def _for_channel_first(graph: QGraph) -> QGraph:
+def for_channel_first(graph: QGraph) -> QGraph:
     """Return the graph with weights in the order that a channel-first build reads.
 
     Its shapes in memory are what matters, so the arrays only pretend to have the old axes.

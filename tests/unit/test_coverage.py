@@ -1,0 +1,81 @@
+"""How much of the C library the native tests reach, by gcov over all of its configurations."""
+
+import json
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+from tests.support.golden import load_golden
+from tests.support.native import NNOM, ROOT, describe, for_channel_first
+from tests.support.random_graphs import random_graph, random_inputs, random_layer
+
+NATIVE = ROOT / "tests" / "native"
+BAR = 0.95
+RUNNER_PORT = '-DNNOM_PORT_CONFIG="runner_port.h"'
+Lines = dict[str, dict[int, bool]]
+
+
+def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: str = "") -> Lines:
+    """Return, by source file and line, whether one native program reaches it."""
+    folder.mkdir()
+    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    command = ["cc", "-std=c99", "-g", "-O0", "--coverage", *flags, f"-I{NATIVE}"]
+    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(NATIVE / main), *files]
+    subprocess.run([*command, "-lm", "-o", "program"], cwd=folder, check=True)
+    done = subprocess.run(
+        ["./program", *arguments.split()], cwd=folder, input=script, capture_output=True, text=True,
+        check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = subprocess.run(
+        ["gcov", "--json-format", "--stdout", *folder.glob("*.gcda")],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines: Lines = defaultdict(dict)
+    for document in report.stdout.splitlines():
+        for file in json.loads(document)["files"]:
+            path = Path(file["file"])
+            if path.parent.parent.name == "src":
+                for line in file["lines"]:
+                    lines[path.name][line["line_number"]] = line["count"] > 0
+    return lines
+
+
+def test_native_tests_reach_the_library(tmp_path: Path) -> None:
+    golden = "".join(describe(c.graph, c.x[:1]) for c in load_golden())
+    graphs = [make(seed) for seed in range(150) for make in (random_graph, random_layer)]
+    random = "".join(describe(g, random_inputs(g, 1, 1)) for g in graphs)
+    failing = "".join(f"fail {k}\n{describe(graphs[0], random_inputs(graphs[0], 1, 1))}"
+                      for k in range(30))  # fmt: skip
+    channel_first = "".join(describe(for_channel_first(g), random_inputs(g, 1, 1)) for g in graphs)
+    first, compat = "-DNNOM_USING_CHW", "-DNNOM_COMPAT_043=1"
+    quiet = "-DNNOM_LOG(...)=((void)0)"
+    programs = [
+        covered(tmp_path / "r", "graph_runner.c", RUNNER_PORT, script=golden + random + failing),
+        covered(
+            tmp_path / "c",
+            "graph_runner.c",
+            RUNNER_PORT,
+            "-DNNOM_COMPAT_043=1",
+            script=golden + random,
+        ),
+        covered(tmp_path / "f", "graph_runner.c", RUNNER_PORT, first, script=channel_first),
+        covered(tmp_path / "g", "graph_runner.c", RUNNER_PORT, first, compat, script=channel_first),
+        covered(tmp_path / "v", "wide_main.c", first),
+        covered(tmp_path / "a", "appendix_main.c", '-DHEADER="appendix_a.h"'),
+        covered(tmp_path / "b", "appendix_main.c", '-DHEADER="appendix_b.h"'),
+        covered(tmp_path / "q", "quirks_main.c"),
+        covered(tmp_path / "w", "wide_main.c"),
+        covered(tmp_path / "z", "fuzz_main.c", quiet, arguments="3000 1"),
+        *(covered(tmp_path / f"k{i}", "kernels_main.c", f"-DNNOM_COMPAT_043={i}") for i in (0, 1)),
+    ]
+    lines: Lines = defaultdict(dict)
+    for program in programs:
+        for file, found in program.items():
+            for number, reached in found.items():
+                lines[file][number] = lines[file].get(number, False) or reached
+    shares = {f: sum(n.values()) / len(n) for f, n in lines.items()}
+    total = sum(sum(n.values()) for n in lines.values()) / sum(len(n) for n in lines.values())
+    missed = {f: [i for i, hit in sorted(n.items()) if not hit] for f, n in lines.items()}
+    worst = sorted(shares, key=shares.__getitem__)[:8]
+    assert total >= BAR, {"total": total} | {f: (round(shares[f], 3), missed[f]) for f in worst}
