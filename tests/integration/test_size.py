@@ -1,0 +1,55 @@
+"""What the library costs in flash: of a model with two kinds of layers, no other layer is linked."""
+
+import subprocess
+from pathlib import Path
+
+from tests.support.native import NNOM
+
+from nnom_hil.tool import find_tool
+
+MAIN = """
+#include "nnom.h"
+static const int8_t w[288], b[8];
+static int8_t in[64], out[8];
+static const nnom_weight_t weights = {w, 7};
+static const nnom_bias_t bias = {b, 1};
+int main(void)
+{
+    static nnom_model_t m;
+    new_model(&m);
+    nnom_layer_t *x = Input(shape(8, 8, 1), in);
+    nnom_layer_t *y = m.hook(
+        Conv2D(4, kernel(3, 3), stride(1, 1), dilation(1, 1), PADDING_SAME, &weights, &bias), x);
+    y = m.hook(Dense(8, &weights, &bias), m.active(act_relu(), y));
+    y = m.hook(Output(shape(8, 1, 1), out), y);
+    model_compile(&m, x, y);
+    model_run(&m);
+    return out[0];
+}
+"""
+OTHERS = ("rnn", "lstm", "gru", "pool", "softmax", "concat", "upsampl", "padding", "cropp", "sigmoid",
+          "tanh", "depthwise", "trans_", "flatten", "reshape", "lambda", "mult", "CHW")  # fmt: skip
+MAX_BYTES = 9_500  # 9,218 when this was written
+
+
+def test_unused_layers_cost_nothing(tmp_path: Path) -> None:
+    (tmp_path / "main.c").write_text(MAIN)
+    elf = tmp_path / "main.elf"
+    flags = ["-std=c99", "-Os", "-mcpu=cortex-m4", "-mthumb", "-ffunction-sections",
+             "-fdata-sections", "-DNNOM_LOG(...)=((void)0)"]  # fmt: skip
+    folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
+    link = ["--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-Wl,-w"]
+    command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *flags, *folders]
+    command += [tmp_path / "main.c", *sorted(NNOM.glob("src/*/*.c")), *link, "-o", elf]
+    subprocess.run(command, check=True, capture_output=True)
+    symbols = subprocess.run(
+        [find_tool("arm-none-eabi-nm"), "-S", "--defined-only", elf],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    sources = "\n".join(p.read_text() for p in NNOM.glob("src/*/*.c"))
+    rows = [line.split() for line in symbols.splitlines()]
+    own = {r[3]: int(r[1], 16) for r in rows if len(r) == 4 and r[2] in "tTrR"}
+    own = {name: size for name, size in own.items() if name.split(".")[0] in sources}
+    linked = [name for name in own if any(other in name for other in OTHERS)]
+    assert not linked
+    assert 4_000 < sum(own.values()) < MAX_BYTES, sum(own.values())
