@@ -32,9 +32,10 @@ robot: setup
 	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
 
 nightly: setup
-	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup
+	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil run --board stm32f4
-	$(BIN)/nnom-hil run --board mps2_an386
+	for board in mps2_an385 mps2_an386 mps2_an500 mps2_an505 mps3_an547; do \
+	  $(BIN)/nnom-hil run --board $$board; done
 	$(BIN)/nnom-hil run --board stm32f4 --compat
 	$(BIN)/nnom-hil run --board stm32f4 --per-channel
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.support.native import NNOM, ROOT, build_native
 
+from nnom_hil.tool import find_tool
+
 NATIVE = ROOT / "tests" / "native"
 
 COMPILE_LOG = """Model version: 0.4.3
@@ -169,6 +171,9 @@ def test_every_header_can_come_first_in_c_and_cpp(header: Path, tmp_path: Path) 
         "-DNNOM_TRUNCATE",
         "-DDENSE_WEIGHT_OPT=0",
         "-DNNOM_USING_STATIC_MEMORY",
+        "-DNNOM_USING_CHW",
+        "-DNNOM_USING_CMSIS_NN",
+        "-DNNOM_MEMORY_PLAN=0",
     ],
 )
 def test_every_switch_compiles_without_warnings(flag: str, tmp_path: Path) -> None:
@@ -177,3 +182,49 @@ def test_every_switch_compiles_without_warnings(flag: str, tmp_path: Path) -> No
     build_native(
         main, tmp_path / "x", *([flag] if flag else []), "-Wmissing-prototypes", "-pedantic"
     )
+
+
+EXAMPLE = NNOM / "examples" / "minimal"
+
+
+def test_library_builds_as_its_users_build_it(tmp_path: Path) -> None:
+    """Three globs and two folders; no other flag is needed."""
+    command = ["cc", "-std=c99", f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(EXAMPLE / "main.c")]
+    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    subprocess.run([*command, *files, "-o", str(tmp_path / "minimal")], check=True)
+    assert "class 0, probability" in output_of(tmp_path / "minimal")
+
+
+def test_library_is_a_cmake_target(tmp_path: Path) -> None:
+    ninja = f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}"
+    cmake = str(find_tool("cmake"))
+    configure = [cmake, "-G", "Ninja", ninja, "-S", str(EXAMPLE), "-B", str(tmp_path)]
+    subprocess.run(configure, check=True, capture_output=True)
+    subprocess.run([cmake, "--build", str(tmp_path)], check=True, capture_output=True)
+    assert "class 0, probability" in output_of(tmp_path / "minimal")
+
+
+def test_port_header_of_nnom_itself_works(tmp_path: Path) -> None:
+    """It has no guards and knows none of the settings that are new here."""
+    (tmp_path / "nnom_port.h").write_text(
+        """
+#ifndef __NNOM_PORT_H__
+#define __NNOM_PORT_H__
+#include <stdlib.h>
+#include <stdio.h>
+#define nnom_malloc(n) malloc(n)
+#define nnom_free(p) free(p)
+#define nnom_memset(p, v, s) memset(p, v, s)
+#define nnom_memcpy(dst, src, len) memcpy(dst, src, len)
+#define nnom_us_get() 0
+#define nnom_ms_get() 0
+#define NNOM_LOG(...) printf(__VA_ARGS__)
+#define NNOM_BLOCK_NUM (8)
+#define DENSE_WEIGHT_OPT (1)
+#endif
+"""
+    )
+    command = ["cc", "-std=c99", f"-I{NNOM / 'inc'}", f"-I{tmp_path}", str(EXAMPLE / "main.c")]
+    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    subprocess.run([*command, *files, "-o", str(tmp_path / "minimal")], check=True)
+    assert "class 0, probability" in output_of(tmp_path / "minimal")
