@@ -214,3 +214,14 @@ def test_q40_format_after_an_activation_layer(runners: dict[bool, Runner], compa
 def test_native_program(main: str, compat: bool, tmp_path: Path) -> None:
     flags = [f"-DNNOM_COMPAT_043={int(compat)}", "-DNNOM_LOG(...)=((void)0)"]
     output_of(build_native(NATIVE / main, tmp_path / "program", *flags, warnings=False))
+
+
+@BOTH
+def test_window_too_large_to_be_gathered(runners: dict[bool, Runner], compat: bool) -> None:
+    """Above 512 bytes the convolution reads the image in place."""
+    rng = np.random.default_rng(4)
+    weight = rng.integers(-128, 128, (6, 3, 3, 64)).astype(np.int8)
+    x = rng.integers(-128, 128, (5, 6, 64)).astype(np.int8)
+    for dilation in ((1, 1), (2, 2)):
+        op = conv(weight, output_shift=(11,), dilation=dilation, stride=(2, 1))
+        assert len(set(outputs(runners, compat, x, op))) > 20

@@ -65,6 +65,11 @@ def test_single_layers_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -
     compare(behaviour, random_layer, seeds)
 
 
+def test_seed_that_once_failed(behaviour: tuple[bool, Runner]) -> None:
+    """2300: a tail that scales by dec, on an activation layer with a format of its own."""
+    compare(behaviour, random_layer, [2300])
+
+
 @exactly(MODELS // 2)
 @given(seeds=batches)
 def test_whole_models_agree(behaviour: tuple[bool, Runner], seeds: list[int]) -> None:

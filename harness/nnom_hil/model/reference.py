@@ -72,12 +72,13 @@ def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str,
         y = x if isinstance(node.op, QInput) else _run(node, sources, decs[0], compat=compat)
         y = y.reshape(len(x), *node.shape)
         if node.tail is not None:
-            y = _activation(node.tail, y, _dec_before_tail(node, decs), compat=compat)
+            before = _dec_before_tail(node, decs, compat=compat)
+            y = _activation(node.tail, y, before, compat=compat)
         results[node.name] = y
     return results
 
 
-def _dec_before_tail(node: QNode, decs: list[int]) -> int:
+def _dec_before_tail(node: QNode, decs: list[int], *, compat: bool) -> int:
     match node.op:
         case QConv() as op:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
@@ -85,6 +86,8 @@ def _dec_before_tail(node: QNode, decs: list[int]) -> int:
             return decs[0] + op.weight_dec - op.output_shift
         case Softmax() | QRnn():
             return 7
+        case QActivation(fixed_dec=int(dec)) if not compat:
+            return dec
         case _:
             return decs[0]
 
