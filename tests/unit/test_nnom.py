@@ -228,3 +228,16 @@ def test_port_header_of_nnom_itself_works(tmp_path: Path) -> None:
     files = [str(p) for p in NNOM.glob("src/*/*.c")]
     subprocess.run([*command, *files, "-o", str(tmp_path / "minimal")], check=True)
     assert "class 0, probability" in output_of(tmp_path / "minimal")
+
+
+def test_library_has_no_mutable_state_of_its_own(tmp_path: Path) -> None:
+    """Models may live side by side: only NNoM's exported memory counter is left."""
+    folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
+    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    subprocess.run(["cc", "-std=c99", *folders, "-c", *files], cwd=tmp_path, check=True)
+    symbols = subprocess.run(
+        ["nm", *map(str, tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split() for line in symbols.splitlines()]
+    mutable = {row[2] for row in rows if len(row) == 3 and row[1] in "bBdDsSC"}
+    assert mutable == {"nnom_memory_taken"}
