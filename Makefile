@@ -48,6 +48,7 @@ packages:
 	command -v arm-none-eabi-gcc >/dev/null || missing="$$missing gcc-arm-none-eabi"; \
 	arm-none-eabi-gcc -print-file-name=nano.specs 2>/dev/null | grep -q / || missing="$$missing libnewlib-arm-none-eabi"; \
 	echo 'int main(void){return 0;}' | cc -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v c++ >/dev/null || missing="$$missing g++"; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	command -v pgrep >/dev/null || missing="$$missing procps"; \
 	[ -n "$$missing" ] || exit 0; \
