@@ -241,3 +241,22 @@ def test_library_has_no_mutable_state_of_its_own(tmp_path: Path) -> None:
     rows = [line.split() for line in symbols.splitlines()]
     mutable = {row[2] for row in rows if len(row) == 3 and row[1] in "bBdDsSC"}
     assert mutable == {"nnom_memory_taken"}
+
+
+def test_memory_plan_is_printed(tmp_path: Path) -> None:
+    """Planned: input and dense result apart, the softmax where the input was. Scratch takes nothing."""
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include "weights.h"\nint main(void)\n{\n'
+        "    nnom_model_t *model = nnom_model_create();\n"
+        "    model_memory(model);\n    model_memory(NULL);\n    model_delete(model);\n}\n"
+    )
+    text = output_of(build_native(main, tmp_path / "m", f"-I{EXAMPLE}", warnings=False))
+    plan = text.split("Print memory plan..\n")[1].splitlines()
+    assert plan[2] == "#1  Input      -         0         4"
+    assert plan[3] == "#2  Dense      -         8         2"
+    assert plan[4] == "#3  Softmax    -         0         2"
+    assert plan[6:] == [
+        " Memory cost by network buffers: 16 bytes",
+        " Memory cost by blocks: 24 bytes",
+    ]

@@ -47,6 +47,8 @@ void nnom_print_name(const nnom_layer_t *layer);
 
 void model_stat(nnom_model_t *m);
 void model_io_format(nnom_model_t *m);
+/* Where each layer's output lies in the network buffer, and what NNoM's blocks would take. */
+void model_memory(nnom_model_t *m);
 
 #ifdef __cplusplus
 }

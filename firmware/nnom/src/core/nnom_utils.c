@@ -277,3 +277,26 @@ void model_io_format(nnom_model_t *m)
         NNOM_LOG(")\n");
     }
 }
+
+void model_memory(nnom_model_t *m)
+{
+    if (m == NULL || !m->is_inited) {
+        return;
+    }
+    size_t blocks_size = 0;
+    uint32_t index = 1;
+    NNOM_LOG("\nPrint memory plan..\n");
+    NNOM_LOG("Layer(#)        -    Offset      Size\n");
+    NNOM_LOG("-------------------------------------\n");
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        nnom_tensor_t *t = layer->out->tensor;
+        print_name(layer, index++);
+        NNOM_LOG(" %8d  %8d\n", (int)((const uint8_t *)t->p_data - (const uint8_t *)m->buffer),
+                 (int)tensor_size_byte(t));
+    }
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        blocks_size += m->blocks[i].size;
+    }
+    NNOM_LOG(" Memory cost by network buffers: %d bytes\n", (int)m->buffer_size);
+    NNOM_LOG(" Memory cost by blocks: %d bytes\n", (int)blocks_size);
+}
