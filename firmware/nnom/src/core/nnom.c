@@ -337,7 +337,7 @@ nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *
 
     NNOM_LOG("NNoM version %d.%d.%d\n", NNOM_MAJORVERSION, NNOM_SUBVERSION, NNOM_REVISION);
     NNOM_LOG("To disable logs, please void the marco 'NNOM_LOG(...)' in 'nnom_port.h'.\n");
-    #ifdef NNOM_USING_CHW
+#ifdef NNOM_USING_CHW
     NNOM_LOG("Data format: Channel first (CHW)\n");
 #else
     NNOM_LOG("Data format: Channel last (HWC)\n");

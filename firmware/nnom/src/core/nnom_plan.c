@@ -131,8 +131,26 @@ static void note_offsets(const plan_t *p)
     }
 }
 
+/* Scratch of a layer that is not the library's own: only blocks serve it. (Dense and pooling layers
+ * have scratch in NNoM's table, but need none.) */
+static bool has_foreign_scratch(const nnom_model_t *m)
+{
+    for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        const bool is_pool =
+            layer->type >= NNOM_MAXPOOL && layer->type <= NNOM_GLOBAL_SUMPOOL;
+        if (layer->comp != NULL && layer->comp->size > 0 && !is_pool &&
+            layer->type != NNOM_DENSE && layer->type != NNOM_RNN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t nnom_plan_memory(nnom_model_t *m)
 {
+    if (has_foreign_scratch(m)) {
+        return SIZE_MAX;
+    }
     const uint32_t layers = count_layers(m);
     plan_t plan = {nnom_malloc((2 * layers + 1) * sizeof(buffer_t)), 0};
     if (plan.buffers == NULL) {
