@@ -144,6 +144,7 @@ static nnom_layer_t *rnn(const nnom_3d_shape_t in)
     c->return_sequence = any(2);
     c->stateful = any(2);
     c->go_backwards = any(2);
+    c->time_order = any(2);
     nnom_rnn_cell_t *cell;
     if (kind == 0) {
         nnom_simple_cell_config_t *s = keep(sizeof(*s));

@@ -264,6 +264,7 @@ static nnom_layer_t *rnn(void)
     c->return_sequence = number() != 0;
     c->stateful = number() != 0;
     c->go_backwards = number() != 0;
+    c->time_order = number() != 0;
     return rnn_s(its_cell, c);
 }
 

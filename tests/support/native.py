@@ -290,7 +290,7 @@ def _rnn(op: QRnn) -> str:
     interleave = interleave_dense if op.kind is CellKind.SIMPLE else interleave_q7_q15
     bias_shape = (rows,) if op.bias is None else op.bias.shape
     decs = (op.h_dec, op.z_dec, op.c_dec, op.input_product_dec, op.state_product_dec)
-    flags = (op.return_sequence, op.stateful, op.go_backwards)
+    flags = (op.return_sequence, op.stateful, op.go_backwards, op.time_order)
     return " ".join(
         [
             op.kind.value,

@@ -88,8 +88,10 @@ def _rnn(rng: np.random.Generator, features: int, in_dec: int) -> QRnn:
 
     weight_dec, recurrent_dec = (int(v) for v in rng.integers(4, 10, 2))
     # products may not be coarser than their sum, nor the bias finer than the products
-    z_dec = int(rng.integers(0, min(in_dec + weight_dec, 7 + recurrent_dec, 8) + 1))
-    bias_dec = int(rng.integers(max(0, in_dec + weight_dec - 14), in_dec + weight_dec + 1))
+    finest = max(0, min(in_dec + weight_dec, 7 + recurrent_dec, 8))
+    z_dec = int(rng.integers(0, finest + 1))
+    products = max(0, in_dec + weight_dec)
+    bias_dec = int(rng.integers(max(0, products - 14), products + 1))
     has_two_biases = kind is CellKind.GRU and rng.random() < 0.7
     bias = values(2, rows) if has_two_biases else values(rows)
     return QRnn(
@@ -109,6 +111,7 @@ def _rnn(rng: np.random.Generator, features: int, in_dec: int) -> QRnn:
         return_sequence=bool(rng.random() < 0.5),
         stateful=bool(rng.random() < 0.3),
         go_backwards=bool(rng.random() < 0.3),
+        time_order=bool(rng.random() < 0.3),
     )
 
 
@@ -195,10 +198,10 @@ def random_graph(seed: int, *, max_layers: int = 7) -> QGraph:
 
 
 def _is_valid_in_compat(graph: QGraph) -> bool:
-    """Whether recurrent shifts are in range for the formats that NNoM itself would work with."""
-    decs = graph.library_decs(compat=True)
+    """Whether recurrent shifts are in range for the formats that the library will work with."""
     return all(
         0 <= shift <= 30
+        for decs in (graph.library_decs(compat=True), graph.library_decs(compat=False))
         for node in graph.nodes
         if isinstance(node.op, QRnn)
         for shift in node.op.shifts(decs[node.inputs[0]])

@@ -113,9 +113,9 @@ def test_every_offender_is_listed_at_once(tmp_path: Path) -> None:
     model = keras.Sequential(
         [
             keras.Input((8, 8, 4)),
-            layers.Conv2D(4, 3, groups=2, name="grouped"),
+            layers.Conv2D(4, 3, data_format="channels_first", name="first"),
             layers.GroupNormalization(2, name="norm"),
-            layers.Dense(3, name="dense_on_image"),
+            layers.Softmax(name="softmax_on_image"),
             layers.Flatten(),
             layers.Dense(3, activation="elu", name="elu"),
         ]
@@ -124,9 +124,9 @@ def test_every_offender_is_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         read_keras(tmp_path / "m.keras")
     text = str(caught.value)
-    assert "grouped (Conv2D): groups=2" in text
+    assert "first (Conv2D): data_format must be channels_last" in text
     assert "norm (GroupNormalization): NNoM has no such layer" in text
-    assert "dense_on_image (Dense): its input has shape (6, 6, 4)" in text
+    assert "softmax_on_image (Softmax): softmax of shape" in text
     assert "elu (Dense): activation 'elu' has no NNoM equivalent" in text
 
 
@@ -141,7 +141,7 @@ def test_nan_weights_are_refused(tmp_path: Path) -> None:
 def test_code_inside_a_model_is_not_run(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x * 2, name="code")])
     model.save(tmp_path / "m.keras")
-    with pytest.raises(ModelError, match=r"cannot load it: .*[Ll]ambda"):
+    with pytest.raises(ModelError, match=r"code \(Lambda\): a Lambda layer holds code"):
         read_keras(tmp_path / "m.keras")
 
 

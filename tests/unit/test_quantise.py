@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nnom_hil.errors import DataError, ModelError
+from nnom_hil.errors import DataError
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
-    BatchNorm,
+    Affine,
     Conv,
     Dense,
     Flatten,
@@ -24,8 +24,9 @@ from nnom_hil.model.graph import (
     Softmax,
 )
 from nnom_hil.model.qgraph import QConv, QDense
-from nnom_hil.model.quantise import QuantiseOptions, dec_bits, fold_batch_norm, quantise, to_int8
+from nnom_hil.model.quantise import QuantiseOptions, dec_bits, quantise, to_int8
 from nnom_hil.model.reference import run_all_layers
+from nnom_hil.model.simplify import simplify
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -48,7 +49,7 @@ def chain(seed: int = 0, *, depthwise: bool = False) -> FloatGraph:
             depthwise=depthwise,
             dims=2,
         ),
-        BatchNorm(scale=f32(filters) + 1, offset=f32(filters)),
+        Affine(scale=f32(filters) + 1, offset=f32(filters)),
         Activation(kind=ActivationKind.RELU),
         Flatten(),
         Dense(kernel=f32(36 * filters, 3), bias=f32(3)),
@@ -87,8 +88,8 @@ def test_quantised_value_is_nearest_or_saturated(data: npt.NDArray[np.float64], 
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_folded_graph_computes_the_same(depthwise: bool) -> None:
     graph = chain(depthwise=depthwise)
-    folded = fold_batch_norm(graph)
-    assert not any(isinstance(n.op, BatchNorm) for n in folded.nodes)
+    folded = simplify(graph)
+    assert not any(isinstance(n.op, Affine) for n in folded.nodes)
     x = calibration()
     np.testing.assert_allclose(
         run_float(folded, x)["n6"], run_float(graph, x)["n6"], rtol=1e-4, atol=1e-5
@@ -127,15 +128,6 @@ def test_per_channel_gives_one_shift_a_channel() -> None:
 def test_bad_calibration_data_is_refused(data: FloatArray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         quantise(chain(), data)
-
-
-def test_batch_norm_that_cannot_be_folded_is_named() -> None:
-    nodes = (
-        FloatNode(name="x", op=Input(shape=(3,))),
-        FloatNode(name="bn", op=BatchNorm(scale=np.ones(3), offset=np.ones(3)), inputs=("x",)),  # type: ignore[arg-type]
-    )
-    with pytest.raises(ModelError, match="bn \\(BatchNormalization\\): follows x"):
-        quantise(FloatGraph(name="g", nodes=nodes), np.ones((1, 3), np.float32))
 
 
 def test_same_input_gives_the_same_graph() -> None:

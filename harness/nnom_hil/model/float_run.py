@@ -6,10 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
+from nnom_hil.model.float_rnn import run_float_rnn
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
-    BatchNorm,
+    Affine,
+    Combine,
+    Concatenate,
     Conv,
     Cropping,
     Dense,
@@ -18,16 +21,20 @@ from nnom_hil.model.graph import (
     FloatOp,
     GlobalPool,
     Input,
+    MergeKind,
+    Padding,
     Pool,
     PoolKind,
+    Requantise,
     Reshape,
+    Rnn,
     Softmax,
     UpSample,
     ZeroPadding,
 )
-from nnom_hil.model.windows import output_length, same_pad, windows
+from nnom_hil.model.windows import output_length, same_pad, transposed_length, windows
 
-__all__ = ["as_image", "run_float"]
+__all__ = ["activate", "as_image", "run_float"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -38,53 +45,82 @@ def as_image(x: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 
 def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
-    """Return every node's output for x (n, *input shape), by node name."""
+    """Return every node's output (n, *the layer's shape in Keras) for x (n, *input shape)."""
     results: dict[str, FloatArray] = {}
     for node in graph.nodes:
         if isinstance(node.op, Input):
             results[node.name] = x.astype(np.float32, copy=False)
-        else:
-            results[node.name] = _run(node.op, results[node.inputs[0]], node.name)
+            continue
+        sources = [results[name] for name in node.inputs]
+        y = _run(node.op, sources, node.name)
+        results[node.name] = y.astype(np.float32, copy=False)
     return results
 
 
-def _run(op: FloatOp, x: FloatArray, name: str) -> FloatArray:
+def _run(op: FloatOp, sources: list[FloatArray], name: str) -> FloatArray:
+    x = sources[0]
     match op:
-        case Conv():
-            y = _conv(op, cast(FloatArray, as_image(x)))
         case Dense():
-            y = x.reshape(len(x), -1) @ op.kernel + op.bias
-        case BatchNorm():
-            y = x * op.scale + op.offset
+            return x.reshape(len(x), -1) @ op.kernel + op.bias
+        case Affine():
+            return x * op.scale + op.offset
         case Activation():
-            y = _activation(op, x)
-        case Pool():
-            y = _pool(op, cast(FloatArray, as_image(x)))
+            return activate(op, x)
         case GlobalPool():
             image = as_image(x)
-            y = cast(
-                FloatArray,
-                image.max(axis=(1, 2)) if op.kind is PoolKind.MAX else image.mean(axis=(1, 2)),
-            )
-        case ZeroPadding():
-            top, bottom, left, right = op.border
-            y = np.pad(as_image(x), ((0, 0), (top, bottom), (left, right), (0, 0)))
-        case Cropping():
-            top, bottom, left, right = op.border
-            image = cast(FloatArray, as_image(x))
-            y = image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
-        case UpSample():
-            y = cast(FloatArray, as_image(x)).repeat(op.factor[0], 1).repeat(op.factor[1], 2)
+            pooled = image.max(axis=(1, 2)) if op.kind is PoolKind.MAX else image.mean(axis=(1, 2))
+            return cast(FloatArray, pooled)
         case Reshape():
-            y = x.reshape(len(x), *op.shape)
+            return x.reshape(len(x), *op.shape)
         case Flatten():
-            y = x.reshape(len(x), -1)
+            return x.reshape(len(x), -1)
         case Softmax():
             e = np.exp(x - x.max(axis=-1, keepdims=True))
-            y = e / e.sum(axis=-1, keepdims=True)
+            return cast(FloatArray, e / e.sum(axis=-1, keepdims=True))
+        case Concatenate():
+            return np.concatenate(sources, axis=op.axis)
+        case Combine():
+            return _combine(op, sources)
+        case Requantise():
+            return x
+        case Rnn():
+            return run_float_rnn(op, x)
+        case _:
+            y = _run_on_image(op, cast(FloatArray, as_image(x)), name)
+            # data of fewer axes, (n, steps, channels), stays that
+            return y.reshape(len(x), *y.shape[5 - x.ndim :])
+
+
+def _run_on_image(op: FloatOp, x: FloatArray, name: str) -> FloatArray:
+    """Run a spatial layer on x (n, h, w, c)."""
+    match op:
+        case Conv():
+            return _conv_transposed(op, x) if op.transposed else _conv(op, x)
+        case Pool():
+            return _pool(op, x)
+        case ZeroPadding():
+            top, bottom, left, right = op.border
+            return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        case Cropping():
+            top, bottom, left, right = op.border
+            return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+        case UpSample():
+            return x.repeat(op.factor[0], 1).repeat(op.factor[1], 2)
         case _:
             raise ModelError(f"{name}: {type(op).__name__} cannot be executed")
-    return y.astype(np.float32, copy=False)
+
+
+def _combine(op: Combine, sources: list[FloatArray]) -> FloatArray:
+    total = sources[0]
+    for other in sources[1:]:
+        match op.kind:
+            case MergeKind.ADD:
+                total = total + other
+            case MergeKind.SUB:
+                total = total - other
+            case MergeKind.MULT:
+                total = total * other
+    return cast(FloatArray, total / 2**op.halvings)
 
 
 def _conv(op: Conv, x: FloatArray) -> FloatArray:
@@ -103,6 +139,25 @@ def _conv(op: Conv, x: FloatArray) -> FloatArray:
     return cast(FloatArray, y + op.bias)
 
 
+def _conv_transposed(op: Conv, x: FloatArray) -> FloatArray:
+    """Keras' transposed convolution: each cell adds its multiple of the kernel; SAME cuts."""
+    (kh, kw), (sh, sw), (dh, dw) = op.kernel.shape[:2], op.stride, op.dilation
+    n, h, w, _ = x.shape
+    oh = transposed_length(h, kh, op.padding, sh, dh)
+    ow = transposed_length(w, kw, op.padding, sw, dw)
+    pads = (0, 0)
+    if op.padding is Padding.SAME:
+        pads = (max((kh - 1) * dh + 1 - sh, 0) // 2, max((kw - 1) * dw + 1 - sw, 0) // 2)
+    rows = max((h - 1) * sh + (kh - 1) * dh + 1, oh + pads[0])
+    columns = max((w - 1) * sw + (kw - 1) * dw + 1, ow + pads[1])
+    full = np.zeros((n, rows, columns, op.channels_out), dtype=np.float32)
+    for i in range(kh):
+        for j in range(kw):
+            part = full[:, i * dh : i * dh + (h - 1) * sh + 1 : sh]
+            part[:, :, j * dw : j * dw + (w - 1) * sw + 1 : sw] += x @ op.kernel[i, j]
+    return cast(FloatArray, full[:, pads[0] : pads[0] + oh, pads[1] : pads[1] + ow] + op.bias)
+
+
 def _pool(op: Pool, x: FloatArray) -> FloatArray:
     out = (
         output_length(x.shape[1], op.size[0], op.padding, op.stride[0], 1),
@@ -118,7 +173,8 @@ def _pool(op: Pool, x: FloatArray) -> FloatArray:
     return cast(FloatArray, sums / counts)
 
 
-def _activation(op: Activation, x: FloatArray) -> FloatArray:
+def activate(op: Activation, x: FloatArray) -> FloatArray:
+    """Return the activation of every element."""
     match op.kind:
         case ActivationKind.RELU | ActivationKind.LEAKY_RELU | ActivationKind.ADV_RELU:
             y = np.where(x >= op.threshold, x, op.negative_slope * (x - op.threshold))

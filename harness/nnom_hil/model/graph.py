@@ -12,7 +12,10 @@ import numpy.typing as npt
 __all__ = [
     "Activation",
     "ActivationKind",
-    "BatchNorm",
+    "Affine",
+    "CellKind",
+    "Combine",
+    "Concatenate",
     "Conv",
     "Cropping",
     "Dense",
@@ -22,10 +25,13 @@ __all__ = [
     "FloatOp",
     "GlobalPool",
     "Input",
+    "MergeKind",
     "Padding",
     "Pool",
     "PoolKind",
+    "Requantise",
     "Reshape",
+    "Rnn",
     "Softmax",
     "UpSample",
     "ZeroPadding",
@@ -47,6 +53,27 @@ class PoolKind(StrEnum):
     MAX = "max"
     AVERAGE = "avg"
     SUM = "sum"
+
+
+class MergeKind(StrEnum):
+    """Element-wise operations on several tensors."""
+
+    ADD = "add"
+    SUB = "sub"
+    MULT = "mult"
+
+
+class CellKind(StrEnum):
+    """Recurrent cells that NNoM knows."""
+
+    SIMPLE = "simple"
+    GRU = "gru"
+    LSTM = "lstm"
+
+    @property
+    def gates(self) -> int:
+        """Rows of the weights per unit."""
+        return {"simple": 1, "gru": 3, "lstm": 4}[self.value]
 
 
 class ActivationKind(StrEnum):
@@ -74,6 +101,7 @@ class Conv:
 
     kernel: (kh, kw, channels in, filters), or depthwise (kh, kw, channels in, multiplier).
     bias: (channels out,), zeros where the layer has none. dims: 1 or 2 spatial dimensions.
+    transposed: Keras' Conv2DTranspose, with the kernel's axes in the order above.
     """
 
     kernel: FloatArray
@@ -83,6 +111,12 @@ class Conv:
     padding: Padding
     depthwise: bool
     dims: int
+    transposed: bool = False
+
+    @property
+    def channels_out(self) -> int:
+        """Channels of the result."""
+        return int(self.bias.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +128,11 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchNorm:
-    """y = x * scale + offset, one pair per channel."""
+class Affine:
+    """y = x * scale + offset, one pair per channel of the last axis.
+
+    What batch normalisation and rescaling are at inference.
+    """
 
     scale: FloatArray
     offset: FloatArray
@@ -172,11 +209,58 @@ class Softmax:
     """Softmax over the last axis."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concatenate:
+    """Joins its inputs along an axis, counted from the end: -1 is the channels."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combine:
+    """Element-wise operation on all inputs, in their order; the result over 2^halvings."""
+
+    kind: MergeKind
+    halvings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Requantise:
+    """No change of values; on the target, a change of format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rnn:
+    """Recurrent layer over (steps, features); gates in Keras' order.
+
+    kernel: (features, gates * units); recurrent: (units, gates * units). bias: (gates * units,),
+    for GRU with reset_after=True (2, gates * units), or None. activation: the simple cell's.
+    time_order: with go_backwards, outputs stand at their own time steps instead of in order of
+    processing.
+    """
+
+    kind: CellKind
+    kernel: FloatArray
+    recurrent: FloatArray
+    bias: FloatArray | None
+    activation: ActivationKind = ActivationKind.TANH
+    reset_after: bool = True
+    return_sequence: bool = False
+    stateful: bool = False
+    go_backwards: bool = False
+    time_order: bool = False
+
+    @property
+    def units(self) -> int:
+        """Elements of the output at one time step."""
+        return int(self.recurrent.shape[0])
+
+
 FloatOp = (
     Input
     | Conv
     | Dense
-    | BatchNorm
+    | Affine
     | Activation
     | Pool
     | GlobalPool
@@ -186,6 +270,10 @@ FloatOp = (
     | Reshape
     | Flatten
     | Softmax
+    | Concatenate
+    | Combine
+    | Requantise
+    | Rnn
 )
 
 

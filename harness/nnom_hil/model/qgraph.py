@@ -6,7 +6,7 @@ Values are int8; a real value is int8 * 2^-dec. Shapes are NNoM's own (docs/nume
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -18,9 +18,11 @@ from nnom_hil.errors import ModelError
 from nnom_hil.files import digest
 from nnom_hil.model.graph import (
     ActivationKind,
+    CellKind,
     Cropping,
     Flatten,
     GlobalPool,
+    MergeKind,
     Padding,
     Pool,
     PoolKind,
@@ -54,14 +56,6 @@ __all__ = [
 ]
 
 Int8 = npt.NDArray[np.int8]
-
-
-class MergeKind(StrEnum):
-    """Element-wise operations on several tensors."""
-
-    ADD = "add"
-    SUB = "sub"
-    MULT = "mult"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,23 +139,14 @@ class Concat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """Element-wise operation on all inputs, then one right shift."""
+    """Element-wise operation on all inputs, then one right shift.
+
+    halvings: so many bits of the shift divide the value instead of changing its format.
+    """
 
     kind: MergeKind
     output_shift: int
-
-
-class CellKind(StrEnum):
-    """Recurrent cells that NNoM knows."""
-
-    SIMPLE = "simple"
-    GRU = "gru"
-    LSTM = "lstm"
-
-    @property
-    def gates(self) -> int:
-        """Rows of the weights per unit."""
-        return {"simple": 1, "gru": 3, "lstm": 4}[self.value]
+    halvings: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +157,8 @@ class QRnn:
     for GRU (2, gates * units) with reset_after=True, or None. The decs are those of NNoM's cell
     configurations: of the output (h), of the gates' sums (z; GRU, LSTM), of the cell state (c;
     LSTM), of the input's and the state's products (simple). activation: the simple cell's.
+    time_order: with go_backwards, outputs stand at their own time steps, as NNoM has it; else in
+    order of processing, as Keras has it.
     """
 
     kind: CellKind
@@ -190,6 +177,7 @@ class QRnn:
     return_sequence: bool = False
     stateful: bool = False
     go_backwards: bool = False
+    time_order: bool = False
 
     @property
     def units(self) -> int:
@@ -321,17 +309,20 @@ class QGraph:
     def library_decs(self, *, compat: bool) -> dict[str, int]:
         """Return each layer's output dec as the C library holds it, by layer name.
 
-        compat: a stand-alone activation layer does not tell the library its fixed format
-        (NNOM_COMPAT.md, Q-40), and what follows inherits that; otherwise these are the nodes' own.
+        The library leaves a merge the format of its first input, whatever its shift; compat: a
+        stand-alone activation layer does not tell the library its fixed format (NNOM_COMPAT.md,
+        Q-40). What follows inherits that; otherwise these are the nodes' own.
         """
         wrong_by: dict[str, int] = {}
         for node in self.nodes:
             inherited = wrong_by[node.inputs[0]] if node.inputs else 0
             tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
-            if isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat:
-                inherited += self.by_name[node.inputs[0]].dec - node.dec
-            elif isinstance(node.op, Softmax | QRnn) or tail_is_fixed:
+            if tail_is_fixed or isinstance(node.op, Softmax | QRnn):
                 inherited = 0
+            elif isinstance(node.op, Merge) or (
+                isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat
+            ):
+                inherited += self.by_name[node.inputs[0]].dec - node.dec
             wrong_by[node.name] = inherited
         return {node.name: node.dec + wrong_by[node.name] for node in self.nodes}
 
@@ -434,7 +425,11 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             joined = list(source.shape)
             joined[op.axis] = sum(s.shape[op.axis] for s in sources)
             return tuple(joined), dec
-        case Merge() | Copy() | QOutput():
+        case Merge():
+            _check_merge(layer, op, sources)
+            total = sum(s.dec for s in sources) if op.kind is MergeKind.MULT else dec
+            return source.shape, total - op.output_shift + op.halvings
+        case Copy() | QOutput():
             return source.shape, dec
 
 
@@ -443,6 +438,13 @@ def _check_conv(layer: str, op: QConv, channels: int) -> None:
     if expected != channels:
         raise ModelError(f"{layer}: weights for {expected} channels, but gets {channels}")
     _check_shifts(layer, op.output_shift + op.bias_shift)
+
+
+def _check_merge(layer: str, op: Merge, sources: list[QNode]) -> None:
+    shapes = {s.shape for s in sources}
+    if len(shapes) > 1:
+        raise ModelError(f"{layer}: its inputs differ in shape: {sorted(shapes)}")
+    _check_shifts(layer, (op.output_shift,))
 
 
 def _check_rnn(layer: str, op: QRnn, source: QNode) -> None:

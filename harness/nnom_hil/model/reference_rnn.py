@@ -114,7 +114,7 @@ def _sequence(op: QRnn, x: Array, state: State, step: Step, *, compat: bool) -> 
         outputs.append(y)
     if not op.return_sequence:
         return outputs[-1].astype(np.int8), state
-    if op.go_backwards and compat:
+    if op.go_backwards and (op.time_order or compat):
         outputs.reverse()  # NNoM writes each output at its own time
     return np.stack(outputs, axis=1).astype(np.int8), state
 

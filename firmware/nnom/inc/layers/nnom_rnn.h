@@ -9,11 +9,15 @@
 extern "C" {
 #endif
 
+/* The configuration has time_order, which NNoM's lacks: headers for both libraries ask for it. */
+#define NNOM_RNN_TIME_ORDER 1
+
 typedef struct _nnom_rnn_config_t {
     nnom_layer_config_t super;
     bool return_sequence;
     bool stateful;
     bool go_backwards;
+    bool time_order; /* a backward sequence stands at its own time steps, as in NNoM */
 } nnom_rnn_config_t;
 
 /* One time step: in_data (feature_size) and in_state to out_data (units) and out_state. */
@@ -43,6 +47,7 @@ typedef struct _nnom_rnn_layer_t {
     bool return_sequence;
     bool stateful;
     bool go_backwards;
+    bool time_order;
     nnom_mem_block_t scratch; /* the cell's, where memory is planned */
 } nnom_rnn_layer_t;
 

@@ -45,6 +45,7 @@ nnom_layer_t *rnn_s(nnom_rnn_cell_t *cell, const nnom_rnn_config_t *config)
     cl->return_sequence = config->return_sequence;
     cl->stateful = config->stateful;
     cl->go_backwards = config->go_backwards;
+    cl->time_order = NNOM_COMPAT_043 ? true : config->time_order;
     cell->layer = layer;
     return layer;
 }
@@ -142,11 +143,9 @@ nnom_status_t rnn_run(nnom_layer_t *layer)
     for (uint32_t k = 0; k < steps; k++) {
         const bool swap = cell->in_state == lower; /* the state goes back and forth */
         const uint32_t from = cl->go_backwards ? steps - 1 - k : k;
-#if NNOM_COMPAT_043
-        const uint32_t to = cl->return_sequence ? from : 0;
-#else
-        const uint32_t to = cl->return_sequence ? k : 0; /* as Keras: in order of processing */
-#endif
+        /* Keras: in order of processing */
+        const uint32_t at = cl->time_order ? from : k;
+        const uint32_t to = cl->return_sequence ? at : 0;
         cell->in_state = swap ? upper : lower;
         cell->out_state = swap ? lower : upper;
         const nnom_status_t status = run_step(layer, from, to);

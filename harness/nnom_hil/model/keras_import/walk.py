@@ -1,0 +1,125 @@
+"""From a Keras model's tensors to the nodes of a float graph."""
+
+from typing import Any
+
+import numpy as np
+
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input
+from nnom_hil.model.keras_import.layers import Call, UnsupportedLayerError, convert
+
+__all__ = ["to_graph"]
+
+_MODELS = {"Functional", "Model", "Sequential"}
+
+
+def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
+    """Translate a model; shown: how messages call it. Raises ModelError listing every offender."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"{shown}: {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
+            "one of each can be converted"
+        )
+    walk = _Walk()
+    result = walk.model(model, None)
+    if walk.problems:
+        raise ModelError(f"{shown}: cannot be converted:\n" + "\n".join(walk.problems))
+    nodes = _needed(walk.nodes, result)
+    if not isinstance(nodes[0].op, Input) or len(nodes) < 2:
+        raise ModelError(f"{shown}: cannot be converted: it has no layer that computes anything")
+    _check_finite(nodes, shown)
+    return FloatGraph(name=name, nodes=tuple(nodes))
+
+
+def _needed(nodes: list[FloatNode], result: str) -> list[FloatNode]:
+    """Return the nodes that the result depends on; it comes last."""
+    needed = {result}
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed |= set(node.inputs)
+    kept = [node for node in nodes if node.name in needed]
+    kept.sort(key=lambda node: node.name == result)
+    return kept
+
+
+def _check_finite(nodes: list[FloatNode], shown: str) -> None:
+    for node in nodes:
+        for field in getattr(type(node.op), "__dataclass_fields__", {}):
+            value = getattr(node.op, field)
+            if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+                raise ModelError(f"{shown}: layer {node.name}: {field} holds NaN or infinity")
+
+
+class _Walk:
+    """One conversion: the nodes made so far and what could not be converted."""
+
+    def __init__(self) -> None:
+        self.nodes: list[FloatNode] = []
+        self.problems: list[str] = []
+        self._names: set[str] = set()
+        self._uses: dict[int, int] = {}
+
+    def model(self, model: Any, source: str | None) -> str:
+        """Convert a model, or one inside another reading `source`; return its result's name."""
+        done: dict[int, str] = {}
+        if source is not None:
+            done[id(model.inputs[0])] = source
+        stack = [model.outputs[0]]
+        while stack:
+            tensor = stack[-1]
+            if id(tensor) in done:
+                stack.pop()
+                continue
+            operation, index, output = tensor._keras_history
+            node = operation._inbound_nodes[index]
+            pending = [t for t in node.input_tensors if id(t) not in done]
+            if pending:
+                stack += reversed(pending)
+                continue
+            done[id(tensor)] = self._operation(operation, node, output, done)
+            stack.pop()
+        return done[id(model.outputs[0])]
+
+    def _operation(self, operation: Any, node: Any, output: int, done: dict[int, str]) -> str:
+        kind = type(operation).__name__
+        sources = tuple(done[id(t)] for t in node.input_tensors)
+        shapes = tuple(tuple(t.shape[1:]) for t in node.input_tensors)
+        call = Call(
+            layer=operation,
+            kind=kind,
+            name=operation.name,
+            sources=sources,
+            inputs=shapes,
+            output=tuple(node.output_tensors[output].shape[1:]),
+            batch=node.output_tensors[output].shape[0],
+            arguments=tuple(node.arguments.args),
+            add=self._add,
+        )
+        try:
+            if output != 0:
+                raise UnsupportedLayerError("a state that it returns is used; NNoM has none")
+            if kind in _MODELS:
+                if len(operation.inputs) != 1 or len(operation.outputs) != 1:
+                    raise UnsupportedLayerError("a model inside with several inputs or outputs")
+                return self.model(operation, sources[0])
+            self._count(operation, kind)
+            return convert(call)
+        except UnsupportedLayerError as exc:
+            self.problems.append(f"  {operation.name} ({kind}): {exc}")
+            return sources[0] if sources else ""
+
+    def _count(self, layer: Any, kind: str) -> None:
+        uses = self._uses[id(layer)] = self._uses.get(id(layer), 0) + 1
+        if uses == 2 and getattr(layer, "weights", None):
+            raise UnsupportedLayerError(
+                "it is used more than once; NNoM's layers own their weights, so give each use a "
+                f"{kind} of its own"
+            )
+
+    def _add(self, name: str, op: FloatOp, inputs: tuple[str, ...]) -> str:
+        unique, n = name, 2
+        while unique in self._names:
+            unique, n = f"{name}_{n}", n + 1
+        self._names.add(unique)
+        self.nodes.append(FloatNode(name=unique, op=op, inputs=inputs))
+        return unique

@@ -1,0 +1,96 @@
+"""What format each chain of a float graph asks for, by the user's method."""
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.model.float_run import activate
+from nnom_hil.model.graph import (
+    Activation,
+    ActivationKind,
+    Combine,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    Input,
+)
+from nnom_hil.model.quantise.formats import chain_of, readers_of, tail_of
+from nnom_hil.model.quantise.numbers import dec_bits_of
+from nnom_hil.model.quantise.options import Method, QuantiseOptions
+from nnom_hil.model.quantise.statistics import (
+    Extremes,
+    Function,
+    histograms,
+    kld_dec_bits,
+    mse_candidates,
+    percentile_dec_bits,
+)
+
+__all__ = ["wanted_formats"]
+
+FloatArray = npt.NDArray[np.float32]
+_TABLES = {ActivationKind.TANH, ActivationKind.SIGMOID}
+_TABLE_DECS = (4, 7)  # the range in which NNoM's own tables work
+
+
+def wanted_formats(
+    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], options: QuantiseOptions
+) -> dict[str, int]:
+    """Return the dec that each free chain asks for, by the node at its beginning."""
+    free = [n for n in graph.nodes if isinstance(n.op, Input | Conv | Dense | Combine)]
+    result = {n.name: dec_bits_of(found[n.name].largest) for n in free}
+    inner = [n for n in free if not isinstance(n.op, Input)]
+    match options.method:
+        case Method.MAX_MIN:
+            pass
+        case Method.KLD:
+            names = {n.name for n in inner if not isinstance(n.op, Dense)}
+            result |= kld_dec_bits(graph, x, found, names)
+        case Method.PERCENTILE:
+            counted = histograms(graph, x, found, {n.name for n in inner})
+            result |= {
+                name: percentile_dec_bits(h, options.percentile) for name, h in counted.items()
+            }
+        case Method.MSE:
+            result |= _least_error(graph, x, found, inner)
+    if options.portable:
+        result |= _within_tables(graph, result)
+    return result
+
+
+def _least_error(
+    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], nodes: list[FloatNode]
+) -> dict[str, int]:
+    readers = readers_of(graph)
+    counted = histograms(graph, x, found, {n.name for n in nodes})
+    result = {}
+    for node in nodes:
+        tail = tail_of(node, readers)
+        function = _behind(tail)
+        histogram = counted[node.name]
+        result[node.name] = min(
+            mse_candidates(histogram.largest),
+            key=lambda dec, h=histogram, f=function: (h.squared_error(dec, f), -dec),  # type: ignore[misc]
+        )
+    return result
+
+
+def _behind(tail: FloatNode | None) -> Function:
+    """Return what the values go through before anything reads them."""
+    if tail is None or not isinstance(tail.op, Activation):
+        return lambda values: values
+    op = tail.op
+    return lambda values: np.asarray(activate(op, values.astype(np.float32)), np.float64)
+
+
+def _within_tables(graph: FloatGraph, wanted: dict[str, int]) -> dict[str, int]:
+    """Return the formats of chains that go into tables, moved into the range of NNoM's own."""
+    heads = chain_of(graph)
+    result = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Activation) and node.op.kind in _TABLES:
+            head = heads[node.inputs[0]]
+            if head in wanted:
+                low, high = _TABLE_DECS
+                result[head] = min(max(wanted[head], low), high)
+    return result

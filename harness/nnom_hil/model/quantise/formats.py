@@ -1,0 +1,221 @@
+"""Which fraction bits every node of a float graph gets.
+
+Layers that only move or clip values share the format of what they read: a *chain*, which begins at
+the one node whose format is free (a convolution, dense, merge or the input) or fixed (what comes
+out of tables and softmax is Q0.7). Merges and concatenations need inputs of one format: a *group*
+of chains. A group takes the coarsest format that one of its chains asks for.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import (
+    Activation,
+    ActivationKind,
+    Combine,
+    Concatenate,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    Input,
+    MergeKind,
+    Requantise,
+    Rnn,
+    Softmax,
+)
+
+__all__ = ["FIXED_DEC", "RELUS", "assign_formats", "chain_of", "readers_of", "tail_of"]
+
+RELUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU, ActivationKind.ADV_RELU}
+FIXED_DEC = 7
+
+
+def readers_of(graph: FloatGraph) -> dict[str, list[FloatNode]]:
+    """Return the nodes that read each node, once for each time they do."""
+    result: dict[str, list[FloatNode]] = {node.name: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for name in node.inputs:
+            result[name].append(node)
+    return result
+
+
+def tail_of(node: FloatNode, readers: dict[str, list[FloatNode]]) -> FloatNode | None:
+    """Return the activation that is all that reads the node, if there is one."""
+    only = readers[node.name]
+    return only[0] if len(only) == 1 and isinstance(only[0].op, Activation) else None
+
+
+def _is_fixed(node: FloatNode) -> bool:
+    op = node.op
+    return isinstance(op, Softmax | Rnn) or (isinstance(op, Activation) and op.kind not in RELUS)
+
+
+def _is_free(node: FloatNode) -> bool:
+    return isinstance(node.op, Input | Conv | Dense | Combine | Concatenate | Requantise)
+
+
+def chain_of(graph: FloatGraph) -> dict[str, str]:
+    """Return the node at the beginning of each node's chain. A concatenation begins one."""
+    heads: dict[str, str] = {}
+    for node in graph.nodes:
+        begins = _is_free(node) or _is_fixed(node)
+        heads[node.name] = node.name if begins else heads[node.inputs[0]]
+    return heads
+
+
+def _exact_merges(graph: FloatGraph, heads: dict[str, str]) -> set[str]:
+    """Return the merges whose result must have the format of their first input.
+
+    NNoM gives a merge's result that format whatever its shift, and recurrent layers and advanced
+    ReLU compute with what the library holds.
+    """
+    by_name = {node.name: node for node in graph.nodes}
+    exact: set[str] = set()
+    for node in graph.nodes:
+        scales = isinstance(node.op, Rnn) or (
+            isinstance(node.op, Activation) and node.op.kind is ActivationKind.ADV_RELU
+        )
+        head = heads[node.inputs[0]] if scales else None
+        while head is not None and head not in exact:
+            op = by_name[head].op
+            exact |= {head} if isinstance(op, Combine) else set()
+            again = isinstance(op, Combine | Concatenate)
+            head = heads[by_name[head].inputs[0]] if again else None
+    return exact
+
+
+@dataclass
+class _Groups:
+    """Disjoint sets of chains, by their heads."""
+
+    parent: dict[str, str]
+
+    def find(self, name: str) -> str:
+        while self.parent[name] != name:
+            name = self.parent[name]
+        return name
+
+    def join(self, names: Iterable[str]) -> None:
+        first, *others = (self.find(name) for name in names)
+        for other in others:
+            self.parent[other] = first
+
+
+def _joined_edges(node: FloatNode, exact: set[str]) -> tuple[tuple[int, ...], bool]:
+    """Return the inputs that must have one format, and whether the result must have it too."""
+    every = tuple(range(len(node.inputs)))
+    match node.op:
+        case Concatenate():
+            return every, True
+        case Combine(kind=MergeKind.MULT):
+            return ((0,), True) if node.name in exact else ((), False)
+        case Combine():
+            return every, node.name in exact
+        case _:
+            return (), False
+
+
+# fraction bits of inputs -> the finest the node can give
+Finest = Callable[[FloatNode, list[int]], int]
+
+
+def assign_formats(
+    graph: FloatGraph, wanted: dict[str, int], finest: Finest
+) -> tuple[FloatGraph, dict[str, int]]:
+    """Return the graph, changes of format inserted where needed, and every node's fraction bits.
+
+    wanted: the dec that each free chain asks for. finest: what a node can give at most.
+    """
+    heads = chain_of(graph)
+    exact = _exact_merges(graph, heads)
+    by_name = {node.name: node for node in graph.nodes}
+    groups = _Groups({head: head for head in set(heads.values())})
+    edges: list[tuple[FloatNode, int]] = []
+    for node in graph.nodes:
+        inputs, with_result = _joined_edges(node, exact)
+        names = [heads[node.inputs[i]] for i in inputs] + ([node.name] if with_result else [])
+        if names:
+            groups.join(names)
+            edges += [(node, i) for i in inputs]
+
+    own = {}
+    for head in groups.parent:
+        node = by_name[head]
+        if _is_fixed(node):
+            own[head] = FIXED_DEC
+        elif head in wanted:  # a concatenation asks for nothing
+            own[head] = wanted[head]
+    decs = {groups.find(head): 99 for head in groups.parent}
+    for head, dec in own.items():
+        decs[groups.find(head)] = min(decs[groups.find(head)], dec)
+
+    def rigid(head: str) -> bool:
+        return _is_fixed(by_name[head]) or isinstance(by_name[head].op, Input)
+
+    def dec_of(name: str) -> int:
+        head = heads[name]
+        return own[head] if rigid(head) else decs[groups.find(head)]
+
+    changed = True
+    while changed:
+        changed = False
+        for node in graph.nodes:
+            if not isinstance(node.op, Conv | Dense | Combine):
+                continue
+            joined, _ = _joined_edges(node, exact)  # whose inputs come in the group's format
+            limit = finest(
+                node,
+                [
+                    decs[groups.find(heads[name])] if i in joined else dec_of(name)
+                    for i, name in enumerate(node.inputs)
+                ],
+            )
+            if dec_of(node.name) > limit:
+                decs[groups.find(node.name)] = limit
+                changed = True
+    if min(decs.values()) < -MAX_NEGATIVE:
+        worst = min(decs, key=lambda name: decs[name])
+        raise ModelError(
+            f"{worst}: its values need {decs[worst]} fraction bits; scale the model's input or "
+            "weights down"
+        )
+    return _insert(graph, edges, dec_of, lambda node: decs[groups.find(heads[node])], heads, rigid)
+
+
+MAX_NEGATIVE = 24
+
+
+def _insert(
+    graph: FloatGraph,
+    edges: list[tuple[FloatNode, int]],
+    dec_of: Callable[[str], int],
+    group_dec: Callable[[str], int],
+    heads: dict[str, str],
+    rigid: Callable[[str], bool],
+) -> tuple[FloatGraph, dict[str, int]]:
+    """Put a change of format where a rigid chain enters a group of another format."""
+    result = {node.name: dec_of(node.name) for node in graph.nodes}
+    before: dict[str, list[FloatNode]] = {}
+    rewired: dict[str, list[str]] = {node.name: list(node.inputs) for node in graph.nodes}
+    made: dict[str, str] = {}
+    for node, i in edges:
+        source = node.inputs[i]
+        if not rigid(heads[source]) or result[source] == group_dec(source):
+            continue
+        if source not in made:
+            name = f"{source}_requantise"
+            while name in result:
+                name += "_"
+            made[source] = name
+            result[name] = group_dec(source)
+            new = FloatNode(name=name, op=Requantise(), inputs=(source,))
+            before.setdefault(node.name, []).append(new)
+        rewired[node.name][i] = made[source]
+    nodes = [
+        n
+        for node in graph.nodes
+        for n in (*before.get(node.name, []), replace(node, inputs=tuple(rewired[node.name])))
+    ]
+    return replace(graph, nodes=tuple(nodes)), result

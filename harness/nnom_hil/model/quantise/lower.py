@@ -1,0 +1,340 @@
+"""From a float graph with formats to the quantised graph: integer weights, biases and shifts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import (
+    Activation,
+    Affine,
+    CellKind,
+    Combine,
+    Concatenate,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    GlobalPool,
+    Input,
+    MergeKind,
+    Padding,
+    Pool,
+    Requantise,
+    Reshape,
+    Rnn,
+    Softmax,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Int8,
+    Merge,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+    QOp,
+    QOutput,
+    QRnn,
+    make_qgraph,
+)
+from nnom_hil.model.quantise.formats import readers_of, tail_of
+from nnom_hil.model.quantise.numbers import dec_bits, dec_bits_of, mse_dec_bits, to_int8
+from nnom_hil.model.quantise.options import Method, QuantiseOptions
+from nnom_hil.model.quantise.statistics import Extremes
+
+__all__ = ["WeightDecs", "lower", "weight_decs"]
+
+FloatArray = npt.NDArray[np.float32]
+WeightDecs = dict[str, tuple[int, ...]]
+_WITH_TAIL = QConv | QDense | Merge | QRnn | Pool | GlobalPool | ZeroPadding | UpSample
+_MAX_LEFT_SHIFT = 22  # |bias| << 22 leaves room for the products in 32 bits
+_MAX_RNN_LEFT_SHIFT = 14  # the cells shift by eight more
+
+
+def weight_decs(graph: FloatGraph, options: QuantiseOptions) -> WeightDecs:
+    """Return the fraction bits of every convolution's and dense layer's weights.
+
+    One entry, or one per output channel. Weights so small beside their bias that 32 bits cannot
+    hold both in one sum get fewer.
+    """
+    choose = mse_dec_bits if options.method is Method.MSE else dec_bits
+    result: WeightDecs = {}
+    for node in graph.nodes:
+        match node.op:
+            case Conv() as op if options.per_channel:
+                columns = op.kernel.reshape(-1, op.channels_out)  # depthwise kernels too
+                result[node.name] = tuple(choose(column) for column in columns.T)
+            case Conv() | Dense() as op:
+                result[node.name] = (choose(op.kernel),)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    name: str
+    op: QOp
+    inputs: tuple[str, ...]
+    tail: QActivation | None = None
+    tail_name: str = ""
+
+
+def lower(
+    graph: FloatGraph,
+    decs: dict[str, int],
+    weights: WeightDecs,
+    found: dict[str, Extremes],
+    options: QuantiseOptions,
+) -> QGraph:
+    """Return the quantised graph; decs: every node's output format, found: its extremes."""
+    readers = readers_of(graph)
+    layers: list[_Layer] = []
+    produced: dict[str, str] = {}  # float node -> the quantised layer with its values
+    names = {node.name for node in graph.nodes}
+
+    def shapes() -> QGraph:
+        return make_qgraph(graph.name, [_row(layer) for layer in layers])
+
+    for node in graph.nodes:
+        if node.name in produced:  # the tail of the layer before it
+            continue
+        sources = tuple(produced[name] for name in node.inputs)
+        in_decs = [decs[name] for name in node.inputs]
+        if len(sources) > 1:
+            sources = _of_one_rank(layers, sources, shapes(), names)
+        op: QOp
+        if isinstance(node.op, Requantise):
+            channels = shapes().by_name[sources[0]].shape[-1]
+            op = _requantise(channels, in_decs[0], decs[node.name])
+        elif isinstance(node.op, Concatenate):
+            # counted from the end, because NNoM's layers differ in whether they keep axes of 1
+            op = Concat(axis=len(shapes().by_name[sources[0]].shape) + node.op.axis)
+        else:
+            op = _operation(node, in_decs, decs[node.name], weights, found, options)
+        tail = tail_of(node, readers)
+        if isinstance(op, _WITH_TAIL) and tail is not None:
+            assert isinstance(tail.op, Activation)
+            act = _activation(tail.op, decs[node.name])
+            layers.append(_Layer(node.name, op, sources, act, tail.name))
+            produced[tail.name] = node.name
+        else:
+            layers.append(_Layer(node.name, op, sources))
+        produced[node.name] = node.name
+    last = produced[graph.nodes[-1].name]
+    output = "output0"
+    while output in names:
+        output += "_"
+    layers.append(_Layer(output, QOutput(), (last,)))
+    return shapes()
+
+
+def _row(layer: _Layer) -> tuple[str, QOp, tuple[str, ...], QActivation | None, str]:
+    return layer.name, layer.op, layer.inputs, layer.tail, layer.tail_name
+
+
+def _of_one_rank(
+    layers: list[_Layer],
+    sources: tuple[str, ...],
+    known: QGraph,
+    names: set[str],
+) -> tuple[str, ...]:
+    """Give merged data one number of axes: NNoM's layers differ in whether they keep axes of 1."""
+    nodes: list[QNode] = [known.by_name[name] for name in sources]
+    rank = max(len(node.shape) for node in nodes)
+    result = []
+    for node in nodes:
+        if len(node.shape) == rank:
+            result.append(node.name)
+            continue
+        name = f"{node.name}_axes"
+        while name in names and name not in known.by_name:
+            name += "_"
+        if name not in {layer.name for layer in layers}:
+            names.add(name)
+            shape = (1,) * (rank - len(node.shape)) + node.shape
+            layers.append(_Layer(name, Reshape(shape=shape), (node.name,)))
+        result.append(name)
+    return tuple(result)
+
+
+def _operation(
+    node: FloatNode,
+    in_decs: list[int],
+    out_dec: int,
+    weights: WeightDecs,
+    found: dict[str, Extremes],
+    options: QuantiseOptions,
+) -> QOp:
+    match node.op:
+        case Input() as op:
+            return QInput(shape=op.shape, dec=out_dec)
+        case Conv() as op:
+            return _conv(op, in_decs[0], out_dec, weights[node.name])
+        case Dense() as op:
+            return _dense(op, in_decs[0], out_dec, weights[node.name][0])
+        case Activation() as op:
+            return _activation(op, in_decs[0])
+        case Softmax() as op:
+            return op
+        case Combine() as op:
+            total = sum(in_decs) if op.kind is MergeKind.MULT else in_decs[0]
+            shift = total - out_dec + op.halvings
+            return Merge(kind=op.kind, output_shift=shift, halvings=op.halvings)
+        case Rnn() as op:
+            return _rnn(op, in_decs[0], found[node.name].inside, options)
+        case Affine() | Requantise() | Concatenate():
+            raise AssertionError(f"{node.name}: simplify() leaves none, lower() has the others")
+        case op:
+            return op
+
+
+def _activation(op: Activation, dec: int) -> QActivation:
+    return QActivation(
+        kind=op.kind,
+        dec=dec,
+        negative_slope=op.negative_slope,
+        max_value=op.max_value,
+        threshold=op.threshold,
+    )
+
+
+def _bias(bias: FloatArray, product_dec: int) -> tuple[Int8, int, int]:
+    """Return values, dec and left shift for a bias added to products of product_dec bits."""
+    dec = min(dec_bits(bias) if bias.any() else product_dec, product_dec)
+    return to_int8(bias, dec), dec, product_dec - dec
+
+
+def _fitting(dec: int, bias: FloatArray, in_dec: int, out_dec: int) -> int:
+    """Return a weight dec that keeps both shifts where 32 bits hold the sums."""
+    limit = out_dec - in_dec + _MAX_LEFT_SHIFT
+    if bias.any():
+        limit = min(limit, dec_bits(bias) - in_dec + _MAX_LEFT_SHIFT)
+    # not coarser than the result: that would be a left shift, which there is not
+    return max(min(dec, limit), out_dec - in_dec)
+
+
+def _conv(op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QConv:
+    one = len(chosen) == 1
+    parts = [op.bias if one else op.bias[c : c + 1] for c in range(len(chosen))]
+    weight_dec = tuple(
+        _fitting(dec, bias, in_dec, out_dec) for dec, bias in zip(chosen, parts, strict=True)
+    )
+    kernel = op.kernel
+    flat = kernel.reshape(*kernel.shape[:2], -1, op.channels_out)
+    if op.depthwise:
+        flat = kernel.reshape(*kernel.shape[:2], 1, op.channels_out)
+    weight = to_int8(flat, np.array(weight_dec)).reshape(kernel.shape)
+    if not op.depthwise:
+        weight = np.ascontiguousarray(weight.transpose(3, 0, 1, 2))
+    biases = [_bias(bias, in_dec + dec) for bias, dec in zip(parts, weight_dec, strict=True)]
+    return QConv(
+        weight=weight,
+        bias=np.concatenate([b[0] for b in biases]),
+        weight_dec=weight_dec,
+        bias_dec=tuple(b[1] for b in biases),
+        output_shift=tuple(in_dec + d - out_dec for d in weight_dec),
+        bias_shift=tuple(b[2] for b in biases),
+        stride=op.stride,
+        dilation=op.dilation,
+        padding=op.padding,
+        depthwise=op.depthwise,
+        dims=op.dims,
+        transposed=op.transposed,
+    )
+
+
+def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int) -> QDense:
+    weight_dec = _fitting(chosen, op.bias, in_dec, out_dec)
+    bias, bias_dec, bias_shift = _bias(op.bias, in_dec + weight_dec)
+    return QDense(
+        weight=np.ascontiguousarray(to_int8(op.kernel, weight_dec).T),
+        bias=bias,
+        weight_dec=weight_dec,
+        bias_dec=bias_dec,
+        output_shift=in_dec + weight_dec - out_dec,
+        bias_shift=bias_shift,
+    )
+
+
+def _requantise(channels: int, in_dec: int, out_dec: int) -> QConv:
+    """Return a depthwise convolution by 1 that changes the format."""
+    return QConv(
+        weight=np.ones((1, 1, channels, 1), np.int8),
+        bias=np.zeros(channels, np.int8),
+        weight_dec=(0,),
+        bias_dec=(in_dec,),
+        output_shift=(in_dec - out_dec,),
+        bias_shift=(0,),
+        stride=(1, 1),
+        dilation=(1, 1),
+        padding=Padding.VALID,
+        depthwise=True,
+        dims=2,
+    )
+
+
+def _rnn(op: Rnn, in_dec: int, inside: dict[str, float], options: QuantiseOptions) -> QRnn:
+    weight_dec, recurrent_dec = dec_bits(op.kernel), dec_bits(op.recurrent)
+    if options.portable and op.kind is CellKind.GRU:
+        # NNoM shifts both biases alike (Q-10), so both products get one format
+        common = min(in_dec + weight_dec, 7 + recurrent_dec)
+        weight_dec, recurrent_dec = common - in_dec, common - 7
+    products, state_products = in_dec + weight_dec, 7 + recurrent_dec
+    x_dec, h_dec = dec_bits_of(inside["from_x"]), dec_bits_of(inside["from_h"])
+    finest = min(products, state_products)
+    z_dec, c_dec, sums = 0, 0, 0
+    if op.kind is CellKind.SIMPLE:
+        widest = max(dec_bits_of(inside["sums"]), 4)  # beyond 8 the tables end
+        x_dec, h_dec = min(x_dec, products, widest), min(h_dec, state_products)
+        if options.portable:
+            x_dec, h_dec = (min(max(d, 4), 7) for d in (x_dec, h_dec))
+        sums = min(x_dec, h_dec)
+    else:
+        # the sum is clamped by the tables at 8, but its parts must not saturate before
+        z_dec = min(x_dec, h_dec, max(dec_bits_of(inside["sums"]), 4), 7)
+        z_dec = min(max(z_dec, 4 if options.portable else 0), finest)
+        sums = z_dec
+    if op.kind is CellKind.LSTM:
+        c_dec = min(max(dec_bits_of(inside["cell"]), 4 if options.portable else 0), 7)
+    if not finest - sums >= 0 or max(products, state_products) - sums > 30:
+        raise ModelError(
+            f"recurrent layer: products of {products} and {state_products} fraction bits cannot be "
+            f"added in {sums}; scale its input"
+        )
+    bias_dec = products
+    if op.bias is not None:
+        least = max(products, state_products if op.bias.ndim == 2 else 0) - _MAX_RNN_LEFT_SHIFT
+        bias_dec = max(min(dec_bits(op.bias), products), least)
+    return QRnn(
+        kind=op.kind,
+        weight=np.ascontiguousarray(to_int8(op.kernel, weight_dec).T),
+        recurrent=np.ascontiguousarray(to_int8(op.recurrent, recurrent_dec).T),
+        bias=_rnn_bias(op, bias_dec),
+        weight_dec=weight_dec,
+        recurrent_dec=recurrent_dec,
+        bias_dec=bias_dec,
+        h_dec=7,
+        z_dec=z_dec,
+        c_dec=c_dec,
+        input_product_dec=x_dec if op.kind is CellKind.SIMPLE else 0,
+        state_product_dec=h_dec if op.kind is CellKind.SIMPLE else 0,
+        activation=op.activation,
+        return_sequence=op.return_sequence,
+        stateful=op.stateful,
+        go_backwards=op.go_backwards,
+        time_order=op.time_order,
+    )
+
+
+def _rnn_bias(op: Rnn, dec: int) -> Int8 | None:
+    if op.bias is not None:
+        return to_int8(op.bias, dec)
+    if op.kind is CellKind.GRU and not op.reset_after:
+        # without a bias NNoM's cell is the other form
+        return np.zeros(op.kernel.shape[1], np.int8)
+    return None

@@ -1,0 +1,47 @@
+"""Single tensors: fraction bits by NNoM's rules and by error, and the int8 values."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.model.qgraph import Int8
+
+__all__ = ["MAX_DEC", "dec_bits", "dec_bits_of", "mse_dec_bits", "to_int8"]
+
+Floats = npt.NDArray[np.floating]
+MAX_DEC = 32
+
+
+def dec_bits_of(largest: float) -> int:
+    """Return the fraction bits for a largest magnitude, by NNoM's max-min rule (5.4).
+
+    It may exceed the range by 1/256 of itself. 0 gets 7.
+    """
+    largest -= largest / 256.0
+    if largest <= 0.0:
+        return 7
+    return min(7 - math.ceil(math.log2(largest)), MAX_DEC)
+
+
+def dec_bits(data: Floats) -> int:
+    """Return the fraction bits that hold the data's extremes, by NNoM's max-min rule."""
+    return dec_bits_of(float(np.max(np.abs(data), initial=0.0)))
+
+
+def to_int8(data: Floats, dec: int | npt.NDArray[np.int64]) -> Int8:
+    """Return round-half-even(data * 2^dec), saturated."""
+    scaled = np.asarray(data, dtype=np.float64) * np.exp2(np.asarray(dec, dtype=np.float64))
+    return np.clip(np.round(scaled), -128, 127).astype(np.int8)
+
+
+def mse_dec_bits(data: Floats) -> int:
+    """Return the fraction bits of the least squared error; one bit finer than max-min at most
+    pays for weights, but outliers may make more worth it.
+    """
+    base = dec_bits(data)
+
+    def error(dec: int) -> float:
+        return float(np.sum((to_int8(data, dec) * 2.0**-dec - data) ** 2))
+
+    return min(range(base - 1, min(base + 4, MAX_DEC) + 1), key=error)

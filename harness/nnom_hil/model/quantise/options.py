@@ -1,0 +1,34 @@
+"""What a user may choose about quantisation."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Method", "QuantiseOptions"]
+
+
+class Method(StrEnum):
+    """How the format of a layer's output is chosen from calibration data.
+
+    MAX_MIN: NNoM's rule, the largest magnitude fits. KLD: NNoM's, the least Kullback-Leibler
+    divergence of histograms. MSE: the least mean squared error, behind the layer's activation;
+    weights likewise. PERCENTILE: a share of the magnitudes fits.
+    """
+
+    MAX_MIN = "max_min"
+    KLD = "kld"
+    MSE = "mse"
+    PERCENTILE = "percentile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantiseOptions:
+    """per_channel: one weight format per output channel of a convolution, else one per layer.
+
+    percentile: per cent of magnitudes that must fit, for Method.PERCENTILE.
+    portable: only formats that NNoM's own library computes rightly with as well.
+    """
+
+    method: Method = Method.MAX_MIN
+    per_channel: bool = False
+    percentile: float = 99.99
+    portable: bool = False
