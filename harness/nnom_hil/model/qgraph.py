@@ -309,8 +309,8 @@ class QGraph:
     def library_decs(self, *, compat: bool) -> dict[str, int]:
         """Return each layer's output dec as the C library holds it, by layer name.
 
-        The library leaves a merge the format of its first input, whatever its shift; compat: a
-        stand-alone activation layer does not tell the library its fixed format (NNOM_COMPAT.md,
+        The library leaves merges and pools the format of their input, whatever the shift; compat:
+        a stand-alone activation layer does not tell the library its fixed format (NNOM_COMPAT.md,
         Q-40). What follows inherits that; otherwise these are the nodes' own.
         """
         wrong_by: dict[str, int] = {}
@@ -319,7 +319,7 @@ class QGraph:
             tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
             if tail_is_fixed or isinstance(node.op, Softmax | QRnn):
                 inherited = 0
-            elif isinstance(node.op, Merge) or (
+            elif isinstance(node.op, Merge | Pool | GlobalPool) or (
                 isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat
             ):
                 inherited += self.by_name[node.inputs[0]].dec - node.dec
@@ -398,9 +398,9 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
         case Pool():
             oh = output_length(h, op.size[0], op.padding, op.stride[0], 1)
             ow = output_length(w, op.size[1], op.padding, op.stride[1], 1)
-            return (oh, ow, c), dec
+            return (oh, ow, c), dec + _pool_shift(op)
         case GlobalPool():
-            return (c,), dec
+            return (c,), dec + _pool_shift(op)
         case ZeroPadding():
             top, bottom, left, right = op.border
             return (h + top + bottom, w + left + right, c), dec
@@ -431,6 +431,11 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             return source.shape, total - op.output_shift + op.halvings
         case Copy() | QOutput():
             return source.shape, dec
+
+
+def _pool_shift(op: Pool | GlobalPool) -> int:
+    """Return the fraction bits that an average gains by dividing by fewer cells."""
+    return op.output_shift if op.kind is PoolKind.AVERAGE else 0
 
 
 def _check_conv(layer: str, op: QConv, channels: int) -> None:

@@ -42,7 +42,7 @@ from nnom_hil.model.qgraph import (
 from nnom_hil.model.reference_rnn import look_up, run_rnn
 from nnom_hil.model.windows import same_pad, windows
 
-__all__ = ["run_all_layers", "run_reference"]
+__all__ = ["run_all_layers", "run_layer", "run_reference"]
 
 Int64 = npt.NDArray[np.int64] | np.int64
 _CHUNK = 128
@@ -67,15 +67,24 @@ def run_all_layers(graph: QGraph, x: Int8, *, compat: bool = False) -> dict[str,
     results: dict[str, Int8] = {}
     library_decs = graph.library_decs(compat=compat)
     for node in graph.nodes:
+        if isinstance(node.op, QInput):
+            results[node.name] = x.reshape(len(x), *node.shape)
+            continue
         sources = [results[i] for i in node.inputs]
         decs = [library_decs[i] for i in node.inputs]
-        y = x if isinstance(node.op, QInput) else _run(node, sources, decs[0], compat=compat)
-        y = y.reshape(len(x), *node.shape)
-        if node.tail is not None:
-            before = _dec_before_tail(node, decs, compat=compat)
-            y = _activation(node.tail, y, before, compat=compat)
-        results[node.name] = y
+        results[node.name] = run_layer(node, sources, decs, compat=compat)
     return results
+
+
+def run_layer(node: QNode, sources: list[Int8], decs: list[int], *, compat: bool) -> Int8:
+    """Return one layer's output (n, *layer shape), after its tail.
+
+    sources, decs: what its inputs hold, and their fraction bits as the library has them.
+    """
+    y = _run(node, sources, decs[0], compat=compat).reshape(len(sources[0]), *node.shape)
+    if node.tail is None:
+        return y
+    return _activation(node.tail, y, _dec_before_tail(node, decs, compat=compat), compat=compat)
 
 
 def _dec_before_tail(node: QNode, decs: list[int], *, compat: bool) -> int:
@@ -125,7 +134,7 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
             sums = image.astype(np.int64).sum(axis=(1, 2))
             if op.kind is PoolKind.SUM:
                 return _narrow_sums(sums)
-            return _divide(sums, _divisor(cells, op.output_shift))
+            return _divide(sums, _divisor(cells, op.output_shift), compat=compat)
         case ZeroPadding() as op:
             top, bottom, left, right = op.border
             return np.pad(_image(x), ((0, 0), (top, bottom), (left, right), (0, 0)))
@@ -208,9 +217,10 @@ def _divisor(cells: Int64, shift: int) -> Int64:
     return np.maximum(cells >> min(shift, 31), 1)
 
 
-def _divide(total: Int64, count: Int64) -> Int8:
-    """Divide toward zero, as C does; the result is cut to eight bits."""
-    return cast(Int8, (np.sign(total) * (np.abs(total) // count)).astype(np.int8))
+def _divide(total: Int64, count: Int64, *, compat: bool) -> Int8:
+    """Divide toward zero, as C does; NNoM cuts the result to eight bits, which wraps."""
+    quotient = np.sign(total) * (np.abs(total) // count)
+    return cast(Int8, quotient.astype(np.int8)) if compat else _sat8(quotient)
 
 
 def _narrow_sums(sums: npt.NDArray[np.int64]) -> Int8:
@@ -231,7 +241,7 @@ def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     if op.kind is PoolKind.SUM:
         return _narrow_sums(sums)
     counts = windows(ones, op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
-    return _divide(sums, _divisor(counts, op.output_shift))
+    return _divide(sums, _divisor(counts, op.output_shift), compat=compat)
 
 
 def _merge(op: Merge, sources: list[Int8]) -> Int8:

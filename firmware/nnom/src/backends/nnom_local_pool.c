@@ -112,8 +112,14 @@ static int32_t max_of(const pool_t *p, window_t w, int32_t parameter)
 static int32_t average_of(const pool_t *p, window_t w, int32_t shift)
 {
     const uint32_t count = shift < 0 || shift > 31 ? 0 : w.count >> shift;
+    const int64_t value = w.sum / (int64_t)(count == 0 ? 1 : count);
+#if NNOM_COMPAT_043
     (void)p;
-    return (int32_t)(w.sum / (int64_t)(count == 0 ? 1 : count));
+    return (int32_t)value; /* NNoM cuts off what a shift lets overflow */
+#else
+    const int64_t most = p->wide ? INT16_MAX : INT8_MAX;
+    return (int32_t)(value > most ? most : value < -most - 1 ? -most - 1 : value);
+#endif
 }
 
 static int32_t sum_of(const pool_t *p, window_t w, int32_t shift)

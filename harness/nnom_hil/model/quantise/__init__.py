@@ -11,10 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import DataError
-from nnom_hil.model.graph import Combine, Conv, Dense, FloatGraph, FloatNode, MergeKind
+from nnom_hil.model.graph import (
+    Combine,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    GlobalPool,
+    MergeKind,
+    Pool,
+)
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.choose import wanted_formats
-from nnom_hil.model.quantise.formats import assign_formats
+from nnom_hil.model.quantise.correct import centre_logits, correct_biases, logit_decs
+from nnom_hil.model.quantise.equalise import equalise
+from nnom_hil.model.quantise.formats import assign_formats, pool_stretch
 from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
 from nnom_hil.model.quantise.numbers import dec_bits, to_int8
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
@@ -39,13 +50,14 @@ class Calibration:
     """A simplified graph and what it asks for; build() makes the quantised graph of it.
 
     wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
-    bits of weights.
+    bits of weights. stretch: bits that average pools can gain.
     """
 
     graph: FloatGraph
     found: dict[str, Extremes]
     wanted: dict[str, int]
     weights: WeightDecs
+    stretch: dict[str, int]
     options: QuantiseOptions
 
     def build(
@@ -62,10 +74,13 @@ class Calibration:
                     return sum(in_decs) + op.halvings
                 case Combine() as op:
                     return in_decs[0] + op.halvings
+                case Pool() | GlobalPool():
+                    return in_decs[0] + self.stretch[node.name]
                 case _:
                     raise AssertionError(node.name)
 
-        graph, decs = assign_formats(self.graph, self.wanted if wanted is None else wanted, finest)
+        wanted = self.wanted if wanted is None else wanted
+        graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)
         return lower(graph, decs, weights, self.found, self.options)
 
 
@@ -88,6 +103,10 @@ def calibrate(
         raise DataError("calibration data holds NaN or infinity")
     calibration = calibration.astype(np.float32, copy=False)
     graph = simplify(graph)
+    logits: dict[str, float] = {}
+    if options.rescales:
+        graph = equalise(graph, calibration)
+        graph, logits = centre_logits(graph, calibration)
     found = extremes(graph, calibration)
     for name, entry in found.items():
         if not np.isfinite(entry.largest):
@@ -95,10 +114,15 @@ def calibrate(
                 f"layer {name} overflows on the calibration data: its values are not "
                 "finite; check the data's range"
             )
+    # NNoM's methods know nothing of a pool's shift
+    stretch = pool_stretch(graph) if options.rescales else {}
+    wanted = wanted_formats(graph, calibration, found, stretch, options)
+    wanted |= logit_decs(logits, {name: entry.largest for name, entry in found.items()})
     return Calibration(
         graph=graph,
         found=found,
-        wanted=wanted_formats(graph, calibration, found, options),
+        wanted=wanted,
+        stretch=stretch,
         weights=weight_decs(graph, options),
         options=options,
     )
@@ -110,4 +134,8 @@ def quantise(
     """Return the quantised graph; raises DataError as calibrate(), ModelError when a layer does
     not fit.
     """
-    return calibrate(graph, calibration, options).build()
+    found = calibrate(graph, calibration, options)
+    quantised = found.build()
+    if found.options.rescales:
+        quantised = correct_biases(found.graph, quantised, calibration)
+    return quantised

@@ -34,9 +34,16 @@ _TABLE_DECS = (4, 7)  # the range in which NNoM's own tables work
 
 
 def wanted_formats(
-    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], options: QuantiseOptions
+    graph: FloatGraph,
+    x: FloatArray,
+    found: dict[str, Extremes],
+    stretch: dict[str, int],
+    options: QuantiseOptions,
 ) -> dict[str, int]:
-    """Return the dec that each free chain asks for, by the node at its beginning."""
+    """Return the dec that each free chain asks for, by the node at its beginning.
+
+    stretch: average pools that can change the format.
+    """
     free = [n for n in graph.nodes if isinstance(n.op, Input | Conv | Dense | Combine)]
     result = {n.name: dec_bits_of(found[n.name].largest) for n in free}
     inner = [n for n in free if not isinstance(n.op, Input)]
@@ -53,8 +60,11 @@ def wanted_formats(
             }
         case Method.MSE:
             result |= _least_error(graph, x, found, inner)
+    # a pool's result must not overflow: NNoM would cut it, so a portable one gets a spare bit
+    spare = 1 if options.portable else 0
+    result |= {name: dec_bits_of(found[name].largest) - spare for name in stretch}
     if options.portable:
-        result |= _within_tables(graph, result)
+        result |= _within_tables(graph, result, stretch)
     return result
 
 
@@ -83,9 +93,11 @@ def _behind(tail: FloatNode | None) -> Function:
     return lambda values: np.asarray(activate(op, values.astype(np.float32)), np.float64)
 
 
-def _within_tables(graph: FloatGraph, wanted: dict[str, int]) -> dict[str, int]:
+def _within_tables(
+    graph: FloatGraph, wanted: dict[str, int], stretch: dict[str, int]
+) -> dict[str, int]:
     """Return the formats of chains that go into tables, moved into the range of NNoM's own."""
-    heads = chain_of(graph)
+    heads = chain_of(graph, stretch)
     result = {}
     for node in graph.nodes:
         if isinstance(node.op, Activation) and node.op.kind in _TABLES:

@@ -9,7 +9,10 @@ of chains. A group takes the coarsest format that one of its chains asks for.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from nnom_hil.errors import ModelError
+from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
@@ -19,17 +22,24 @@ from nnom_hil.model.graph import (
     Dense,
     FloatGraph,
     FloatNode,
+    GlobalPool,
     Input,
     MergeKind,
+    Padding,
+    Pool,
+    PoolKind,
     Requantise,
     Rnn,
     Softmax,
 )
+from nnom_hil.model.qgraph import shape3d
 
-__all__ = ["FIXED_DEC", "RELUS", "assign_formats", "chain_of", "readers_of", "tail_of"]
+__all__ = ["Groups", "assign_formats", "chain_of", "pool_stretch", "readers_of", "tail_of"]
 
-RELUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU, ActivationKind.ADV_RELU}
-FIXED_DEC = 7
+_RELUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU, ActivationKind.ADV_RELU}
+_FIXED_DEC = 7
+_MAX_NEGATIVE = 24
+_FOLLOWING = Conv | Dense | Combine | Pool | GlobalPool
 
 
 def readers_of(graph: FloatGraph) -> dict[str, list[FloatNode]]:
@@ -49,18 +59,51 @@ def tail_of(node: FloatNode, readers: dict[str, list[FloatNode]]) -> FloatNode |
 
 def _is_fixed(node: FloatNode) -> bool:
     op = node.op
-    return isinstance(op, Softmax | Rnn) or (isinstance(op, Activation) and op.kind not in RELUS)
+    return isinstance(op, Softmax | Rnn) or (isinstance(op, Activation) and op.kind not in _RELUS)
 
 
 def _is_free(node: FloatNode) -> bool:
     return isinstance(node.op, Input | Conv | Dense | Combine | Concatenate | Requantise)
 
 
-def chain_of(graph: FloatGraph) -> dict[str, str]:
-    """Return the node at the beginning of each node's chain. A concatenation begins one."""
+def pool_stretch(graph: FloatGraph) -> dict[str, int]:
+    """Return the bits that each average pool can gain by its output shift.
+
+    It divides by (cells >> shift), so that shift must lose nothing of any window's cells.
+    """
+    zeros = np.zeros((1, *graph.input.shape), np.float32)
+    shapes = {name: shape3d(y.shape[1:]) for name, y in run_float(graph, zeros).items()}
+    result = {}
+    for node in graph.nodes:
+        op = node.op
+        if not isinstance(op, Pool | GlobalPool) or op.kind is not PoolKind.AVERAGE:
+            continue
+        h, w, _ = shapes[node.inputs[0]]
+        cells = h * w
+        if isinstance(op, Pool):
+            cells = op.size[0] * op.size[1]
+            whole = op.size == op.stride and h % op.stride[0] == w % op.stride[1] == 0
+            if op.padding is not Padding.VALID and not whole:
+                continue
+        if (bits := (cells & -cells).bit_length() - 1) > 0:
+            result[node.name] = bits
+    return result
+
+
+def chain_of(graph: FloatGraph, stretch: dict[str, int]) -> dict[str, str]:
+    """Return the node at the beginning of each node's chain. A concatenation begins one.
+
+    stretch: average pools that can change the format, where what they read can take part.
+    """
     heads: dict[str, str] = {}
+    rigid: set[str] = set()
     for node in graph.nodes:
         begins = _is_free(node) or _is_fixed(node)
+        if _is_fixed(node) or isinstance(node.op, Input):
+            rigid.add(node.name)
+        # a pool cannot make its input's format coarser, so that one must be able to follow
+        if node.name in stretch and heads[node.inputs[0]] not in rigid:
+            begins = True
         heads[node.name] = node.name if begins else heads[node.inputs[0]]
     return heads
 
@@ -80,24 +123,26 @@ def _exact_merges(graph: FloatGraph, heads: dict[str, str]) -> set[str]:
         head = heads[node.inputs[0]] if scales else None
         while head is not None and head not in exact:
             op = by_name[head].op
-            exact |= {head} if isinstance(op, Combine) else set()
-            again = isinstance(op, Combine | Concatenate)
+            exact |= {head} if isinstance(op, Combine | Pool | GlobalPool) else set()
+            again = isinstance(op, Combine | Concatenate | Pool | GlobalPool)
             head = heads[by_name[head].inputs[0]] if again else None
     return exact
 
 
 @dataclass
-class _Groups:
+class Groups:
     """Disjoint sets of chains, by their heads."""
 
     parent: dict[str, str]
 
     def find(self, name: str) -> str:
+        """Return the name that stands for the set."""
         while self.parent[name] != name:
             name = self.parent[name]
         return name
 
     def join(self, names: Iterable[str]) -> None:
+        """Make one set of those that the names are in."""
         first, *others = (self.find(name) for name in names)
         for other in others:
             self.parent[other] = first
@@ -113,6 +158,8 @@ def _joined_edges(node: FloatNode, exact: set[str]) -> tuple[tuple[int, ...], bo
             return ((0,), True) if node.name in exact else ((), False)
         case Combine():
             return every, node.name in exact
+        case Pool() | GlobalPool() if node.name in exact:
+            return every, True
         case _:
             return (), False
 
@@ -122,16 +169,16 @@ Finest = Callable[[FloatNode, list[int]], int]
 
 
 def assign_formats(
-    graph: FloatGraph, wanted: dict[str, int], finest: Finest
+    graph: FloatGraph, wanted: dict[str, int], stretch: dict[str, int], finest: Finest
 ) -> tuple[FloatGraph, dict[str, int]]:
     """Return the graph, changes of format inserted where needed, and every node's fraction bits.
 
     wanted: the dec that each free chain asks for. finest: what a node can give at most.
     """
-    heads = chain_of(graph)
+    heads = chain_of(graph, stretch)
     exact = _exact_merges(graph, heads)
     by_name = {node.name: node for node in graph.nodes}
-    groups = _Groups({head: head for head in set(heads.values())})
+    groups = Groups({head: head for head in set(heads.values())})
     edges: list[tuple[FloatNode, int]] = []
     for node in graph.nodes:
         inputs, with_result = _joined_edges(node, exact)
@@ -144,7 +191,7 @@ def assign_formats(
     for head in groups.parent:
         node = by_name[head]
         if _is_fixed(node):
-            own[head] = FIXED_DEC
+            own[head] = _FIXED_DEC
         elif head in wanted:  # a concatenation asks for nothing
             own[head] = wanted[head]
     decs = {groups.find(head): 99 for head in groups.parent}
@@ -162,7 +209,7 @@ def assign_formats(
     while changed:
         changed = False
         for node in graph.nodes:
-            if not isinstance(node.op, Conv | Dense | Combine):
+            if heads[node.name] != node.name or not isinstance(node.op, _FOLLOWING):
                 continue
             joined, _ = _joined_edges(node, exact)  # whose inputs come in the group's format
             limit = finest(
@@ -175,16 +222,18 @@ def assign_formats(
             if dec_of(node.name) > limit:
                 decs[groups.find(node.name)] = limit
                 changed = True
-    if min(decs.values()) < -MAX_NEGATIVE:
+            elif isinstance(node.op, Pool | GlobalPool) and limit - stretch[node.name] > dec_of(
+                node.name
+            ):
+                decs[groups.find(heads[node.inputs[0]])] = dec_of(node.name)
+                changed = True
+    if min(decs.values()) < -_MAX_NEGATIVE:
         worst = min(decs, key=lambda name: decs[name])
         raise ModelError(
             f"{worst}: its values need {decs[worst]} fraction bits; scale the model's input or "
             "weights down"
         )
     return _insert(graph, edges, dec_of, lambda node: decs[groups.find(heads[node])], heads, rigid)
-
-
-MAX_NEGATIVE = 24
 
 
 def _insert(

@@ -1,6 +1,6 @@
 """From a float graph with formats to the quantised graph: integer weights, biases and shifts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -187,6 +187,8 @@ def _operation(
             return Merge(kind=op.kind, output_shift=shift, halvings=op.halvings)
         case Rnn() as op:
             return _rnn(op, in_decs[0], found[node.name].inside, options)
+        case Pool() | GlobalPool() as op:
+            return replace(op, output_shift=out_dec - in_decs[0])
         case Affine() | Requantise() | Concatenate():
             raise AssertionError(f"{node.name}: simplify() leaves none, lower() has the others")
         case op:

@@ -32,3 +32,8 @@ class QuantiseOptions:
     per_channel: bool = False
     percentile: float = 99.99
     portable: bool = False
+
+    @property
+    def rescales(self) -> bool:
+        """Whether weights may be rescaled; NNoM's own methods leave them as they are."""
+        return self.method in {Method.MSE, Method.PERCENTILE}

@@ -1,0 +1,97 @@
+"""Repairs by measurement: logits centred in their format, and biases that undo the mean error."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.model.float_run import run_float
+from nnom_hil.model.graph import Conv, Dense, FloatGraph, Softmax
+from nnom_hil.model.qgraph import Int8, QConv, QDense, QGraph, QInput
+from nnom_hil.model.quantise.formats import readers_of
+from nnom_hil.model.quantise.numbers import dec_bits_of, to_int8
+from nnom_hil.model.quantise.statistics import chunks
+from nnom_hil.model.reference import run_layer
+
+__all__ = ["centre_logits", "correct_biases", "logit_decs"]
+
+FloatArray = npt.NDArray[np.float32]
+_MARGIN = 1.1
+_STEPS = 8  # softmax looks at so many steps below the largest value
+_SAMPLES = 128  # mean errors settle early
+
+
+def centre_logits(graph: FloatGraph, x: FloatArray) -> tuple[FloatGraph, dict[str, float]]:
+    """Shift what goes into softmax so that the largest values lie around zero.
+
+    Softmax sees differences only, and of those only the last few steps below the largest, so the
+    format has to hold the largest logit of every input and nothing else. Return the graph and, by
+    layer, the magnitude that must fit.
+    """
+    readers = readers_of(graph)
+    names = [
+        node.name
+        for node in graph.nodes
+        if isinstance(node.op, Conv | Dense)
+        and [type(reader.op) for reader in readers[node.name]] == [Softmax]
+    ]
+    low, high = dict.fromkeys(names, np.inf), dict.fromkeys(names, -np.inf)
+    for chunk in chunks(graph, x) if names else ():
+        values = run_float(graph, chunk)
+        for name in names:
+            top = values[name].reshape(len(chunk), -1).max(axis=1)
+            low[name], high[name] = min(low[name], top.min()), max(high[name], top.max())
+    nodes, magnitudes = [], {}
+    for node in graph.nodes:
+        op = node.op
+        if node.name in names and isinstance(op, Conv | Dense):
+            centre = (low[node.name] + high[node.name]) / 2
+            op = replace(op, bias=(op.bias - centre).astype(np.float32))
+            reach = float(high[node.name] - low[node.name]) / 2 * _MARGIN
+            magnitudes[node.name] = reach * 128 / (127 - _STEPS)
+        nodes.append(replace(node, op=op))
+    return replace(graph, nodes=tuple(nodes)), magnitudes
+
+
+def logit_decs(magnitudes: dict[str, float], largest: dict[str, float]) -> dict[str, int]:
+    """Return formats for centred logits, at most four bits finer than their range asks for."""
+    return {
+        name: min(dec_bits_of(m), dec_bits_of(largest[name]) + 4) for name, m in magnitudes.items()
+    }
+
+
+def correct_biases(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> QGraph:
+    """Return the quantised graph with biases that undo each channel's mean error on x.
+
+    Layer after layer, with those before it already corrected (Nagel et al. 2019, section 4.2).
+    """
+    x = x[:_SAMPLES]
+    exact = run_float(graph, x)
+    by_name = {node.name: node for node in graph.nodes}
+    decs = quantised.library_decs(compat=False)
+    results: dict[str, Int8] = {}
+    nodes = []
+    for node in quantised.nodes:
+        if isinstance(node.op, QInput):
+            results[node.name] = to_int8(x, node.dec).reshape(len(x), *node.shape)
+            nodes.append(node)
+            continue
+        sources, in_decs = [results[i] for i in node.inputs], [decs[i] for i in node.inputs]
+        source = by_name.get(node.name)
+        if isinstance(node.op, QConv | QDense) and source is not None:
+            got = run_layer(node, sources, in_decs, compat=False)
+            op = source.op
+            # behind its tail, where what a ReLU or the format cuts off counts no more
+            behind = exact[node.tail_name or node.name].reshape(-1, got.shape[-1])
+            error = np.mean(behind - got.reshape(-1, got.shape[-1]) * 2.0**-node.dec, axis=0)
+            if isinstance(op, Conv | Dense):
+                bias = to_int8(op.bias + error, _per_channel(node.op))
+                node = replace(node, op=replace(node.op, bias=bias))  # noqa: PLW2901
+        results[node.name] = run_layer(node, sources, in_decs, compat=False)
+        nodes.append(node)
+    return QGraph(name=quantised.name, nodes=tuple(nodes))
+
+
+def _per_channel(op: QConv | QDense) -> npt.NDArray[np.int64]:
+    """Return the fraction bits of the bias, one entry or one a channel."""
+    return np.atleast_1d(np.asarray(op.bias_dec, dtype=np.int64))

@@ -1,0 +1,234 @@
+"""Scales channels so that each fills its format, without changing what the network computes.
+
+Between two linear layers, everything that ReLU, pooling, padding and adding do commutes with a
+positive factor per channel (Nagel et al. 2019, Data-free quantization, section 4.1). A format of a
+power of two leaves up to half of the range empty, and most of it in weak channels; the factor goes
+into the weights before, its inverse into those after.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.model.float_run import run_float
+from nnom_hil.model.graph import (
+    Activation,
+    ActivationKind,
+    Combine,
+    Concatenate,
+    Conv,
+    Cropping,
+    Dense,
+    Flatten,
+    FloatGraph,
+    FloatNode,
+    FloatOp,
+    GlobalPool,
+    MergeKind,
+    Pool,
+    Reshape,
+    Rnn,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.quantise.formats import Groups, readers_of, tail_of
+from nnom_hil.model.quantise.numbers import dec_bits_of
+from nnom_hil.model.quantise.statistics import chunks
+
+__all__ = ["equalise"]
+
+FloatArray = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+_HOMOGENEOUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU}
+_BALANCE = 0.5  # how much of a channel's weakness is made up for: its readers' weights lose as much
+_MOST = 16.0  # a weaker channel still gets no larger factor: its readers' weights shrink with it
+_BINS = 512
+_CLIPS = (1.0, 0.84, 0.71, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25)
+
+
+def equalise(graph: FloatGraph, x: FloatArray) -> FloatGraph:
+    """Return a graph that computes the same, its channels scaled by calibration data x."""
+    heads = _heads(graph)
+    groups = _scale_groups(graph, heads)
+    free = _free_groups(graph, heads, groups)
+    if not free:
+        return graph
+    measured = _measuring_points(graph, heads, groups, free)
+    limits = _best_limits(graph, x, measured)
+    factors: dict[str, Float64] = {}
+    for group in free:
+        points = [name for name, own in measured.items() if own == group]
+        limit = np.max([limits[name] for name in points], axis=0)
+        full = 127 / 128 * 2.0 ** (7 - dec_bits_of(float(limit.max(initial=0.0))))
+        alive = np.where(limit > 0, limit, full)
+        top = limit.max(initial=0.0)
+        factors[group] = full / top * np.minimum((top / alive) ** _BALANCE, _MOST)
+    return _rescaled(graph, heads, groups, factors)
+
+
+def _passes(op: FloatOp) -> bool:
+    """Whether a factor per channel in front of the layer can as well stand behind it."""
+    if isinstance(op, Activation):
+        return op.kind in _HOMOGENEOUS
+    return isinstance(op, Pool | GlobalPool | ZeroPadding | Cropping | UpSample | Flatten | Reshape)
+
+
+def _heads(graph: FloatGraph) -> dict[str, str]:
+    """Return the node in which each node's factors begin."""
+    heads: dict[str, str] = {}
+    for node in graph.nodes:
+        heads[node.name] = heads[node.inputs[0]] if _passes(node.op) else node.name
+    return heads
+
+
+def _scale_groups(graph: FloatGraph, heads: dict[str, str]) -> Groups:
+    """Tie together what is added: its factors must be the same."""
+    groups = Groups({head: head for head in set(heads.values())})
+    for node in graph.nodes:
+        if isinstance(node.op, Combine) and node.op.kind is not MergeKind.MULT:
+            groups.join([node.name, *(heads[name] for name in node.inputs)])
+    return groups
+
+
+def _free_groups(graph: FloatGraph, heads: dict[str, str], groups: Groups) -> set[str]:
+    """Return the groups that begin in weights and end in weights only."""
+    bound = {groups.find(heads[graph.nodes[-1].name])}
+    shapes = {
+        name: y.shape[1:]
+        for name, y in run_float(graph, np.zeros((1, *graph.input.shape), np.float32)).items()
+    }
+    for node in graph.nodes:
+        added = isinstance(node.op, Combine) and node.op.kind is not MergeKind.MULT
+        if heads[node.name] == node.name and not (isinstance(node.op, Conv | Dense) or added):
+            bound.add(groups.find(node.name))
+        sources = {groups.find(heads[name]) for name in node.inputs}
+        by_channel = isinstance(node.op, Concatenate) and node.op.axis == -1
+        if not (isinstance(node.op, Conv | Dense | Rnn) or added or by_channel or _passes(node.op)):
+            bound |= sources
+        if isinstance(node.op, Reshape) and shapes[node.name][-1] != shapes[node.inputs[0]][-1]:
+            bound |= sources
+    # what a concatenation leads to must be able to take the factors of its parts
+    for node in reversed(graph.nodes):
+        if isinstance(node.op, Concatenate) and not _is_absorbed(graph, node, heads, shapes):
+            bound |= {groups.find(heads[name]) for name in node.inputs}
+    return {groups.find(head) for head in groups.parent} - bound
+
+
+def _is_absorbed(
+    graph: FloatGraph, join: FloatNode, heads: dict[str, str], shapes: dict[str, tuple[int, ...]]
+) -> bool:
+    """Whether everything behind a concatenation passes factors on, up to weights."""
+    chain = {name for name, head in heads.items() if head == join.name}
+    if graph.nodes[-1].name in chain:
+        return False
+    for node in graph.nodes:
+        if not chain & set(node.inputs):
+            continue
+        if not (isinstance(node.op, Conv | Dense | Rnn) or node.name in chain):
+            return False
+        if isinstance(node.op, Reshape) and shapes[node.name][-1] != shapes[join.name][-1]:
+            return False
+    return True
+
+
+def _measuring_points(
+    graph: FloatGraph, heads: dict[str, str], groups: Groups, free: set[str]
+) -> dict[str, str]:
+    """Return the nodes, behind their activations, whose channels decide, and their groups."""
+    readers = readers_of(graph)
+    result = {}
+    for node in graph.nodes:
+        if heads[node.name] == node.name and (group := groups.find(node.name)) in free:
+            tail = tail_of(node, readers)
+            passed = tail is not None and _passes(tail.op)
+            result[tail.name if tail is not None and passed else node.name] = group
+    return result
+
+
+def _best_limits(graph: FloatGraph, x: FloatArray, names: dict[str, str]) -> dict[str, Float64]:
+    """Return for each channel of the named nodes the limit of least error in eight bits."""
+    largest: dict[str, Float64] = {}
+    for chunk in chunks(graph, x):
+        values = run_float(graph, chunk)
+        for name in names:
+            flat = np.abs(values[name]).reshape(-1, values[name].shape[-1])
+            top = flat.max(axis=0).astype(np.float64)
+            largest[name] = np.maximum(largest[name], top) if name in largest else top
+    counts = {name: np.zeros((top.size, _BINS), np.int64) for name, top in largest.items()}
+    for chunk in chunks(graph, x):
+        values = run_float(graph, chunk)
+        for name, top in largest.items():
+            flat = np.abs(values[name]).reshape(-1, top.size)
+            scale = (_BINS / np.where(top > 0, top, 1)).astype(np.float32)
+            index = np.minimum((flat * scale).astype(np.int64), _BINS - 1)
+            index += np.arange(top.size) * _BINS
+            counts[name] += np.bincount(index.ravel(), minlength=counts[name].size).reshape(
+                counts[name].shape
+            )
+    return {name: top * _best_clips(counts[name]) for name, top in largest.items()}
+
+
+def _best_clips(counts: npt.NDArray[np.int64]) -> Float64:
+    """Return the share of the largest magnitude at which clipping costs least, by channel."""
+    centres = (np.arange(_BINS) + 0.5) / _BINS
+    errors = []
+    for clip in _CLIPS:
+        step = clip / 127
+        error = np.where(centres > clip, (centres - clip) ** 2, step**2 / 12)
+        errors.append(counts @ error)
+    best: Float64 = np.array(_CLIPS)[np.argmin(errors, axis=0)]
+    return best
+
+
+def _rescaled(
+    graph: FloatGraph, heads: dict[str, str], groups: Groups, factors: dict[str, Float64]
+) -> FloatGraph:
+    """Put the factors into the weights before and their inverses into those after."""
+    carried: dict[str, Float64 | None] = {}  # what each node's channels are multiplied by
+    nodes = []
+    shapes = {
+        name: y.shape[1:]
+        for name, y in run_float(graph, np.zeros((1, *graph.input.shape), np.float32)).items()
+    }
+    for node in graph.nodes:
+        incoming = [carried[name] for name in node.inputs]
+        own = factors.get(groups.find(node.name)) if heads[node.name] == node.name else None
+        op = node.op
+        match op:
+            case Conv() | Dense():
+                op = _with_factors(op, incoming[0], own)
+                carried[node.name] = own
+            case Rnn():
+                if incoming[0] is not None:
+                    inverse = (1 / incoming[0])[:, np.newaxis]
+                    op = replace(op, kernel=(op.kernel * inverse).astype(np.float32))
+                carried[node.name] = None
+            case Concatenate() if any(v is not None for v in incoming):
+                sizes = [shapes[name][-1] for name in node.inputs]
+                parts = [
+                    np.ones(n) if v is None else v for v, n in zip(incoming, sizes, strict=True)
+                ]
+                carried[node.name] = np.concatenate(parts)
+            case Flatten() if incoming[0] is not None:
+                times = shapes[node.name][-1] // incoming[0].size
+                carried[node.name] = np.tile(incoming[0], times)
+            case _:
+                carried[node.name] = incoming[0] if incoming and _carries(op) else None
+        nodes.append(replace(node, op=op))
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _carries(op: FloatOp) -> bool:
+    return _passes(op) or (isinstance(op, Combine) and op.kind is not MergeKind.MULT)
+
+
+def _with_factors(op: Conv | Dense, incoming: Float64 | None, own: Float64 | None) -> Conv | Dense:
+    kernel, bias = op.kernel.astype(np.float64), op.bias.astype(np.float64)
+    if incoming is not None:
+        kernel = kernel / incoming[:, np.newaxis]
+    if own is not None:
+        depthwise = isinstance(op, Conv) and op.depthwise
+        kernel = kernel * (own.reshape(kernel.shape[2:]) if depthwise else own)
+        bias = bias * own
+    return replace(op, kernel=kernel.astype(np.float32), bias=bias.astype(np.float32))
