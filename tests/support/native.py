@@ -1,13 +1,14 @@
 """Quantised graphs run by the C library on this machine, under AddressSanitizer and UBSan."""
 
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.codegen.weights import interleave_dense, interleave_q7_q15
+from nnom_hil.codegen.layouts import channel_first
+from nnom_hil.codegen.streams import interleave_dense, interleave_q7_q15
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -111,7 +112,7 @@ class Runner:
 
     def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[NativeRun]:
         script = "".join(
-            describe(for_channel_first(graph) if self._channel_first else graph, x)
+            describe(channel_first(graph) if self._channel_first else graph, x)
             for graph, x in graphs
         )
         printed, told = self._execute(script)
@@ -148,32 +149,6 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
         layers=layers,
         results=np.array(results, dtype=np.int8),
     )
-
-
-def for_channel_first(graph: QGraph) -> QGraph:
-    """Return the graph with weights in the order that a channel-first build reads.
-
-    Its shapes in memory are what matters, so the arrays only pretend to have the old axes.
-    """
-
-    def reordered(node: QNode) -> QNode:
-        op = node.op
-        if isinstance(op, QConv) and not op.depthwise:
-            axes = (1, 2, 0, 3) if op.transposed else (1, 2, 3, 0)
-            stream = np.ascontiguousarray(op.weight.transpose(axes)).reshape(op.weight.shape)
-            return replace(node, op=replace(op, weight=stream))
-        if isinstance(op, QDense):
-            order = stored_order(graph.by_name[node.inputs[0]].shape)
-            return replace(node, op=replace(op, weight=np.ascontiguousarray(op.weight[:, order])))
-        return node
-
-    return QGraph(name=graph.name, nodes=tuple(reordered(node) for node in graph.nodes))
-
-
-def stored_order(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    """Return the h, w, c index of each element as channel-first memory has them."""
-    index = np.arange(int(np.prod(shape))).reshape(shape)
-    return np.moveaxis(index, -1, 0).ravel() if len(shape) > 1 else index
 
 
 def describe(graph: QGraph, x: Int8) -> str:

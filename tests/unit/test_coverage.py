@@ -6,8 +6,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.support.golden import load_golden
-from tests.support.native import NNOM, ROOT, describe, for_channel_first
+from tests.support.native import NNOM, ROOT, describe
 from tests.support.random_graphs import random_graph, random_inputs, random_layer
+
+from nnom_hil.codegen.layouts import channel_first
 
 NATIVE = ROOT / "tests" / "native"
 BAR = 0.95
@@ -47,7 +49,7 @@ def test_native_tests_reach_the_library(tmp_path: Path) -> None:
     random = "".join(describe(g, random_inputs(g, 1, 1)) for g in graphs)
     failing = "".join(f"fail {k}\n{describe(graphs[0], random_inputs(graphs[0], 1, 1))}"
                       for k in range(30))  # fmt: skip
-    channel_first = "".join(describe(for_channel_first(g), random_inputs(g, 1, 1)) for g in graphs)
+    first_script = "".join(describe(channel_first(g), random_inputs(g, 1, 1)) for g in graphs)
     first, compat = "-DNNOM_USING_CHW", "-DNNOM_COMPAT_043=1"
     quiet = "-DNNOM_LOG(...)=((void)0)"
     programs = [
@@ -59,8 +61,8 @@ def test_native_tests_reach_the_library(tmp_path: Path) -> None:
             "-DNNOM_COMPAT_043=1",
             script=golden + random,
         ),
-        covered(tmp_path / "f", "graph_runner.c", RUNNER_PORT, first, script=channel_first),
-        covered(tmp_path / "g", "graph_runner.c", RUNNER_PORT, first, compat, script=channel_first),
+        covered(tmp_path / "f", "graph_runner.c", RUNNER_PORT, first, script=first_script),
+        covered(tmp_path / "g", "graph_runner.c", RUNNER_PORT, first, compat, script=first_script),
         covered(tmp_path / "v", "wide_main.c", first),
         covered(tmp_path / "a", "appendix_main.c", '-DHEADER="appendix_a.h"'),
         covered(tmp_path / "b", "appendix_main.c", '-DHEADER="appendix_b.h"'),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from tests.support.native import NNOM, WARNINGS
 
-from nnom_hil.codegen.weights import interleave_dense, interleave_q7_q15
+from nnom_hil.codegen.streams import interleave_dense, interleave_q7_q15
 from nnom_hil.model.graph import ActivationKind
 from nnom_hil.model.qgraph import CellKind, QInput, QOutput, QRnn, make_qgraph
 from nnom_hil.model.reference import run_all_layers

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.native import Runner, stored_order
+from tests.support.native import Runner
 from tests.support.random_graphs import KINDS, random_graph, random_inputs, random_layer
 
+from nnom_hil.codegen.layouts import stored_order
 from nnom_hil.model.qgraph import QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.reference import run_all_layers
 

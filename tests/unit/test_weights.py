@@ -13,7 +13,8 @@ from tests.support.native import build_native
 from tests.unit.test_quantise import calibration, chain
 
 from nnom_hil.codegen.names import c_identifiers
-from nnom_hil.codegen.weights import interleave_dense, weights_h
+from nnom_hil.codegen.streams import interleave_dense
+from nnom_hil.codegen.weights import weights_h
 from nnom_hil.model.qgraph import Int8, QGraph, QNode
 from nnom_hil.model.quantise import QuantiseOptions, quantise, to_int8
 from nnom_hil.model.reference import run_reference

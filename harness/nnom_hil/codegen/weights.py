@@ -1,12 +1,17 @@
-"""weights.h: a quantised graph in NNoM's struct-API form (NNOM_COMPAT.md 5.3)."""
+"""weights.h: a quantised graph in NNoM's form, by default the struct API's (NNOM_COMPAT.md 5.3)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from nnom_hil.codegen.layer_api import layer_api_header
+from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout, channel_first
 from nnom_hil.codegen.names import c_identifiers
+from nnom_hil.codegen.pieces import act_constructor, float_literal, mergex, values
+from nnom_hil.codegen.portable import portable
+from nnom_hil.codegen.streams import bias_of, interleave_dense, interleave_q7_q15
+from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -34,7 +39,7 @@ from nnom_hil.model.qgraph import (
     QRnn,
 )
 
-__all__ = ["interleave_dense", "interleave_q7_q15", "weights_h"]
+__all__ = ["weights_h"]
 
 _CELLS = {
     CellKind.SIMPLE: "simple_rnn_cell",
@@ -44,67 +49,48 @@ _CELLS = {
 _CREATE_ON_HEAP_ABOVE = 32  # layers: the pointer array leaves the stack, as NNoM's converter does
 
 
-def interleave_dense(weight: Int8) -> Int8:
-    """Return weights (units, inputs) in the byte order of NNoM's optimised dense kernel.
+def weights_h(graph: QGraph, *, provenance: str, options: HeaderOptions | None = None) -> str:
+    """Return the header's text; same graph, provenance and options, same bytes.
 
-    Four rows and four columns at a time, NNOM_COMPAT.md 3.7; rows left over stay plain.
+    provenance: who made it from what, one line of plain text. Raises ModelError when the layer API
+    or NNoM's own library cannot hold the model.
     """
-    units, inputs = weight.shape
-    rows, columns = units - units % 4, inputs - inputs % 4
-    # (groups, 4 rows, tiles, 4 columns); columns 0, 2 then 1, 3; row pairs inside
-    tiles = weight[:rows, :columns].reshape(rows // 4, 2, 2, columns // 4, 2, 2)
-    # axes: group, row pair, row in pair, tile, column pair, column in pair
-    tiles = tiles.transpose(0, 3, 5, 1, 4, 2).reshape(rows // 4, 4 * columns)
-    rest = weight[:rows, columns:].reshape(rows // 4, 4, inputs - columns).transpose(0, 2, 1)
-    grouped = np.concatenate([tiles, rest.reshape(rows // 4, 4 * (inputs - columns))], axis=1)
-    return np.concatenate([grouped.ravel(), weight[rows:].ravel()])
-
-
-def interleave_q7_q15(weight: Int8) -> Int8:
-    """Return weights (rows, columns) in the byte order of NNoM's int8 by int16 kernel.
-
-    Four rows and two columns at a time, NNOM_COMPAT.md 3.7; rows left over stay plain.
-    """
-    units, inputs = weight.shape
-    rows, columns = units - units % 4, inputs - inputs % 2
-    # axes: group, row pair, row in pair, tile, column
-    tiles = weight[:rows, :columns].reshape(rows // 4, 2, 2, columns // 2, 2)
-    tiles = tiles.transpose(0, 3, 1, 4, 2).reshape(rows // 4, 4 * columns)
-    rest = weight[:rows, columns:].reshape(rows // 4, 4 * (inputs - columns))
-    grouped = np.concatenate([tiles, rest], axis=1)
-    return np.concatenate([grouped.ravel(), weight[rows:].ravel()])
-
-
-def weights_h(graph: QGraph, *, provenance: str) -> str:
-    """Return the header's text; same graph and provenance, same bytes.
-
-    provenance: who made it from what, one line of plain text.
-    """
-    return _Header(graph, provenance).text()
-
-
-def _values(values: npt.ArrayLike | Iterable[int]) -> str:
-    return "{" + ", ".join(str(int(v)) for v in np.ravel(np.asarray(values))) + "}"
+    options = options or HeaderOptions()
+    if options.portable:
+        graph = portable(graph)
+    if options.layout is Layout.CHW:
+        if options.portable:
+            raise ModelError("portable headers are channel-last: NNoM's other layout has faults")
+        graph = channel_first(graph)
+    safe = provenance.replace("*/", "* /").replace("\n", " ")
+    comment = f"/* {safe} Do not edit. */"
+    if options.api is Api.LAYER:
+        return layer_api_header(graph, options, comment)
+    return _Header(graph, comment, options).text()
 
 
 class _Header:
     """One header in the making: the lines, and what the layers are called in C."""
 
-    def __init__(self, graph: QGraph, provenance: str) -> None:
+    def __init__(self, graph: QGraph, comment: str, options: HeaderOptions) -> None:
         self.graph = graph
-        self.provenance = provenance
+        self.comment = comment
+        self.options = options
         names = [n for node in graph.nodes for n in (node.name, node.tail_name) if n]
         self.ident = c_identifiers(names)
         self.lines: list[str] = []
 
     def text(self) -> str:
         """Return the whole file."""
-        safe = self.provenance.replace("*/", "* /").replace("\n", " ")
-        self.lines = [f"/* {safe} Do not edit. */", '#include "nnom.h"', ""]
+        has_dense = any(isinstance(node.op, QDense) for node in self.graph.nodes)
+        guards = self.options.guards(has_dense=has_dense)
+        self.lines = [self.comment, '#include "nnom.h"', "", *guards, ""]
         for node in self.graph.nodes:
             self._weight_macros(node)
         for node in self.graph.nodes[:-1]:
             self._format_macros(node)
+        for node in self.graph.nodes:
+            self._scale_macro(node)
         self.lines.append("")
         for node in self.graph.nodes:
             self._objects(node)
@@ -125,17 +111,19 @@ class _Header:
         if not isinstance(op, QConv | QDense):
             return
         weight, bias = self._tensor_names(node)
-        stream = interleave_dense(op.weight) if isinstance(op, QDense) else op.weight
+        stream = op.weight
+        if isinstance(op, QDense) and self.options.dense_order is DenseOrder.INTERLEAVED:
+            stream = interleave_dense(op.weight)
         weight_dec, bias_dec, output_shift, bias_shift = (
             np.atleast_1d(v) for v in (op.weight_dec, op.bias_dec, op.output_shift, op.bias_shift)
         )
         upper = self.ident[node.name].upper()
-        self._define(weight.upper(), _values(stream))
-        self._define(f"{weight.upper()}_DEC_BITS", _values(weight_dec))
-        self._define(bias.upper(), _values(self._bias(node)))
-        self._define(f"{bias.upper()}_DEC_BITS", _values(bias_dec))
-        self._define(f"{upper}_BIAS_LSHIFT", _values(bias_shift))
-        self._define(f"{upper}_OUTPUT_RSHIFT", _values(output_shift))
+        self._define(weight.upper(), values(stream))
+        self._define(f"{weight.upper()}_DEC_BITS", values(weight_dec))
+        self._define(bias.upper(), values(bias_of(op)))
+        self._define(f"{bias.upper()}_DEC_BITS", values(bias_dec))
+        self._define(f"{upper}_BIAS_LSHIFT", values(bias_shift))
+        self._define(f"{upper}_OUTPUT_RSHIFT", values(output_shift))
         self.lines.append("")
 
     def _rnn_macros(self, node: QNode, op: QRnn) -> None:
@@ -146,8 +134,8 @@ class _Header:
             (op.weight_dec, op.recurrent_dec, op.bias_dec),
             strict=True,
         ):
-            self._define(name.upper(), _values(stream))
-            self._define(f"{name.upper()}_DEC_BITS", _values([dec]))
+            self._define(name.upper(), values(stream))
+            self._define(f"{name.upper()}_DEC_BITS", values([dec]))
         self.lines.append("")
 
     def _rnn_tensors(self, node: QNode, op: QRnn) -> list[str]:
@@ -157,12 +145,6 @@ class _Header:
     @staticmethod
     def _rnn_bias(op: QRnn) -> Int8:
         return np.zeros(len(op.weight), np.int8) if op.bias is None else op.bias
-
-    def _bias(self, node: QNode) -> Int8:
-        op = node.op
-        assert isinstance(op, QConv | QDense)
-        channels = op.channels_out if isinstance(op, QConv) else len(op.weight)
-        return np.zeros(channels, np.int8) if op.bias is None else op.bias
 
     def _tensor_names(self, node: QNode) -> tuple[str, str]:
         stem = "depthwise_kernel" if isinstance(node.op, QConv) and node.op.depthwise else "kernel"
@@ -176,6 +158,21 @@ class _Header:
                 self._define(f"{upper}_OUTPUT_DEC", dec)
                 self._define(f"{upper}_OUTPUT_OFFSET", 0)
 
+    def _scale_macro(self, node: QNode) -> None:
+        """NNoM scales an advanced ReLU's limits by the integer bits instead of the fraction's."""
+        act = node.op if isinstance(node.op, QActivation) else node.tail
+        if self.options.portable and act is not None and act.kind is ActivationKind.ADV_RELU:
+            self.lines += [
+                "#if defined(NNOM_COMPAT_043) && !NNOM_COMPAT_043",
+                f"#define {self._scale_of(node)} 1.0f",
+                "#else",
+                f"#define {self._scale_of(node)} {float_literal(2.0 ** (2 * act.dec - 7))}",
+                "#endif",
+            ]
+
+    def _scale_of(self, node: QNode) -> str:
+        return f"{self.ident[node.name].upper()}_LIMIT_SCALE"
+
     # -- constant objects
 
     def _tensor(
@@ -183,7 +180,7 @@ class _Header:
     ) -> None:
         axis = "PER_AXIS" if per_axis else "PER_TENSOR"
         self.lines += [
-            f"const nnom_shape_data_t {name}_dim[] = {_values(dim)};",
+            f"const nnom_shape_data_t {name}_dim[] = {values(dim)};",
             f"const nnom_qformat_param_t {name}_dec[] = {dec};",
             f"const nnom_qformat_param_t {name}_offset[] = {{0}};",
             f"const nnom_tensor_t {name} = {{",
@@ -216,7 +213,7 @@ class _Header:
             case QInput() as op:
                 # the shape as the model has it: what users' programs read from the header
                 self.lines.append(f"static int8_t nnom_input_data[{math.prod(op.shape)}] = {{0}};")
-                self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, _values([op.dec]))
+                self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, values([op.dec]))
                 self._config(node, "io", [f".tensor = (nnom_tensor_t*)&tensor_{ident}"])
             case QOutput():
                 source = self.graph.by_name[node.inputs[0]]
@@ -232,7 +229,7 @@ class _Header:
                 self._config(node, "dense", self._parameter_members(node))
             case Pool() as op:
                 sizes = [op.size, op.stride]
-                kernel, stride = (_values(s if op.dims == 2 else s[1:]) for s in sizes)
+                kernel, stride = (values(s if op.dims == 2 else s[1:]) for s in sizes)
                 members = [
                     f".padding_type = PADDING_{op.padding.upper()}",
                     f".output_shift = {op.output_shift}",
@@ -245,12 +242,12 @@ class _Header:
                 self._config(node, "global_pool", [f".output_shift = {op.output_shift}"])
             case ZeroPadding() | Cropping() as op:
                 kind = "zero_padding" if isinstance(op, ZeroPadding) else "cropping"
-                self._config(node, kind, [f".pad = {_values(op.border)}"])
+                self._config(node, kind, [f".pad = {values(op.border)}"])
             case UpSample() as op:
-                self._config(node, "upsample", [f".kernel = {_values(op.factor)}"])
+                self._config(node, "upsample", [f".kernel = {values(op.factor)}"])
             case Reshape() as op:
                 target = f"{ident}_targeted_shape"
-                self.lines.append(f"const nnom_shape_data_t {target}[] = {_values(op.shape)};")
+                self.lines.append(f"const nnom_shape_data_t {target}[] = {values(op.shape)};")
                 members = [
                     f".dim = (nnom_shape_data_t*){target}",
                     f".num_dim = {len(op.shape)}",
@@ -277,7 +274,8 @@ class _Header:
     def _parameters(self, node: QNode, shape: Sequence[int], *, per_axis: bool) -> None:
         weight, bias = self._tensor_names(node)
         ident = self.ident[node.name]
-        for name, dims in ((weight, shape), (bias, (self._bias(node).size,))):
+        assert isinstance(node.op, QConv | QDense)
+        for name, dims in ((weight, shape), (bias, (bias_of(node.op).size,))):
             self.lines.append(f"const int8_t {name}_data[] = {name.upper()};")
             dec = f"{name.upper()}_DEC_BITS"
             self._tensor(name, f"{name}_data", dims, dec, per_axis=per_axis)
@@ -306,7 +304,7 @@ class _Header:
             shape = (kh, kw, filters, channels) if op.transposed else (kh, kw, channels, filters)
         self._parameters(node, shape[2 - op.dims :], per_axis=len(op.weight_dec) > 1)
         sizes = (op.kernel, op.stride, op.dilation)
-        kernel, stride, dilation = (_values(s[2 - op.dims :]) for s in sizes)
+        kernel, stride, dilation = (values(s[2 - op.dims :]) for s in sizes)
         members = [
             *self._parameter_members(node),
             f".filter_size = {filters}",
@@ -340,7 +338,20 @@ class _Header:
         ident, kind = self.ident[node.name], op.kind.value
         self._struct(f"nnom_{kind}_cell_config_t {ident}_{kind}_cell_config", members)
         flags = ("return_sequence", "stateful", "go_backwards")
-        self._config(node, "rnn", [f".{f} = {str(getattr(op, f)).lower()}" for f in flags])
+        members = [f".{f} = {str(getattr(op, f)).lower()}" for f in flags]
+        if not op.time_order:
+            self._config(node, "rnn", members)
+            return
+        self.lines += [
+            f"const nnom_rnn_config_t {ident}_config = {{",
+            f'    .super = {{.name = "{ident}"}},',
+            *(f"    {member}," for member in members),
+            "#ifdef NNOM_RNN_TIME_ORDER /* NNoM has no other order */",
+            "    .time_order = true,",
+            "#endif",
+            "};",
+            "",
+        ]
 
     # -- the function that puts it together
 
@@ -354,7 +365,7 @@ class _Header:
             sources = [f"layer[{index[name]}]" for name in node.inputs]
             body.append(f"\tlayer[{i}] = {self._constructor(node, sources)};")
             if node.tail is not None:
-                act = self._activation(node.tail, self._dec_before_tail(node))
+                act = self._activation(node, node.tail, self._dec_before_tail(node))
                 body.append(f"\tlayer[{i}] = model.active({act}, layer[{i}]);")
         count = len(index)
         on_heap = count > _CREATE_ON_HEAP_ABOVE
@@ -391,9 +402,9 @@ class _Header:
                 plain = "conv2d_trans_s" if op.transposed else "conv2d_s"
                 name = "dw_conv2d_s" if op.depthwise else plain
             case Concat():
-                return _mergex(f"concat_s({config})", sources)
+                return mergex(f"concat_s({config})", sources)
             case Merge() as op:
-                return _mergex(f"{op.kind.value}_s({config})", sources)
+                return mergex(f"{op.kind.value}_s({config})", sources)
             case QRnn() as op:
                 cell = f"{op.kind.value}_cell_s(&{ident}_{op.kind.value}_cell_config)"
                 return f"model.hook(rnn_s({cell}, {config}), {sources[0]})"
@@ -418,7 +429,8 @@ class _Header:
             case Softmax():
                 name = "softmax_s"
             case QActivation() as op:
-                return f"model.hook(Activation({self._activation(op, op.dec)}), {sources[0]})"
+                act = self._activation(node, op, op.dec)
+                return f"model.hook(Activation({act}), {sources[0]})"
             case _:
                 name = "output_s"
         return f"model.hook({name}({config}), {sources[0]})"
@@ -426,24 +438,5 @@ class _Header:
     def _dec_before_tail(self, node: QNode) -> int:
         return node.tail.dec if node.tail is not None else node.dec
 
-    def _activation(self, op: QActivation, dec: int) -> str:
-        slope, threshold = (f"{v:.9g}" for v in (op.negative_slope, op.threshold))
-        match op.kind:
-            case ActivationKind.RELU:
-                return "act_relu()"
-            case ActivationKind.LEAKY_RELU:
-                return f"act_leaky_relu({_float(slope)})"
-            case ActivationKind.ADV_RELU:
-                maximum = "INFINITY" if op.max_value is None else _float(f"{op.max_value:.9g}")
-                return f"act_adv_relu({_float(slope)}, {maximum}, {_float(threshold)})"
-            case _:
-                return f"act_{op.kind.value}({dec})"
-
-
-def _mergex(method: str, sources: Sequence[str]) -> str:
-    return f"model.mergex({method}, {len(sources)} ,{' ,'.join(sources)})"
-
-
-def _float(text: str) -> str:
-    """Return a number as a C float literal."""
-    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+    def _activation(self, node: QNode, op: QActivation, dec: int) -> str:
+        return act_constructor(op, dec, self._scale_of(node) if self.options.portable else "")

@@ -63,6 +63,8 @@ def equalise(graph: FloatGraph, x: FloatArray) -> FloatGraph:
         full = 127 / 128 * 2.0 ** (7 - dec_bits_of(float(limit.max(initial=0.0))))
         alive = np.where(limit > 0, limit, full)
         top = limit.max(initial=0.0)
+        if top == 0:  # nothing ever comes out of it
+            continue
         factors[group] = full / top * np.minimum((top / alive) ** _BALANCE, _MOST)
     return _rescaled(graph, heads, groups, factors)
 

@@ -1,0 +1,129 @@
+"""From a float graph and data to the formats it asks for, and from those to a quantised graph."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.errors import DataError
+from nnom_hil.model.graph import (
+    Combine,
+    Conv,
+    Dense,
+    FloatGraph,
+    FloatNode,
+    GlobalPool,
+    MergeKind,
+    Pool,
+)
+from nnom_hil.model.qgraph import QGraph
+from nnom_hil.model.quantise.choose import wanted_formats
+from nnom_hil.model.quantise.correct import centre_logits, correct_biases, logit_decs
+from nnom_hil.model.quantise.equalise import equalise
+from nnom_hil.model.quantise.formats import assign_formats, pool_stretch
+from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
+from nnom_hil.model.quantise.options import QuantiseOptions
+from nnom_hil.model.quantise.statistics import Extremes, extremes
+from nnom_hil.model.simplify import simplify
+
+__all__ = ["Calibration", "calibrate", "quantise"]
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A simplified graph and what it asks for; build() makes the quantised graph of it.
+
+    wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
+    bits of weights. stretch: bits that average pools can gain.
+    """
+
+    graph: FloatGraph
+    found: dict[str, Extremes]
+    wanted: dict[str, int]
+    weights: WeightDecs
+    stretch: dict[str, int]
+    options: QuantiseOptions
+
+    def build(
+        self, wanted: dict[str, int] | None = None, weights: WeightDecs | None = None
+    ) -> QGraph:
+        """Return the quantised graph, with other formats than those found if given."""
+        weights = self.weights if weights is None else weights
+
+        def finest(node: FloatNode, in_decs: list[int]) -> int:
+            match node.op:
+                case Conv() | Dense():
+                    return in_decs[0] + min(weights[node.name])
+                case Combine(kind=MergeKind.MULT) as op:
+                    return sum(in_decs) + op.halvings
+                case Combine() as op:
+                    return in_decs[0] + op.halvings
+                case Pool() | GlobalPool():
+                    return in_decs[0] + self.stretch[node.name]
+                case _:
+                    raise AssertionError(node.name)
+
+        wanted = self.wanted if wanted is None else wanted
+        graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)
+        return lower(graph, decs, weights, self.found, self.options)
+
+    def finish(self, wanted: dict[str, int], weights: WeightDecs, x: FloatArray) -> QGraph:
+        """Return build()'s graph, its biases corrected on x where the method does so."""
+        quantised = self.build(wanted, weights)
+        return correct_biases(self.graph, quantised, x) if self.options.rescales else quantised
+
+
+def calibrate(
+    graph: FloatGraph, calibration: FloatArray, options: QuantiseOptions | None = None
+) -> Calibration:
+    """Find the formats that a graph asks for on calibration data.
+
+    calibration: (n, *input shape), representative inputs. Raises DataError when it is empty, has
+    the wrong shape or is not finite.
+    """
+    options = options or QuantiseOptions()
+    expected = graph.input.shape
+    if calibration.shape[1:] != expected or len(calibration) == 0:
+        raise DataError(
+            f"calibration data has shape {calibration.shape}, the model takes (n, *{expected}) "
+            "with n >= 1"
+        )
+    if not np.isfinite(calibration).all():
+        raise DataError("calibration data holds NaN or infinity")
+    calibration = calibration.astype(np.float32, copy=False)
+    graph = simplify(graph)
+    logits: dict[str, float] = {}
+    if options.rescales:
+        graph = equalise(graph, calibration)
+        graph, logits = centre_logits(graph, calibration)
+    found = extremes(graph, calibration)
+    for name, entry in found.items():
+        if not np.isfinite(entry.largest):
+            raise DataError(
+                f"layer {name} overflows on the calibration data: its values are not "
+                "finite; check the data's range"
+            )
+    # NNoM's methods know nothing of a pool's shift
+    stretch = pool_stretch(graph) if options.rescales else {}
+    wanted = wanted_formats(graph, calibration, found, stretch, options)
+    wanted |= logit_decs(logits, {name: entry.largest for name, entry in found.items()})
+    return Calibration(
+        graph=graph,
+        found=found,
+        wanted=wanted,
+        stretch=stretch,
+        weights=weight_decs(graph, options),
+        options=options,
+    )
+
+
+def quantise(
+    graph: FloatGraph, calibration: FloatArray, options: QuantiseOptions | None = None
+) -> QGraph:
+    """Return the quantised graph; raises DataError as calibrate(), ModelError when a layer does
+    not fit.
+    """
+    found = calibrate(graph, calibration, options)
+    return found.finish(found.wanted, found.weights, calibration)

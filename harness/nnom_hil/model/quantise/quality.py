@@ -1,0 +1,84 @@
+"""How well a quantised graph follows the float one, layer by layer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnom_hil.model.float_run import run_float
+from nnom_hil.model.graph import FloatGraph
+from nnom_hil.model.qgraph import QGraph, QInput
+from nnom_hil.model.quantise.numbers import to_int8
+from nnom_hil.model.reference import run_all_layers
+
+__all__ = ["LayerQuality", "Quality", "measure_quality"]
+
+FloatArray = npt.NDArray[np.float32]
+_SAMPLES = 256
+_MOST_DB = 100.0  # for a layer without any error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerQuality:
+    """One layer. sqnr_db: power of the float signal over that of the error, decibels; None where
+    the signal is zero. saturated: share of values at the ends of int8, 0 to 1. largest: of the
+    float values. dec: fraction bits.
+    """
+
+    name: str
+    kind: str
+    dec: int
+    largest: float
+    sqnr_db: float | None
+    saturated: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """samples: inputs that were compared. agreement: share of equal largest outputs, None for
+    models with one output.
+    """
+
+    samples: int
+    layers: tuple[LayerQuality, ...]
+    agreement: float | None
+
+
+def measure_quality(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> Quality:
+    """Compare the two on inputs x (n, *input shape), at most 256 of them.
+
+    graph: the one the formats were found on (Calibration.graph).
+    """
+    x = x[:_SAMPLES]
+    exact = run_float(graph, x)
+    got = run_all_layers(quantised, to_int8(x, quantised.input.dec))
+    layers = []
+    for node in quantised.nodes:
+        name = node.tail_name or node.name
+        if name not in exact:  # a layer that quantisation put in
+            continue
+        values = exact[name].reshape(len(x), -1).astype(np.float64)
+        codes = got[node.name].reshape(len(x), -1)
+        layers.append(
+            LayerQuality(
+                name=name if isinstance(node.op, QInput) else node.name,
+                kind=type(node.op).__name__.removeprefix("Q"),
+                dec=node.dec,
+                largest=float(np.abs(values).max(initial=0.0)),
+                sqnr_db=_decibels(values, codes * 2.0**-node.dec),
+                saturated=float(np.mean((codes == 127) | (codes == -128))),
+            )
+        )
+    last = quantised.nodes[-1].name
+    outputs, floats = got[last].reshape(len(x), -1), exact[graph.nodes[-1].name].reshape(len(x), -1)
+    agreement = None
+    if outputs.shape[1] > 1:
+        agreement = float(np.mean(outputs.argmax(axis=1) == floats.argmax(axis=1)))
+    return Quality(samples=len(x), layers=tuple(layers), agreement=agreement)
+
+
+def _decibels(exact: npt.NDArray[np.float64], got: npt.NDArray[np.floating]) -> float | None:
+    signal, noise = float(np.mean(exact**2)), float(np.mean((exact - got) ** 2))
+    if signal == 0.0:
+        return None
+    return min(10 * float(np.log10(signal / noise)), _MOST_DB) if noise else _MOST_DB
