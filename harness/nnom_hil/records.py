@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "RUN_SCHEMA",
     "Accuracy",
+    "ConversionRecord",
+    "ConvertedLayer",
     "CrossCheck",
     "Difference",
     "LayerRecord",
@@ -20,6 +22,7 @@ __all__ = [
 ]
 
 RUN_SCHEMA: Final = "nnom-hil/run/1"
+CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
 
 
 class Verdict(StrEnum):
@@ -157,3 +160,43 @@ class RunRecord(_Record):
 
         document = self.model_dump(mode="json", by_alias=True)
         return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+class ConvertedLayer(_Record):
+    """One converted layer. weight_bytes: weights and biases. sqnr_db: power of the float signal
+    over that of the int8 error, in decibels; saturated: share of values at the ends of int8.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    dec: int
+    macs: int
+    weight_bytes: int
+    largest: float | None = None
+    sqnr_db: float | None = None
+    saturated: float | None = None
+
+
+class ConversionRecord(_Record):
+    """What became of a model. weight_bytes: of all layers; activation_bytes: the most that is
+    alive at once. agreement: share of inputs with the same answer in int8 as in float, 0 to 1.
+    """
+
+    schema_: Annotated[Literal["nnom-hil/conversion/1"], Field(alias="schema")] = CONVERSION_SCHEMA
+    tool_version: str
+    model: str
+    model_hash: str
+    options: str
+    header: str | None
+    layers: tuple[ConvertedLayer, ...]
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+    samples: int | None = None
+    agreement: float | None = None
+    boards: dict[str, str] = Field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": LEAVES | {"boards", "run"},
 }
 HEAVY = {"keras", "tf_keras", "tensorflow", "sklearn", "scipy", "h5py"}
-HEAVY_IMPORTERS = {"model/keras_import/load.py", "zoo/data.py", "zoo/digits/train.py"}
+HEAVY_IMPORTERS = {"model/keras_import/load.py", "zoo/data.py", "zoo/train.py"}
 
 
 def modules() -> list[Path]:

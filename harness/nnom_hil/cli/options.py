@@ -11,6 +11,8 @@ __all__ = [
     "CompatOption",
     "DataOption",
     "JsonOption",
+    "MethodOption",
+    "ModelArgument",
     "ModelOption",
     "PerChannelOption",
 ]
@@ -20,10 +22,18 @@ BoardsOption = Annotated[
     Path | None, typer.Option("--boards", help="A folder with board files of your own.")
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", "-m", help="A .keras or .h5 file [the bundled digits].")
+    Path | None, typer.Option("--model", "-m", help="A Keras file or folder [the bundled digits].")
+]
+ModelArgument = Annotated[
+    Path | None,
+    typer.Argument(help="A .keras or .h5 file or a SavedModel folder [the bundled digits]."),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", "-d", help="An .npz with x, y and, optionally, x_calib.")
+]
+MethodOption = Annotated[
+    str,
+    typer.Option("--method", help="How formats are chosen: max_min, kld, mse or percentile."),
 ]
 PerChannelOption = Annotated[
     bool, typer.Option("--per-channel", help="One weight format per convolution channel.")

@@ -12,6 +12,7 @@ from nnom_hil.cli.options import (
     CompatOption,
     DataOption,
     JsonOption,
+    MethodOption,
     ModelOption,
     PerChannelOption,
 )
@@ -29,6 +30,7 @@ def main(
     min_accuracy: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Fail below this share, 0 to 1.")
     ] = None,
+    method: MethodOption = "max_min",
     per_channel: PerChannelOption = False,
     compat: CompatOption = False,
     boards: BoardsOption = None,
@@ -39,6 +41,7 @@ def main(
     from nnom_hil.boards import find_board
     from nnom_hil.paths import runs_dir
     from nnom_hil.records import Verdict
+    from nnom_hil.run.prepare import ConvertOptions
     from nnom_hil.run.service import RunRequest, run_and_report
 
     request = RunRequest(
@@ -47,7 +50,7 @@ def main(
         data=data,
         limit=limit,
         min_accuracy=min_accuracy,
-        per_channel=per_channel,
+        convert=ConvertOptions(method=method, per_channel=per_channel),
         compat=compat,
         runs=out or runs_dir(),
     )

@@ -12,6 +12,7 @@ from nnom_hil.errors import UsageError
 from nnom_hil.paths import runs_dir
 from nnom_hil.records import RunRecord
 from nnom_hil.run.plan import Observer
+from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.runner import Run
 from nnom_hil.run.service import RunRequest, open_run, write_report
 
@@ -63,6 +64,7 @@ class NnomHil:
         data: Path | None = None,
         limit: int | None = None,
         min_accuracy: float | None = None,
+        method: str = "max_min",
         per_channel: bool = False,
         compat: bool = False,
         boards: Path | None = None,
@@ -75,6 +77,7 @@ class NnomHil:
         | model, data | a Keras file and an .npz of vectors; the bundled digits without |
         | limit | take the first vectors only |
         | min_accuracy | the verdict is fail below this share, 0 to 1 |
+        | method | how formats are chosen: max_min, kld, mse, percentile |
         | per_channel | one weight format per convolution channel |
         | compat | NNoM 0.4.3's own int8 results |
         | boards | a folder with board files of your own |
@@ -88,7 +91,7 @@ class NnomHil:
             data=data,
             limit=limit,
             min_accuracy=min_accuracy,
-            per_channel=per_channel,
+            convert=ConvertOptions(method=method, per_channel=per_channel),
             compat=compat,
         )
         self._run = open_run(request, _LogObserver())

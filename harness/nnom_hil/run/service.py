@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnom_hil.boards import Board
@@ -10,7 +10,7 @@ from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.plan import Observer, Plan
-from nnom_hil.run.prepare import Prepared, digits_model, prepare
+from nnom_hil.run.prepare import ConvertOptions, Prepared, digits_model, prepare
 from nnom_hil.run.runner import Run, default_target
 from nnom_hil.run.store import RunFolder, load_record
 
@@ -27,7 +27,7 @@ class RunRequest:
     data: Path | None = None
     limit: int | None = None
     min_accuracy: float | None = None
-    per_channel: bool = False
+    convert: ConvertOptions = field(default_factory=ConvertOptions)
     compat: bool = False
 
     @property
@@ -41,7 +41,7 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
     model = request.model_file
 
     def make(on_step: Callable[[str], None]) -> Prepared:
-        prepared = prepare(model, request.data, per_channel=request.per_channel, on_step=on_step)
+        prepared = prepare(model, request.data, options=request.convert, on_step=on_step)
         return prepared.limited(request.limit)
 
     plan = Plan(

@@ -1,6 +1,7 @@
 """Test vectors with labels: the bundled digits, and .npz files of the user's."""
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from nnom_hil.errors import DataError
 
-__all__ = ["DataSet", "load_digits", "load_npz"]
+__all__ = ["DataSet", "load_digit_rows", "load_digits", "load_npz", "zoo_model", "zoo_models"]
 
 TEST_IMAGES = 360
 SIDE = 28
@@ -20,12 +21,13 @@ class DataSet:
     """Float inputs as the model takes them.
 
     x: (n, *input shape); y: (n,) class indices, or None where the data has no labels.
-    x_calibration: inputs to choose number formats by.
+    x_calibration: inputs to choose number formats by; y_calibration: their classes, or None.
     """
 
     x: npt.NDArray[np.float32]
     y: npt.NDArray[np.int64] | None
     x_calibration: npt.NDArray[np.float32]
+    y_calibration: npt.NDArray[np.int64] | None = None
 
 
 def _resize(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -39,31 +41,55 @@ def _resize(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     return (matrix @ images @ matrix.T)[..., np.newaxis].astype(np.float32)
 
 
-def load_digits_split() -> tuple[DataSet, npt.NDArray[np.int64]]:
-    """Return the digits, and the labels of the training images in x_calibration.
+def zoo_model(name: str) -> Path:
+    """Return where a bundled model is."""
+    return Path(__file__).parent / "models" / f"{name}.keras"
+
+
+def zoo_models() -> list[str]:
+    """Return the names of the bundled models."""
+    return sorted(path.stem for path in zoo_model("").parent.glob("*.keras"))
+
+
+def load_digits() -> DataSet:
+    """Return the digits test set as (n, 28, 28, 1), with the training images for calibration.
 
     1797 handwritten digits of scikit-learn, values 0 to 1; 360 of them are for testing only.
     """
+    return _digits(_resize)
+
+
+def load_digit_rows() -> DataSet:
+    """Return the same digits as sequences of eight rows, (n, 8, 8)."""
+    return _digits(lambda images: images.astype(np.float32))
+
+
+def _digits(
+    shaped: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float32]],
+) -> DataSet:
     from sklearn.datasets import load_digits as bundled
     from sklearn.model_selection import train_test_split
 
     digits = bundled()
-    images = _resize(digits.images / 16.0)
     x_train, x_test, y_train, y_test = train_test_split(
-        images, digits.target, test_size=TEST_IMAGES, random_state=0, stratify=digits.target
+        shaped(digits.images / 16.0),
+        digits.target,
+        test_size=TEST_IMAGES,
+        random_state=0,
+        stratify=digits.target,
     )
-    return DataSet(x=x_test, y=y_test.astype(np.int64), x_calibration=x_train), y_train
-
-
-def load_digits() -> DataSet:
-    """Return the digits test set, with the training images for calibration."""
-    return load_digits_split()[0]
+    return DataSet(
+        x=x_test,
+        y=y_test.astype(np.int64),
+        x_calibration=x_train,
+        y_calibration=y_train.astype(np.int64),
+    )
 
 
 def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
-    """Read the user's vectors: arrays `x` (or `x_test`), optionally `y` (or `y_test`), `x_calib`.
+    """Read the user's vectors.
 
-    y may be class indices (n,) or one-hot (n, classes). Raises DataError naming file, array and
+    `x` (or `x_test`), optionally `y` (or `y_test`), `x_calib` and `y_calib`. y may be class indices (n,) or one-hot (n, classes). Raises DataError naming file, array and
     what is wrong.
     """
     try:
@@ -83,13 +109,19 @@ def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
         raise DataError(f"{path}: no array 'x' or 'x_test'; it has {sorted(arrays) or 'none'}")
     x = _inputs(path, "x", x, input_shape)
     y = _pick(arrays, ("y", "y_test"))
+    labels = None if y is None else _labels(path, "y", y, len(x))
     calibration = arrays.get("x_calib")
+    if calibration is None:
+        return DataSet(x=x, y=labels, x_calibration=x, y_calibration=labels)
+    calibration = _inputs(path, "x_calib", calibration, input_shape)
+    classes = arrays.get("y_calib")
     return DataSet(
         x=x,
-        y=None if y is None else _labels(path, y, len(x)),
-        x_calibration=x
-        if calibration is None
-        else _inputs(path, "x_calib", calibration, input_shape),
+        y=labels,
+        x_calibration=calibration,
+        y_calibration=None
+        if classes is None
+        else _labels(path, "y_calib", classes, len(calibration)),
     )
 
 
@@ -115,13 +147,13 @@ def _inputs(
     return values
 
 
-def _labels(path: Path, y: npt.NDArray[np.generic], n: int) -> npt.NDArray[np.int64]:
+def _labels(path: Path, name: str, y: npt.NDArray[np.generic], n: int) -> npt.NDArray[np.int64]:
     if y.ndim == 2 and y.shape[1] > 1:
         y = y.argmax(axis=1)
     y = y.reshape(-1)
     if len(y) != n or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
         raise DataError(
-            f"{path}: array 'y' must hold {n} class indices or one-hot rows, "
+            f"{path}: array {name!r} must hold {n} class indices or one-hot rows, "
             f"has shape {y.shape} and type {y.dtype}"
         )
     return y.astype(np.int64)

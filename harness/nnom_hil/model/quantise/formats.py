@@ -111,21 +111,24 @@ def chain_of(graph: FloatGraph, stretch: dict[str, int]) -> dict[str, str]:
 def _exact_merges(graph: FloatGraph, heads: dict[str, str]) -> set[str]:
     """Return the merges whose result must have the format of their first input.
 
-    NNoM gives a merge's result that format whatever its shift, and recurrent layers and advanced
-    ReLU compute with what the library holds.
+    NNoM gives a merge's result that format whatever its shift, layers with weights reckon on from
+    it, and recurrent layers and advanced ReLU compute with what the library holds.
     """
     by_name = {node.name: node for node in graph.nodes}
     exact: set[str] = set()
+    seen: set[str] = set()
     for node in graph.nodes:
         scales = isinstance(node.op, Rnn) or (
             isinstance(node.op, Activation) and node.op.kind is ActivationKind.ADV_RELU
         )
         head = heads[node.inputs[0]] if scales else None
-        while head is not None and head not in exact:
-            op = by_name[head].op
-            exact |= {head} if isinstance(op, Combine | Pool | GlobalPool) else set()
-            again = isinstance(op, Combine | Concatenate | Pool | GlobalPool)
-            head = heads[by_name[head].inputs[0]] if again else None
+        while head is not None and head not in seen:
+            seen.add(head)
+            source = by_name[head]
+            if isinstance(source.op, Combine | Pool | GlobalPool):
+                exact.add(head)
+            ends = _is_fixed(source) or isinstance(source.op, Input)
+            head = None if ends else heads[source.inputs[0]]
     return exact
 
 

@@ -1,0 +1,34 @@
+"""nnom-hil inspect: what a model holds, and where it would fit."""
+
+from typing import Annotated
+
+import typer
+
+from nnom_hil.cli.options import BoardsOption, JsonOption, ModelArgument
+
+__all__ = ["main"]
+
+
+def main(
+    *,
+    model: ModelArgument = None,
+    boards: BoardsOption = None,
+    build: Annotated[
+        bool, typer.Option(help="Link firmware for every board to learn flash and RAM.")
+    ] = True,
+    json: JsonOption = False,
+) -> int:
+    """Show a model's layers, MACs, weights and memory, or all that could not be converted."""
+    from rich.console import Console
+
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.report.quality import print_layers
+    from nnom_hil.run.conversion import inspect_model
+
+    with Progress(Console(stderr=True), quiet=json) as progress:
+        record = inspect_model(model, boards, progress.step, build=build)
+    if json:
+        print(record.to_json(), end="")
+    else:
+        print_layers(record, Console())
+    return 0

@@ -1,0 +1,107 @@
+"""What is to be said of a conversion: for a terminal, and as a page with a picture."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from nnom_hil.paths import templates_dir
+from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.report.figures import percent, size, thousands
+
+__all__ = ["print_layers", "print_quality", "render_quality"]
+
+_GOOD_DB, _POOR_DB = 20.0, 10.0
+_MANY_SATURATED = 0.01
+
+
+def decibels(value: float | None) -> str:
+    """Return a ratio with its unit."""
+    return "–" if value is None else f"{value:.1f} dB"
+
+
+def grade(layer: ConvertedLayer) -> str:
+    """Return good, fair or poor, by the layer's ratio of signal to error."""
+    if layer.sqnr_db is None or layer.sqnr_db >= _GOOD_DB:
+        return "good"
+    return "fair" if layer.sqnr_db >= _POOR_DB else "poor"
+
+
+def _table(record: ConversionRecord) -> Table:
+    table = Table(title=record.model, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("layer", "type", "output"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("MAC", "weights"):
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _cells(layer: ConvertedLayer) -> list[str]:
+    shape = "×".join(map(str, layer.shape))
+    weights = size(layer.weight_bytes) if layer.weight_bytes else "–"
+    return [layer.name, layer.type, shape, thousands(layer.macs or None), weights]
+
+
+def print_quality(record: ConversionRecord, console: Console) -> None:
+    """Print each layer's format and how well it follows the float model."""
+    table = _table(record)
+    for heading in ("format", "SQNR", "saturated"):
+        table.add_column(heading, justify="right")
+    styles = {"good": "", "fair": "yellow", "poor": "red"}
+    for layer in record.layers:
+        ratio = (
+            f"[{style}]{decibels(layer.sqnr_db)}[/]"
+            if (style := styles[grade(layer)])
+            else (decibels(layer.sqnr_db))
+        )
+        table.add_row(
+            *_cells(layer), f"Q{7 - layer.dec}.{layer.dec}", ratio, percent(layer.saturated)
+        )
+    console.print(table)
+    _print_totals(record, console)
+    if record.agreement is not None:
+        console.print(
+            f"int8 gives the float model's answer for {percent(record.agreement)} of "
+            f"{record.samples} calibration inputs"
+        )
+
+
+def print_layers(record: ConversionRecord, console: Console) -> None:
+    """Print the layers, the totals and what each board would hold of them."""
+    table = _table(record)
+    for layer in record.layers:
+        table.add_row(*_cells(layer))
+    console.print(table)
+    _print_totals(record, console)
+    for board, fit in record.boards.items():
+        console.print(f"  {board}: {fit}", highlight=False, soft_wrap=True)
+
+
+def _print_totals(record: ConversionRecord, console: Console) -> None:
+    console.print(
+        f"{thousands(record.macs)} MAC, weights {size(record.weight_bytes)}, "
+        f"activations {size(record.activation_bytes)} at most",
+        highlight=False,
+    )
+
+
+def render_quality(record: ConversionRecord) -> str:
+    """Return the page: one file, no scripts, no outside resources."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent, "size": size, "thousands": thousands, "decibels": decibels,
+        "grade": grade,
+    }  # fmt: skip
+    highest = max((layer.sqnr_db or 0.0 for layer in record.layers), default=0.0)
+    template = environment.get_template("quality.html.j2")
+    text = template.render(
+        record=record, scale=max(highest, 10.0), many=_MANY_SATURATED, ticks=range(0, 101, 10)
+    )
+    return text.rstrip() + "\n"

@@ -1,1 +1,0 @@
-"""The bundled digits CNN: the training script and its result, digits.keras."""
