@@ -47,13 +47,14 @@ def as_image(x: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
     """Return every node's output (n, *the layer's shape in Keras) for x (n, *input shape)."""
     results: dict[str, FloatArray] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Input):
-            results[node.name] = x.astype(np.float32, copy=False)
-            continue
-        sources = [results[name] for name in node.inputs]
-        y = _run(node.op, sources, node.name)
-        results[node.name] = y.astype(np.float32, copy=False)
+    # what overflows becomes infinite, and is for the caller to see
+    with np.errstate(over="ignore", invalid="ignore"):
+        for node in graph.nodes:
+            if isinstance(node.op, Input):
+                results[node.name] = x.astype(np.float32, copy=False)
+                continue
+            y = _run(node.op, [results[name] for name in node.inputs], node.name)
+            results[node.name] = y.astype(np.float32, copy=False)
     return results
 
 

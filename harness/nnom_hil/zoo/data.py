@@ -89,8 +89,8 @@ def _digits(
 def load_npz(path: Path, input_shape: tuple[int, ...]) -> DataSet:
     """Read the user's vectors.
 
-    `x` (or `x_test`), optionally `y` (or `y_test`), `x_calib` and `y_calib`. y may be class indices (n,) or one-hot (n, classes). Raises DataError naming file, array and
-    what is wrong.
+    Arrays `x` (or `x_test`) and, optionally, `y` (or `y_test`), `x_calib` and `y_calib`; classes
+    are indices (n,) or one-hot (n, classes). Raises DataError naming file, array and what is wrong.
     """
     try:
         with np.load(path, allow_pickle=False) as npz:

@@ -14,7 +14,17 @@ from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import CellKind, FloatGraph, Rnn
 from nnom_hil.model.quantise.numbers import MAX_DEC, dec_bits_of
 
-__all__ = ["Extremes", "Histogram", "chunks", "extremes", "histograms", "kld_dec_bits"]
+__all__ = [
+    "Divergence",
+    "Extremes",
+    "Histogram",
+    "chunks",
+    "extremes",
+    "histograms",
+    "kld_dec_bits",
+    "mse_candidates",
+    "percentile_dec_bits",
+]
 
 FloatArray = npt.NDArray[np.float32]
 Function = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -57,7 +67,8 @@ def extremes(graph: FloatGraph, x: FloatArray) -> dict[str, Extremes]:
 
 
 def _add_inside(inside: dict[str, float], op: Rnn, x: FloatArray) -> None:
-    trace = trace_rnn(op, x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        trace = trace_rnn(op, x)
     found = {"from_x": trace.from_x, "from_h": trace.from_h, "sums": trace.sums}
     if op.kind is CellKind.LSTM:
         found["cell"] = trace.cell
@@ -118,18 +129,19 @@ _FINE, _COARSE, _SCANS = 1024, 128, 4
 _KLD_MAX_DEC = 16
 
 
-class _Divergence:
+class Divergence:
     """Reference histogram of a node's values, and one of each candidate's quantised values."""
 
-    def __init__(self, largest: float) -> None:
+    def __init__(self, largest: float, *, scans: int = _SCANS) -> None:
         self.first = 7 - int(np.ceil(np.log2(largest)))
         self._edges = np.arange(-largest, largest, largest / _FINE)
         self._coarse = np.arange(-largest, largest, largest / _COARSE)
         self._largest = largest
         self._reference = np.zeros(len(self._edges) - 1, dtype=np.int64)
-        self._codes = np.zeros((_SCANS, 256), dtype=np.int64)
+        self._codes = np.zeros((scans, 256), dtype=np.int64)
 
     def add(self, values: FloatArray) -> None:
+        """Count more values."""
         flat = values.ravel().astype(np.float64)
         edges, last = self._edges, len(self._edges) - 1
         # as numpy.histogram counts: half-open bins, the last one closed
@@ -139,12 +151,13 @@ class _Divergence:
         index[flat == edges[last]] = last - 1
         inside = (index >= 0) & (index < last)
         self._reference += np.bincount(index[inside], minlength=last)
-        for s in range(_SCANS):
+        for s in range(len(self._codes)):
             codes = np.clip(np.round(flat * 2.0 ** (self.first + s)), -128, 127).astype(np.int64)
             self._codes[s] += np.bincount(codes + 128, minlength=256)
 
     def dec(self) -> int:
-        best = min(range(_SCANS), key=self._divergence)
+        """Return the fraction bits of the least divergence."""
+        best = min(range(len(self._codes)), key=self._divergence)
         return min(self.first + best, _KLD_MAX_DEC)
 
     def _divergence(self, s: int) -> float:
@@ -167,7 +180,7 @@ def kld_dec_bits(
     graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], names: set[str]
 ) -> dict[str, int]:
     """Return the fraction bits of the named nodes by NNoM's Kullback-Leibler rule."""
-    live = {name: _Divergence(found[name].largest) for name in names if found[name].largest > 0}
+    live = {name: Divergence(found[name].largest) for name in names if found[name].largest > 0}
     for chunk in chunks(graph, x):
         values = run_float(graph, chunk)
         for name, divergence in live.items():
