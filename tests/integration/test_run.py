@@ -17,7 +17,7 @@ from nnom_hil.link.client import TargetFaultError
 from nnom_hil.paths import boards_dir
 from nnom_hil.records import Verdict
 from nnom_hil.run.bench import measure_link
-from nnom_hil.run.prepare import digits_model
+from nnom_hil.run.prepare import find_model
 from nnom_hil.run.runner import Run
 from nnom_hil.run.service import RunRequest, open_run
 from nnom_hil.target.qemu import QemuTarget
@@ -112,7 +112,7 @@ def test_variants_pass(arguments: list[str], tmp_path: Path) -> None:
 
 def test_files_of_the_user_run(tmp_path: Path) -> None:
     """A model of one's own and vectors without labels: equality is judged, accuracy is not."""
-    own = shutil.copy(digits_model(), tmp_path / "mine.keras")
+    own = shutil.copy(find_model(None), tmp_path / "mine.keras")
     x = np.random.default_rng(0).random((12, 28, 28, 1))
     np.savez(tmp_path / "v.npz", x=x)
     record = run_json("--model", own, "--data", tmp_path / "v.npz", "--out", tmp_path / "r")
@@ -252,7 +252,7 @@ def test_data_of_the_wrong_kind(
 ) -> None:
     data = tmp_path / "d.npz"
     np.savez(data, **arrays)  # type: ignore[arg-type]  # numpy's own stub takes a bool there
-    done = nnom_hil("run", "--model", digits_model(), "--data", data, "--out", tmp_path / "r")
+    done = nnom_hil("run", "--model", find_model(None), "--data", data, "--out", tmp_path / "r")
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert str(data) in done.stderr

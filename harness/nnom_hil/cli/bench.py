@@ -40,3 +40,29 @@ def link(
             f"{result.overhead:.1%} framing)"
         )
     return 0
+
+
+@app.command("convert")
+def convert(*, json: JsonOption = False) -> int:
+    """Quantise the bundled models in every way and compare their accuracy with float."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.run.bench import measure_conversion
+
+    with Progress(Console(stderr=True), quiet=json) as progress:
+        results = measure_conversion(progress.step)
+    if json:
+        import json as json_module
+
+        print(json_module.dumps([asdict(r) for r in results], sort_keys=True, indent=2))
+        return 0
+    ways = list(results[0].int8)
+    print(f"| model | MAC | float | {' | '.join(ways)} | loss at best |")
+    print("|---" * (len(ways) + 4) + "|")
+    for r in results:
+        shares = [f"{100 * share:.2f} %" for share in (r.float_accuracy, *r.int8.values())]
+        print(f"| {r.model} | {r.macs} | {' | '.join(shares)} | {r.loss:.2f} points |")
+    return 0

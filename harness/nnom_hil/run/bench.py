@@ -1,17 +1,21 @@
-"""The link benchmark: how fast vector data reaches a target that does nothing with it."""
+"""Benchmarks of the harness: how fast the link is, and how well the bundled models convert."""
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import LinkError
-from nnom_hil.run.prepare import digits_model, prepare
+from nnom_hil.model.quantise.options import Method
+from nnom_hil.model.reference import run_reference
+from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.runner import build_for, default_target
 from nnom_hil.target.session import Session
+from nnom_hil.zoo.data import zoo_model, zoo_models
 
-__all__ = ["LinkBench", "measure_link"]
+__all__ = ["ConversionBench", "LinkBench", "measure_conversion", "measure_link"]
 
 _FRAME_BYTES = 784  # a digit image
 
@@ -43,7 +47,7 @@ class LinkBench:
 
 def measure_link(board: Board, total_bytes: int) -> LinkBench:
     """Send about total_bytes of random data; raises LinkError if the target counted otherwise."""
-    image = build_for(board, prepare(digits_model(), None).graph)
+    image = build_for(board, prepare(find_model(None), None).graph)
     generator = random.Random(1)
     frames = max(1, total_bytes // _FRAME_BYTES)
     payloads = [generator.randbytes(_FRAME_BYTES) for _ in range(frames)]
@@ -65,4 +69,48 @@ def measure_link(board: Board, total_bytes: int) -> LinkBench:
         raise LinkError(f"link benchmark: {sent} bytes sent, the target counted {counted}")
     return LinkBench(
         board=board.name, payload_bytes=sent, frames=frames, seconds=seconds, wire_bytes=wire
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionBench:
+    """One bundled model. float_accuracy, int8: shares of right answers on its test data, 0 to 1;
+    int8 by how it was quantised.
+    """
+
+    model: str
+    vectors: int
+    macs: int
+    float_accuracy: float
+    int8: dict[str, float]
+
+    @property
+    def loss(self) -> float:
+        """Points of accuracy that the best way of quantising loses."""
+        return 100 * (self.float_accuracy - max(self.int8.values()))
+
+
+def measure_conversion(on_step: Callable[[str], None] = lambda _: None) -> list[ConversionBench]:
+    """Quantise every bundled model in every way and count its right answers, by the reference."""
+    return [_conversion(name, on_step) for name in zoo_models()]
+
+
+def _conversion(name: str, on_step: Callable[[str], None]) -> ConversionBench:
+    int8 = {}
+    for method in Method:
+        for per_channel in (False, True):
+            options = ConvertOptions(method=method, per_channel=per_channel)
+            on_step(f"{name}: {options.describe()}")
+            prepared = prepare(zoo_model(name), None, options=options)
+            answers = run_reference(
+                prepared.graph, prepared.x.reshape(-1, *prepared.graph.input.shape)
+            )
+            int8[options.describe()] = float((answers.argmax(axis=1) == prepared.labels).mean())
+    answers = prepared.float_outputs.argmax(axis=1)
+    return ConversionBench(
+        model=name,
+        vectors=len(prepared.x),
+        macs=prepared.graph.macs,
+        float_accuracy=float((answers == prepared.labels).mean()),
+        int8=int8,
     )

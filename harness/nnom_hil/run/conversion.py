@@ -20,7 +20,7 @@ from nnom_hil.files import write_whole
 from nnom_hil.model.qgraph import QActivation, QConv, QDense, QGraph, QNode, QRnn
 from nnom_hil.model.quantise.quality import Quality
 from nnom_hil.records import ConversionRecord, ConvertedLayer
-from nnom_hil.run.prepare import ConvertOptions, digits_model, prepare
+from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 
 __all__ = ["HeaderRequest", "inspect_model", "write_header"]
 
@@ -65,7 +65,7 @@ def write_header(request: HeaderRequest, on_step: Callable[[str], None]) -> Conv
     Raises UsageError, ModelError, DataError or StoreError; the header is written whole or not.
     """
     options = request.header_options()
-    model = request.model or digits_model()
+    model = find_model(request.model)
     prepared = prepare(model, request.data, options=request.convert, on_step=on_step)
     graph = prepared.graph
     described = ", ".join(
@@ -166,7 +166,7 @@ def inspect_model(
     from nnom_hil.model.keras_import import read_keras
     from nnom_hil.model.quantise import quantise
 
-    path = model or digits_model()
+    path = find_model(model)
     on_step("loading Keras")
     graph = read_keras(path).graph
     x = np.random.default_rng(0).uniform(-1, 1, (_INSPECTED_VECTORS, *graph.input.shape))

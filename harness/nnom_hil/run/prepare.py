@@ -18,9 +18,9 @@ from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
 from nnom_hil.paths import cache_dir
-from nnom_hil.zoo.data import zoo_model
+from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
 
-__all__ = ["ConvertOptions", "Prepared", "digits_model", "prepare"]
+__all__ = ["ConvertOptions", "Prepared", "find_model", "prepare"]
 
 _SCHEMA = "nnom-hil/prepared/2"
 
@@ -88,9 +88,12 @@ class Prepared:
         )
 
 
-def digits_model() -> Path:
-    """Return the bundled digits model."""
-    return zoo_model("digits")
+def find_model(model: Path | None) -> Path:
+    """Return a model's path; None is the bundled digits, and so a bundled model's name its file."""
+    if model is None:
+        return zoo_model("digits")
+    bundled = zoo_model(str(model))
+    return bundled if str(model) in zoo_models() and not model.exists() else model
 
 
 def prepare(
@@ -102,17 +105,17 @@ def prepare(
 ) -> Prepared:
     """Convert a Keras model and quantise its vectors, or find both in the cache.
 
-    data None means the bundled digits. Raises ModelError, DataError or UsageError.
+    data None means a bundled model's own. Raises ModelError, DataError or UsageError.
     """
     options = options or ConvertOptions()
     options.quantise_options()  # a wrong one is told before anything is loaded
-    if data is None and model != digits_model():
+    if data is None and not is_bundled(model):
         raise DataError(
             f"{model}: test vectors are needed with a model of your own; add --data FILE.npz"
         )
     key = digest(
         _SCHEMA, _own_digest(), _read(model, ModelError), repr(options),
-        b"digits" if data is None else _read(data, DataError),
+        b"bundled" if data is None else _read(data, DataError),
     )  # fmt: skip
     folder = cache_dir() / "prepared" / key[:32]
     if (prepared := _load(folder, model.stem)) is not None:
@@ -145,11 +148,12 @@ def _convert(
     on_step("loading Keras")
     from nnom_hil.model.keras_import import read_keras
     from nnom_hil.model.quantise import calibrate, measure_quality, search_formats, to_int8
-    from nnom_hil.zoo.data import load_digits, load_npz
+    from nnom_hil.zoo.data import load_bundled, load_npz
 
     keras_model = read_keras(model)
     on_step("loading vectors")
-    vectors = load_digits() if data is None else load_npz(data, keras_model.graph.input.shape)
+    shape = keras_model.graph.input.shape
+    vectors = load_bundled(model) if data is None else load_npz(data, shape)
     on_step("quantising")
     x = vectors.x_calibration
     found = calibrate(keras_model.graph, x, options.quantise_options())

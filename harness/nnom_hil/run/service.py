@@ -10,7 +10,7 @@ from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.plan import Observer, Plan
-from nnom_hil.run.prepare import ConvertOptions, Prepared, digits_model, prepare
+from nnom_hil.run.prepare import ConvertOptions, Prepared, find_model, prepare
 from nnom_hil.run.runner import Run, default_target
 from nnom_hil.run.store import RunFolder, load_record
 
@@ -33,7 +33,7 @@ class RunRequest:
     @property
     def model_file(self) -> Path:
         """The model's file."""
-        return self.model or digits_model()
+        return find_model(self.model)
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:

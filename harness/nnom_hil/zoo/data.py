@@ -10,9 +10,19 @@ import numpy.typing as npt
 
 from nnom_hil.errors import DataError
 
-__all__ = ["DataSet", "load_digit_rows", "load_digits", "load_npz", "zoo_model", "zoo_models"]
+__all__ = [
+    "DataSet",
+    "is_bundled",
+    "load_bundled",
+    "load_digit_rows",
+    "load_digits",
+    "load_npz",
+    "zoo_model",
+    "zoo_models",
+]
 
 TEST_IMAGES = 360
+_READ_BY_ROWS = {"gru", "lstm"}
 SIDE = 28
 
 
@@ -49,6 +59,16 @@ def zoo_model(name: str) -> Path:
 def zoo_models() -> list[str]:
     """Return the names of the bundled models."""
     return sorted(path.stem for path in zoo_model("").parent.glob("*.keras"))
+
+
+def is_bundled(model: Path) -> bool:
+    """Whether the file is one of the bundled models."""
+    return model.parent == zoo_model("").parent
+
+
+def load_bundled(model: Path) -> DataSet:
+    """Return the data that a bundled model is for."""
+    return load_digit_rows() if model.stem in _READ_BY_ROWS else load_digits()
 
 
 def load_digits() -> DataSet:

@@ -123,6 +123,7 @@ def main(argv: list[str]) -> int:
         print(f"usage: python -m nnom_hil.zoo.train NAME [FILE.keras]; names: {', '.join(MODELS)}")
         return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # they crash while training the resnet
     import keras
 
     keras.utils.set_random_seed(SEED)

@@ -45,12 +45,29 @@ def centre_logits(graph: FloatGraph, x: FloatArray) -> tuple[FloatGraph, dict[st
     for node in graph.nodes:
         op = node.op
         if node.name in names and isinstance(op, Conv | Dense):
-            centre = (low[node.name] + high[node.name]) / 2
+            centre, reach = _best_centre(op.bias, low[node.name], high[node.name])
             op = replace(op, bias=(op.bias - centre).astype(np.float32))
-            reach = float(high[node.name] - low[node.name]) / 2 * _MARGIN
-            magnitudes[node.name] = reach * 128 / (127 - _STEPS)
+            magnitudes[node.name] = reach
         nodes.append(replace(node, op=op))
     return replace(graph, nodes=tuple(nodes)), magnitudes
+
+
+def _best_centre(bias: FloatArray, low: float, high: float) -> tuple[float, float]:
+    """Return what to subtract and the magnitude that must fit then.
+
+    A bias has eight bits too: the further it is moved, the coarser it gets.
+    """
+
+    def reach(centre: float) -> float:
+        return max(high - centre, centre - low) * _MARGIN * 128 / (127 - _STEPS)
+
+    def error(centre: float) -> float:
+        step = 2.0 ** -dec_bits_of(reach(centre))
+        bias_step = 2.0 ** -dec_bits_of(float(np.abs(bias - centre).max()))
+        return float(step**2 + bias_step**2)
+
+    centre = min(np.linspace(0, (low + high) / 2, 9), key=error)
+    return float(centre), float(reach(centre))
 
 
 def logit_decs(magnitudes: dict[str, float], largest: dict[str, float]) -> dict[str, int]:
@@ -83,7 +100,9 @@ def correct_biases(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> QGrap
             op = source.op
             # behind its tail, where what a ReLU or the format cuts off counts no more
             behind = exact[node.tail_name or node.name].reshape(-1, got.shape[-1])
-            error = np.mean(behind - got.reshape(-1, got.shape[-1]) * 2.0**-node.dec, axis=0)
+            step = 2.0**-node.dec
+            behind = np.clip(behind, -128 * step, 127 * step)
+            error = np.mean(behind - got.reshape(-1, got.shape[-1]) * step, axis=0)
             if isinstance(op, Conv | Dense):
                 bias = to_int8(op.bias + error, _per_channel(node.op))
                 node = replace(node, op=replace(node.op, bias=bias))  # noqa: PLW2901
