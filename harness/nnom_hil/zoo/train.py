@@ -94,13 +94,15 @@ def lstm() -> Any:
 
 
 def _recurrent(kind: str, name: str) -> Any:
+    """Weights decay, so that none is large: one format has to hold them all."""
     import keras
-    from keras import layers
+    from keras import layers, regularizers
 
+    decay = regularizers.L2(1e-4)
     return keras.Sequential(
         [
             keras.Input((8, 8)),
-            getattr(layers, kind)(32),
+            getattr(layers, kind)(32, kernel_regularizer=decay, recurrent_regularizer=decay),
             layers.Dropout(0.2),
             layers.Dense(10, activation="softmax"),
         ],

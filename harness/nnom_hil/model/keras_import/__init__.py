@@ -4,6 +4,8 @@ load.py reads files in safe mode, walk.py follows the tensors, layers.py transla
 """
 
 import os
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,11 +70,11 @@ def from_keras(model: Any, name: str = "model") -> KerasModel:
     if not all(hasattr(model, a) for a in ("inputs", "outputs", "layers", "predict")):
         raise ModelError(f"{type(model).__name__} is no Keras model")
     if "tf_keras" in type(model).__module__ or "keras.engine" in type(model).__module__:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.h5"
-            model.save(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that HDF5 is old
+                model.save(file)
             return read_keras(file)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not model.built or not model.outputs:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -167,7 +168,9 @@ def _load_saved_model(path: Path) -> Any:
     try:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.h5"
-            tf_keras.models.load_model(path, compile=False).save(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that HDF5 is old
+                tf_keras.models.load_model(path, compile=False).save(file)
             config, _ = _config(file, "hdf5")
             assert config is not None
             _check_classes(config, path)
