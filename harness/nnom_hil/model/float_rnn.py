@@ -18,12 +18,14 @@ class RnnTrace:
     """A recurrent layer's run with what its cell computes on the way, one entry a step and run.
 
     y: (n, steps, units) or (n, units). from_x, from_h: products of input (with its bias) and state.
-    sums: what the gates see. cell: the LSTM's cell state, else the output.
+    state: what a step begins with. sums: what the gates see. cell: the LSTM's cell state, else the
+    output.
     """
 
     y: FloatArray
     from_x: FloatArray
     from_h: FloatArray
+    state: FloatArray
     sums: FloatArray
     cell: FloatArray
 
@@ -54,15 +56,21 @@ def trace_rnn(op: Rnn, x: FloatArray) -> RnnTrace:
         steps = range(run.shape[1])
         sequence = []
         for t in reversed(steps) if op.go_backwards else steps:
+            before = state[0]
             state, *trace = step(run[:, t], state)
             sequence.append(state[0])
-            traces.append((*trace, state[1]))
+            traces.append((*trace, state[1], before))
         if op.go_backwards and op.time_order and op.return_sequence:
             sequence.reverse()
         outputs.append(np.stack(sequence, axis=1) if op.return_sequence else sequence[-1])
     parts = [np.concatenate(part) for part in zip(*traces, strict=True)]
     return RnnTrace(
-        y=np.concatenate(outputs), from_x=parts[0], from_h=parts[1], sums=parts[2], cell=parts[3]
+        y=np.concatenate(outputs),
+        from_x=parts[0],
+        from_h=parts[1],
+        sums=parts[2],
+        cell=parts[3],
+        state=parts[4],
     )
 
 

@@ -23,6 +23,7 @@ from nnom_hil.model.quantise.equalise import equalise
 from nnom_hil.model.quantise.formats import assign_formats, pool_stretch
 from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
 from nnom_hil.model.quantise.options import QuantiseOptions
+from nnom_hil.model.quantise.rounding import Moments, input_moments
 from nnom_hil.model.quantise.statistics import Extremes, extremes
 from nnom_hil.model.simplify import simplify
 
@@ -37,6 +38,7 @@ class Calibration:
 
     wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
     bits of weights. stretch: bits that average pools can gain.
+    moments: of the layers' inputs, where weights are rounded to data.
     """
 
     graph: FloatGraph
@@ -44,6 +46,7 @@ class Calibration:
     wanted: dict[str, int]
     weights: WeightDecs
     stretch: dict[str, int]
+    moments: Moments
     options: QuantiseOptions
 
     def build(
@@ -67,7 +70,7 @@ class Calibration:
 
         wanted = self.wanted if wanted is None else wanted
         graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)
-        return lower(graph, decs, weights, self.found, self.options)
+        return lower(graph, decs, weights, self.found, self.moments, self.options)
 
     def finish(self, wanted: dict[str, int], weights: WeightDecs, x: FloatArray) -> QGraph:
         """Return build()'s graph, its biases corrected on x where the method does so."""
@@ -114,6 +117,7 @@ def calibrate(
         found=found,
         wanted=wanted,
         stretch=stretch,
+        moments=input_moments(graph, calibration) if options.rescales else {},
         weights=weight_decs(graph, options),
         options=options,
     )

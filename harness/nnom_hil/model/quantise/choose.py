@@ -59,7 +59,7 @@ def wanted_formats(
                 name: percentile_dec_bits(h, options.percentile) for name, h in counted.items()
             }
         case Method.MSE:
-            result |= _least_error(graph, x, found, inner)
+            result |= _least_error(graph, x, found, free)
     # a pool's result must not overflow: NNoM would cut it, so a portable one gets a spare bit
     spare = 1 if options.portable else 0
     result |= {name: dec_bits_of(found[name].largest) - spare for name in stretch}
@@ -78,8 +78,11 @@ def _least_error(
         tail = tail_of(node, readers)
         function = _behind(tail)
         histogram = counted[node.name]
+        candidates = mse_candidates(histogram.largest)
+        if isinstance(node.op, Input):  # what users feed in must not be cut off
+            candidates = candidates[:2]
         result[node.name] = min(
-            mse_candidates(histogram.largest),
+            candidates,
             key=lambda dec, h=histogram, f=function: (h.squared_error(dec, f), -dec),  # type: ignore[misc]
         )
     return result

@@ -46,11 +46,13 @@ from nnom_hil.model.qgraph import (
 from nnom_hil.model.quantise.formats import readers_of, tail_of
 from nnom_hil.model.quantise.numbers import dec_bits, dec_bits_of, mse_dec_bits, to_int8
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
+from nnom_hil.model.quantise.rounding import Moments, round_to_data
 from nnom_hil.model.quantise.statistics import Extremes
 
 __all__ = ["WeightDecs", "lower", "weight_decs"]
 
 FloatArray = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 WeightDecs = dict[str, tuple[int, ...]]
 _WITH_TAIL = QConv | QDense | Merge | QRnn | Pool | GlobalPool | ZeroPadding | UpSample
 _MAX_LEFT_SHIFT = 22  # |bias| << 22 leaves room for the products in 32 bits
@@ -89,9 +91,14 @@ def lower(
     decs: dict[str, int],
     weights: WeightDecs,
     found: dict[str, Extremes],
+    moments: Moments,
     options: QuantiseOptions,
 ) -> QGraph:
-    """Return the quantised graph; decs: every node's output format, found: its extremes."""
+    """Return the quantised graph.
+
+    decs: every node's output format, found: its extremes. moments: of the layers' inputs, for
+    layers whose weights are rounded to data.
+    """
     readers = readers_of(graph)
     layers: list[_Layer] = []
     produced: dict[str, str] = {}  # float node -> the quantised layer with its values
@@ -115,7 +122,7 @@ def lower(
             # counted from the end, because NNoM's layers differ in whether they keep axes of 1
             op = Concat(axis=len(shapes().by_name[sources[0]].shape) + node.op.axis)
         else:
-            op = _operation(node, in_decs, decs[node.name], weights, found, options)
+            op = _operation(node, in_decs, decs[node.name], weights, found, moments, options)
         tail = tail_of(node, readers)
         if isinstance(op, _WITH_TAIL) and tail is not None:
             assert isinstance(tail.op, Activation)
@@ -168,15 +175,16 @@ def _operation(
     out_dec: int,
     weights: WeightDecs,
     found: dict[str, Extremes],
+    moments: Moments,
     options: QuantiseOptions,
 ) -> QOp:
     match node.op:
         case Input() as op:
             return QInput(shape=op.shape, dec=out_dec)
         case Conv() as op:
-            return _conv(op, in_decs[0], out_dec, weights[node.name])
+            return _conv(op, in_decs[0], out_dec, weights[node.name], moments.get(node.name))
         case Dense() as op:
-            return _dense(op, in_decs[0], out_dec, weights[node.name][0])
+            return _dense(op, in_decs[0], out_dec, weights[node.name][0], moments.get(node.name))
         case Activation() as op:
             return _activation(op, in_decs[0])
         case Softmax() as op:
@@ -186,7 +194,8 @@ def _operation(
             shift = total - out_dec + op.halvings
             return Merge(kind=op.kind, output_shift=shift, halvings=op.halvings)
         case Rnn() as op:
-            return _rnn(op, in_decs[0], found[node.name].inside, options)
+            both = moments.get(node.name), moments.get(f"{node.name}/recurrent")
+            return _rnn(op, in_decs[0], found[node.name].inside, both, options)
         case Pool() | GlobalPool() as op:
             return replace(op, output_shift=out_dec - in_decs[0])
         case Affine() | Requantise() | Concatenate():
@@ -220,19 +229,30 @@ def _fitting(dec: int, bias: FloatArray, in_dec: int, out_dec: int) -> int:
     return max(min(dec, limit), out_dec - in_dec)
 
 
-def _conv(op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QConv:
+def _rounded(rows: FloatArray, dec: npt.ArrayLike, moments: Float64 | None) -> Int8:
+    """Return weights (rows, inputs) in int8; dec: fraction bits, one or one a row."""
+    scale = np.exp2(np.asarray(dec, dtype=np.float64)).reshape(-1, 1)
+    scaled = rows.astype(np.float64) * scale
+    if moments is None:
+        return to_int8(scaled, 0)
+    return round_to_data(scaled, moments)
+
+
+def _conv(
+    op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...], moments: Float64 | None
+) -> QConv:
     one = len(chosen) == 1
     parts = [op.bias if one else op.bias[c : c + 1] for c in range(len(chosen))]
     weight_dec = tuple(
         _fitting(dec, bias, in_dec, out_dec) for dec, bias in zip(chosen, parts, strict=True)
     )
     kernel = op.kernel
-    flat = kernel.reshape(*kernel.shape[:2], -1, op.channels_out)
+    columns = kernel.reshape(-1, op.channels_out)  # depthwise kernels too
+    rows = _rounded(columns.T, weight_dec, moments)
     if op.depthwise:
-        flat = kernel.reshape(*kernel.shape[:2], 1, op.channels_out)
-    weight = to_int8(flat, np.array(weight_dec)).reshape(kernel.shape)
-    if not op.depthwise:
-        weight = np.ascontiguousarray(weight.transpose(3, 0, 1, 2))
+        weight = np.ascontiguousarray(rows.T).reshape(kernel.shape)
+    else:
+        weight = rows.reshape(op.channels_out, *kernel.shape[:3])
     biases = [_bias(bias, in_dec + dec) for bias, dec in zip(parts, weight_dec, strict=True)]
     return QConv(
         weight=weight,
@@ -250,11 +270,11 @@ def _conv(op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QConv
     )
 
 
-def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int) -> QDense:
+def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int, moments: Float64 | None) -> QDense:
     weight_dec = _fitting(chosen, op.bias, in_dec, out_dec)
     bias, bias_dec, bias_shift = _bias(op.bias, in_dec + weight_dec)
     return QDense(
-        weight=np.ascontiguousarray(to_int8(op.kernel, weight_dec).T),
+        weight=_rounded(op.kernel.T, weight_dec, moments),
         bias=bias,
         weight_dec=weight_dec,
         bias_dec=bias_dec,
@@ -280,7 +300,13 @@ def _requantise(channels: int, in_dec: int, out_dec: int) -> QConv:
     )
 
 
-def _rnn(op: Rnn, in_dec: int, inside: dict[str, float], options: QuantiseOptions) -> QRnn:
+def _rnn(
+    op: Rnn,
+    in_dec: int,
+    inside: dict[str, float],
+    moments: tuple[Float64 | None, Float64 | None],
+    options: QuantiseOptions,
+) -> QRnn:
     weight_dec, recurrent_dec = dec_bits(op.kernel), dec_bits(op.recurrent)
     if options.portable and op.kind is CellKind.GRU:
         # NNoM shifts both biases alike (Q-10), so both products get one format
@@ -314,8 +340,8 @@ def _rnn(op: Rnn, in_dec: int, inside: dict[str, float], options: QuantiseOption
         bias_dec = max(min(dec_bits(op.bias), products), least)
     return QRnn(
         kind=op.kind,
-        weight=np.ascontiguousarray(to_int8(op.kernel, weight_dec).T),
-        recurrent=np.ascontiguousarray(to_int8(op.recurrent, recurrent_dec).T),
+        weight=_rounded(op.kernel.T, weight_dec, moments[0]),
+        recurrent=_rounded(op.recurrent.T, recurrent_dec, moments[1]),
         bias=_rnn_bias(op, bias_dec),
         weight_dec=weight_dec,
         recurrent_dec=recurrent_dec,
