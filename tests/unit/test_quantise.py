@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import entropy
 
 from nnom_hil.errors import DataError
 from nnom_hil.model.float_run import run_float
@@ -13,18 +14,35 @@ from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
     Affine,
+    Combine,
+    Concatenate,
     Conv,
     Dense,
     Flatten,
     FloatGraph,
     FloatNode,
     FloatOp,
+    GlobalPool,
     Input,
+    MergeKind,
     Padding,
+    PoolKind,
     Softmax,
 )
 from nnom_hil.model.qgraph import QConv, QDense
-from nnom_hil.model.quantise import QuantiseOptions, dec_bits, quantise, to_int8
+from nnom_hil.model.quantise import (
+    Method,
+    QuantiseOptions,
+    calibrate,
+    dec_bits,
+    measure_quality,
+    quantise,
+    search_formats,
+    to_int8,
+)
+from nnom_hil.model.quantise.equalise import equalise
+from nnom_hil.model.quantise.rounding import round_to_data
+from nnom_hil.model.quantise.statistics import extremes, kld_dec_bits
 from nnom_hil.model.reference import run_all_layers
 from nnom_hil.model.simplify import simplify
 
@@ -134,3 +152,195 @@ def test_same_input_gives_the_same_graph() -> None:
     first, second = (quantise(chain(), calibration()) for _ in range(2))
     assert first.content_hash == second.content_hash
     assert quantise(chain(1), calibration()).content_hash != first.content_hash
+
+
+def node(name: str, op: FloatOp, *inputs: str) -> FloatNode:
+    return FloatNode(name=name, op=op, inputs=inputs)
+
+
+def cell(kernel: npt.NDArray[np.floating], bias: float = 0.0, *, depthwise: bool = False) -> Conv:
+    return Conv(
+        kernel=kernel.astype(np.float32)[np.newaxis, np.newaxis],
+        bias=np.full(kernel.shape[1] if not depthwise else kernel.size, bias, np.float32),
+        stride=(1, 1),
+        dilation=(1, 1),
+        padding=Padding.VALID,
+        depthwise=depthwise,
+        dims=2,
+    )
+
+
+def identity(n: int, scale: float = 1.0) -> Dense:
+    return Dense(kernel=np.eye(n, dtype=np.float32) * scale, bias=np.zeros(n, np.float32))
+
+
+def values(shape: tuple[int, ...], seed: int = 0, scale: float = 1.0) -> FloatArray:
+    x = np.random.default_rng(seed).uniform(-scale, scale, (64, *shape))
+    return x.astype(np.float32)
+
+
+def sqnr(graph: FloatGraph, x: FloatArray, options: QuantiseOptions | None = None) -> float:
+    found = calibrate(graph, x, options)
+    q = found.finish(found.wanted, found.weights, x)
+    last = measure_quality(found.graph, q, x).layers[-1].sqnr_db
+    assert last is not None
+    return last
+
+
+def branches(*ops: FloatOp, scale: float = 4.0) -> FloatGraph:
+    """Two convolutions of very different ranges, joined by what follows."""
+    eye = np.eye(3, dtype=np.float32)
+    nodes = [
+        node("x", Input(shape=(5, 5, 3))),
+        node("small", cell(eye * 0.1), "x"),
+        node("large", cell(eye * scale), "x"),
+        node("relu", Activation(kind=ActivationKind.RELU), "large"),
+    ]
+    last = ("small", "relu")
+    for i, op in enumerate(ops):
+        nodes.append(node(f"n{i}", op, *last))
+        last = (f"n{i}",)  # type: ignore[assignment]
+    return FloatGraph(name="branches", nodes=tuple(nodes))
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        Concatenate(axis=-1),
+        Combine(kind=MergeKind.ADD),
+        Combine(kind=MergeKind.SUB),
+        Combine(kind=MergeKind.MULT),
+        Combine(kind=MergeKind.ADD, halvings=1),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", list(Method))
+def test_branches_come_together_in_one_format(join: FloatOp, method: Method) -> None:
+    """NNoM's converter takes the format of the layer listed before, and errs by powers of two."""
+    graph = branches(join, cell(np.eye(6 if isinstance(join, Concatenate) else 3)))
+    assert sqnr(graph, values((5, 5, 3)), QuantiseOptions(method=method)) > 25
+
+
+def test_fixed_format_is_changed_before_it_meets_a_coarser_one() -> None:
+    nodes = (
+        node("x", Input(shape=(4,))),
+        node("large", identity(4, 9.0), "x"),
+        node("tanh", Activation(kind=ActivationKind.TANH), "x"),
+        node("sum", Combine(kind=MergeKind.ADD), "large", "tanh"),
+    )  # fmt: skip
+    graph = FloatGraph(name="g", nodes=nodes)
+    q = quantise(graph, values((4,)))
+    assert q.by_name["tanh"].dec == 7
+    assert q.by_name["tanh_requantise"].dec == q.by_name["large"].dec < 7
+    assert sqnr(graph, values((4,))) > 25
+
+
+def test_advanced_relu_behind_a_merge_reads_the_format_that_the_library_holds() -> None:
+    relu = Activation(kind=ActivationKind.ADV_RELU, max_value=3.0)
+    graph = branches(Combine(kind=MergeKind.ADD), cell(np.eye(3)), relu)
+    q = quantise(graph, values((5, 5, 3)))
+    assert q.library_decs(compat=False) == {n.name: n.dec for n in q.nodes}
+    assert sqnr(graph, values((5, 5, 3))) > 25
+
+
+def test_average_pool_gains_bits_by_its_shift() -> None:
+    nodes = (
+        node("x", Input(shape=(8, 8, 2))),
+        node("conv", cell(np.eye(2)), "x"),
+        node("mean", GlobalPool(kind=PoolKind.AVERAGE), "conv"),
+        node("dense", identity(2), "mean"),
+    )  # fmt: skip
+    graph = FloatGraph(name="g", nodes=nodes)
+    x = values((8, 8, 2))
+    by_shift = quantise(graph, x, QuantiseOptions(method=Method.MSE)).by_name["mean"]
+    plain = quantise(graph, x).by_name["mean"]
+    assert by_shift.dec > plain.dec
+    assert sqnr(graph, x, QuantiseOptions(method=Method.MSE)) > sqnr(graph, x) + 6
+
+
+def test_equalised_graph_computes_the_same() -> None:
+    graph = simplify(chain())
+    x = calibration(40)
+    scaled = equalise(graph, x)
+    a, b = run_float(graph, x), run_float(scaled, x)
+    np.testing.assert_allclose(a["n6"], b["n6"], atol=1e-5)
+    largest = np.abs(b["n3"]).max(axis=(0, 1, 2))
+    assert largest.min() / largest.max() > np.abs(a["n3"]).max(axis=(0, 1, 2)).min() / a["n3"].max()
+
+
+def test_weights_rounded_to_data_err_less_on_it() -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(-100, 100, (8, 24))
+    data = rng.normal(0, 1, (500, 6)) @ rng.normal(0, 1, (6, 24))  # correlated, as images are
+    moments = data.T @ data
+    nearest, chosen = np.round(weight), round_to_data(weight, moments)
+    error = [np.mean((data @ (w - weight).T) ** 2) for w in (nearest, chosen)]
+    assert error[1] < error[0] / 3
+    assert np.abs(chosen - weight).max() < 10
+
+
+def test_kld_is_numpys_histograms_and_scipys_entropy() -> None:
+    """The rule as the specification words it (5.4), step by step."""
+    data = np.random.default_rng(5).laplace(0, 1, 20_000).astype(np.float32)
+    largest = float(np.abs(data).max())
+    first = 7 - int(np.ceil(np.log2(largest)))
+    edges = np.arange(-largest, largest, largest / 1024)
+    reference = np.histogram(data, edges)[0]
+    divergences = []
+    for s in range(4):
+        t = 2.0 ** (first + s)
+        q = np.clip(np.round(data.astype(np.float64) * t) / t, -128 / t, 127 / t)
+        coarse = np.histogram(q, np.arange(-largest, largest, largest / 128))[0]
+        built = np.zeros(len(reference))
+        for i, count in enumerate(coarse):
+            fine = reference[8 * i : 8 * i + 8]
+            if fine.any():
+                built[8 * i : 8 * i + 8] = np.where(fine, count / np.count_nonzero(fine), 0)
+        built[built == 0] = 1e-5
+        divergences.append(entropy(reference, built))
+    graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(20,))), node("y", Flatten(), "x")))
+    x = data.reshape(1000, 20)
+    got = kld_dec_bits(graph, x, extremes(graph, x), {"y"})["y"]
+    assert got == min(first + int(np.argmin(divergences)), 16)
+
+
+def test_percentile_lets_outliers_go() -> None:
+    x = values((50,))
+    x[0, 0] = 30.0
+    dense = identity(50)
+    graph = FloatGraph(
+        name="g",
+        nodes=(
+            node("x", Input(shape=(50,))),
+            node("a", dense, "x"),
+            node("tanh", Activation(kind=ActivationKind.TANH), "a"),
+        ),
+    )
+    options = QuantiseOptions(method=Method.PERCENTILE, percentile=99.0)
+    assert calibrate(graph, x, options).wanted["a"] == 7
+    assert calibrate(graph, x).wanted["a"] == 2
+
+
+def test_search_never_ends_worse_than_it_began() -> None:
+    x = calibration(48)
+    labels = np.random.default_rng(0).integers(0, 3, 48)
+    found = calibrate(chain(), x)
+    result = search_formats(found, x, labels, seconds=3.0)
+    assert result.after >= result.before
+    assert result.tried > 1
+    outputs = run_all_layers(result.graph, to_int8(x, result.graph.input.dec))
+    right = outputs[result.graph.output.name].reshape(48, -1).argmax(axis=1) == labels
+    assert right.mean() == result.after
+
+
+def test_quality_counts_saturated_values() -> None:
+    x = values((4,))
+    dense = identity(4)
+    graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(4,))), node("d", dense, "x")))
+    found = calibrate(graph, x)
+    quality = measure_quality(found.graph, found.build(found.wanted | {"d": 9}), x)
+    layer = quality.layers[-1]
+    expected = np.mean(np.abs(x) > 0.25)
+    assert layer.saturated == pytest.approx(expected, abs=0.02)
+    assert quality.layers[0].sqnr_db is not None
+    assert quality.layers[0].sqnr_db > 40

@@ -1,0 +1,38 @@
+"""The bundled models: int8 answers as float does, on the reference and on an emulated core."""
+
+from pathlib import Path
+
+import pytest
+
+from nnom_hil.boards import find_board
+from nnom_hil.records import Verdict
+from nnom_hil.run.bench import measure_conversion
+from nnom_hil.run.plan import Observer
+from nnom_hil.run.prepare import ConvertOptions
+from nnom_hil.run.service import RunRequest, run_and_report
+from nnom_hil.zoo.data import zoo_model, zoo_models
+
+MOST_LOSS = 0.5  # points of accuracy
+
+
+def test_best_method_loses_little_accuracy(cache: Path) -> None:
+    results = measure_conversion()
+    assert {r.model for r in results} == {"digits", "gru", "lstm", "resnet", "separable"}
+    for r in results:
+        assert r.loss <= MOST_LOSS, r
+        assert r.float_accuracy > 0.95, r
+        assert min(r.int8.values()) > r.float_accuracy - 0.02, r
+
+
+@pytest.mark.parametrize("name", [n for n in zoo_models() if n != "digits"])
+def test_model_runs_on_an_emulated_core(name: str, tmp_path: Path, cache: Path) -> None:
+    request = RunRequest(
+        board=find_board("stm32f4"),
+        model=zoo_model(name),
+        limit=40,
+        convert=ConvertOptions(method="mse", per_channel=True),
+        runs=tmp_path,
+    )
+    _, record, error = run_and_report(request, Observer())
+    assert error is None
+    assert record.verdict is Verdict.PASS, record.reasons
