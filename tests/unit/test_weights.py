@@ -90,7 +90,9 @@ def test_names_of_the_model_cannot_leave_their_place(tmp_path: Path) -> None:
     hostile = QGraph(name="x", nodes=tuple(renamed(n) for n in graph.nodes))
     text = weights_h(hostile, provenance="*/ int evil; /*\n#error")
     assert text.count("*/") == 1
-    assert not re.search(r"^#error|int evil;.*[^/]$|^int main", text.split("\n", 1)[1], re.M)
+    assert not re.search(
+        r"^#error(?! .this header is for)|int evil;.*[^/]$|^int main", text.split("\n", 1)[1], re.M
+    )
     x = to_int8(calibration(2), graph.input.dec)
     np.testing.assert_array_equal(
         run_native(hostile, x, tmp_path, compat=False), run_reference(graph, x)

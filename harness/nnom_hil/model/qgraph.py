@@ -317,11 +317,11 @@ class QGraph:
         for node in self.nodes:
             inherited = wrong_by[node.inputs[0]] if node.inputs else 0
             tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
-            if tail_is_fixed or isinstance(node.op, Softmax | QRnn):
+            act_is_fixed = isinstance(node.op, QActivation) and node.op.fixed_dec is not None
+            told = isinstance(node.op, Softmax | QRnn) or (act_is_fixed and not compat)
+            if tail_is_fixed or told:
                 inherited = 0
-            elif isinstance(node.op, Merge | Pool | GlobalPool) or (
-                isinstance(node.op, QActivation) and node.op.fixed_dec is not None and compat
-            ):
+            elif act_is_fixed or isinstance(node.op, Merge | Pool | GlobalPool):
                 inherited += self.by_name[node.inputs[0]].dec - node.dec
             wrong_by[node.name] = inherited
         return {node.name: node.dec + wrong_by[node.name] for node in self.nodes}
