@@ -17,7 +17,7 @@ ROUNDS = 25
 @pytest.fixture(scope="module", params=[0, 1], ids=["right", "compat"])
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("lib")
-    loaded = shared_library(folder, f"-DNNOM_COMPAT_043={request.param}")
+    loaded: Any = shared_library(folder, f"-DNNOM_COMPAT_043={request.param}")
     loaded.is_compat = bool(request.param)
     return loaded
 
