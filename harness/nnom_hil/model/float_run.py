@@ -69,7 +69,11 @@ def _run(op: FloatOp, sources: list[FloatArray], name: str) -> FloatArray:
             return activate(op, x)
         case GlobalPool():
             image = as_image(x)
-            pooled = image.max(axis=(1, 2)) if op.kind is PoolKind.MAX else image.mean(axis=(1, 2))
+            pooled = (
+                image.max(axis=(1, 2))
+                if op.kind is PoolKind.MAX
+                else image.mean(axis=(1, 2)) * op.gain
+            )
             return cast(FloatArray, pooled)
         case Reshape():
             return x.reshape(len(x), *op.shape)
@@ -171,7 +175,7 @@ def _pool(op: Pool, x: FloatArray) -> FloatArray:
     ones = np.ones((1, *x.shape[1:3], 1), dtype=np.float32)
     sums = windows(x, op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
     counts = windows(ones, op.size, op.stride, (1, 1), pad, out).sum(axis=(3, 4))
-    return cast(FloatArray, sums / counts)
+    return cast(FloatArray, sums / counts * op.gain)
 
 
 def activate(op: Activation, x: FloatArray) -> FloatArray:

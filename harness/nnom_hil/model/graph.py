@@ -153,6 +153,7 @@ class Pool:
     """Pooling; windows at the border count the cells inside only.
 
     output_shift: an integer average divides by (cells >> output_shift); 0 is the plain average.
+    gain: what a float average is multiplied by.
     """
 
     kind: PoolKind
@@ -161,14 +162,16 @@ class Pool:
     padding: Padding
     dims: int
     output_shift: int = 0
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalPool:
-    """Pooling over the whole plane; the result has one axis. output_shift as in Pool."""
+    """Pooling over the whole plane; the result has one axis. Shift and gain as in Pool."""
 
     kind: PoolKind
     output_shift: int = 0
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,8 +65,9 @@ def write_header(request: HeaderRequest, on_step: Callable[[str], None]) -> Conv
     Raises UsageError, ModelError, DataError or StoreError; the header is written whole or not.
     """
     options = request.header_options()
+    convert = replace(request.convert, plain_pools=options.api is Api.LAYER)
     model = find_model(request.model)
-    prepared = prepare(model, request.data, options=request.convert, on_step=on_step)
+    prepared = prepare(model, request.data, options=convert, on_step=on_step)
     graph = prepared.graph
     described = ", ".join(
         [request.convert.describe(), options.api, options.layout, f"{options.dense_order} dense"]

@@ -31,6 +31,7 @@ class ConvertOptions:
 
     method: max_min, kld, mse or percentile. percentile: per cent of the values that must fit.
     search_seconds: time to try formats in; 0 for none. portable: right on NNoM's library as well.
+    plain_pools: average pools keep their input's format, for the layer API.
     """
 
     method: str = "max_min"
@@ -38,6 +39,7 @@ class ConvertOptions:
     percentile: float = 99.99
     search_seconds: float = 0.0
     portable: bool = False
+    plain_pools: bool = False
 
     def quantise_options(self) -> QuantiseOptions:
         """Return the options of the quantiser; raises UsageError for a method that is none."""
@@ -51,6 +53,7 @@ class ConvertOptions:
             per_channel=self.per_channel,
             percentile=self.percentile,
             portable=self.portable,
+            plain_pools=self.plain_pools,
         )
 
     def describe(self) -> str:

@@ -20,9 +20,10 @@ from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.choose import wanted_formats
 from nnom_hil.model.quantise.correct import centre_logits, correct_biases, logit_decs
 from nnom_hil.model.quantise.equalise import equalise
-from nnom_hil.model.quantise.formats import assign_formats, pool_stretch
+from nnom_hil.model.quantise.formats import Shifts, assign_formats
 from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
 from nnom_hil.model.quantise.options import QuantiseOptions
+from nnom_hil.model.quantise.pools import stretch_pools
 from nnom_hil.model.quantise.rounding import Moments, input_moments
 from nnom_hil.model.quantise.statistics import Extremes, extremes
 from nnom_hil.model.simplify import simplify
@@ -37,7 +38,7 @@ class Calibration:
     """A simplified graph and what it asks for; build() makes the quantised graph of it.
 
     wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
-    bits of weights. stretch: bits that average pools can gain.
+    bits of weights. stretch: bits that average pools may gain.
     moments: of the layers' inputs, where weights are rounded to data.
     """
 
@@ -45,7 +46,7 @@ class Calibration:
     found: dict[str, Extremes]
     wanted: dict[str, int]
     weights: WeightDecs
-    stretch: dict[str, int]
+    stretch: Shifts
     moments: Moments
     options: QuantiseOptions
 
@@ -64,7 +65,7 @@ class Calibration:
                 case Combine() as op:
                     return in_decs[0] + op.halvings
                 case Pool() | GlobalPool():
-                    return in_decs[0] + self.stretch[node.name]
+                    return in_decs[0] + self.stretch[node.name][1]
                 case _:
                     raise AssertionError(node.name)
 
@@ -109,7 +110,9 @@ def calibrate(
                 "finite; check the data's range"
             )
     # NNoM's methods know nothing of a pool's shift
-    stretch = pool_stretch(graph) if options.rescales else {}
+    stretch: Shifts = {}
+    if options.rescales and not options.plain_pools:
+        graph, stretch, found = stretch_pools(graph, found)
     wanted = wanted_formats(graph, calibration, found, stretch, options)
     wanted |= logit_decs(logits, {name: entry.largest for name, entry in found.items()})
     return Calibration(

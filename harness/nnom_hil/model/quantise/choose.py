@@ -14,7 +14,7 @@ from nnom_hil.model.graph import (
     FloatNode,
     Input,
 )
-from nnom_hil.model.quantise.formats import chain_of, readers_of, tail_of
+from nnom_hil.model.quantise.formats import Shifts, chain_of, readers_of, tail_of
 from nnom_hil.model.quantise.numbers import dec_bits_of
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.statistics import (
@@ -37,7 +37,7 @@ def wanted_formats(
     graph: FloatGraph,
     x: FloatArray,
     found: dict[str, Extremes],
-    stretch: dict[str, int],
+    stretch: Shifts,
     options: QuantiseOptions,
 ) -> dict[str, int]:
     """Return the dec that each free chain asks for, by the node at its beginning.
@@ -96,9 +96,7 @@ def _behind(tail: FloatNode | None) -> Function:
     return lambda values: np.asarray(activate(op, values.astype(np.float32)), np.float64)
 
 
-def _within_tables(
-    graph: FloatGraph, wanted: dict[str, int], stretch: dict[str, int]
-) -> dict[str, int]:
+def _within_tables(graph: FloatGraph, wanted: dict[str, int], stretch: Shifts) -> dict[str, int]:
     """Return the formats of chains that go into tables, moved into the range of NNoM's own."""
     heads = chain_of(graph, stretch)
     result = {}

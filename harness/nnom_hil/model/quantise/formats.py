@@ -9,10 +9,7 @@ of chains. A group takes the coarsest format that one of its chains asks for.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from nnom_hil.errors import ModelError
-from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
@@ -25,21 +22,30 @@ from nnom_hil.model.graph import (
     GlobalPool,
     Input,
     MergeKind,
-    Padding,
     Pool,
-    PoolKind,
     Requantise,
     Rnn,
     Softmax,
 )
-from nnom_hil.model.qgraph import shape3d
 
-__all__ = ["Groups", "assign_formats", "chain_of", "pool_stretch", "readers_of", "tail_of"]
+__all__ = [
+    "Groups",
+    "Shifts",
+    "assign_formats",
+    "chain_of",
+    "exact_merges",
+    "readers_of",
+    "tail_of",
+]
 
 _RELUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU, ActivationKind.ADV_RELU}
 _FIXED_DEC = 7
 _MAX_NEGATIVE = 24
 _FOLLOWING = Conv | Dense | Combine | Pool | GlobalPool
+
+
+# average pool -> least and most bits by which its result can be finer than its input
+Shifts = dict[str, tuple[int, int]]
 
 
 def readers_of(graph: FloatGraph) -> dict[str, list[FloatNode]]:
@@ -66,31 +72,7 @@ def _is_free(node: FloatNode) -> bool:
     return isinstance(node.op, Input | Conv | Dense | Combine | Concatenate | Requantise)
 
 
-def pool_stretch(graph: FloatGraph) -> dict[str, int]:
-    """Return the bits that each average pool can gain by its output shift.
-
-    It divides by (cells >> shift), so that shift must lose nothing of any window's cells.
-    """
-    zeros = np.zeros((1, *graph.input.shape), np.float32)
-    shapes = {name: shape3d(y.shape[1:]) for name, y in run_float(graph, zeros).items()}
-    result = {}
-    for node in graph.nodes:
-        op = node.op
-        if not isinstance(op, Pool | GlobalPool) or op.kind is not PoolKind.AVERAGE:
-            continue
-        h, w, _ = shapes[node.inputs[0]]
-        cells = h * w
-        if isinstance(op, Pool):
-            cells = op.size[0] * op.size[1]
-            whole = op.size == op.stride and h % op.stride[0] == w % op.stride[1] == 0
-            if op.padding is not Padding.VALID and not whole:
-                continue
-        if (bits := (cells & -cells).bit_length() - 1) > 0:
-            result[node.name] = bits
-    return result
-
-
-def chain_of(graph: FloatGraph, stretch: dict[str, int]) -> dict[str, str]:
+def chain_of(graph: FloatGraph, stretch: Shifts) -> dict[str, str]:
     """Return the node at the beginning of each node's chain. A concatenation begins one.
 
     stretch: average pools that can change the format, where what they read can take part.
@@ -108,7 +90,7 @@ def chain_of(graph: FloatGraph, stretch: dict[str, int]) -> dict[str, str]:
     return heads
 
 
-def _exact_merges(graph: FloatGraph, heads: dict[str, str]) -> set[str]:
+def exact_merges(graph: FloatGraph, heads: dict[str, str]) -> set[str]:
     """Return the merges whose result must have the format of their first input.
 
     NNoM gives a merge's result that format whatever its shift, layers with weights reckon on from
@@ -172,14 +154,14 @@ Finest = Callable[[FloatNode, list[int]], int]
 
 
 def assign_formats(
-    graph: FloatGraph, wanted: dict[str, int], stretch: dict[str, int], finest: Finest
+    graph: FloatGraph, wanted: dict[str, int], stretch: Shifts, finest: Finest
 ) -> tuple[FloatGraph, dict[str, int]]:
     """Return the graph, changes of format inserted where needed, and every node's fraction bits.
 
     wanted: the dec that each free chain asks for. finest: what a node can give at most.
     """
     heads = chain_of(graph, stretch)
-    exact = _exact_merges(graph, heads)
+    exact = exact_merges(graph, heads)
     by_name = {node.name: node for node in graph.nodes}
     groups = Groups({head: head for head in set(heads.values())})
     edges: list[tuple[FloatNode, int]] = []
@@ -225,11 +207,13 @@ def assign_formats(
             if dec_of(node.name) > limit:
                 decs[groups.find(node.name)] = limit
                 changed = True
-            elif isinstance(node.op, Pool | GlobalPool) and limit - stretch[node.name] > dec_of(
-                node.name
-            ):
-                decs[groups.find(heads[node.inputs[0]])] = dec_of(node.name)
-                changed = True
+            if node.name in stretch and heads[node.name] == node.name:
+                least, most = stretch[node.name]
+                coarsest = limit - most + (0 if node.name in exact else least)
+                if dec_of(node.name) < coarsest:  # the input has to be coarser
+                    source = groups.find(heads[node.inputs[0]])
+                    decs[source] -= coarsest - dec_of(node.name)
+                    changed = True
     if min(decs.values()) < -_MAX_NEGATIVE:
         worst = min(decs, key=lambda name: decs[name])
         raise ModelError(

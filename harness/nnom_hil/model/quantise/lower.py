@@ -197,7 +197,7 @@ def _operation(
             both = moments.get(node.name), moments.get(f"{node.name}/recurrent")
             return _rnn(op, in_decs[0], found[node.name].inside, both, options)
         case Pool() | GlobalPool() as op:
-            return replace(op, output_shift=out_dec - in_decs[0])
+            return replace(op, output_shift=out_dec - in_decs[0], gain=1.0)
         case Affine() | Requantise() | Concatenate():
             raise AssertionError(f"{node.name}: simplify() leaves none, lower() has the others")
         case op:

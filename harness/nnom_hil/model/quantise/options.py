@@ -26,12 +26,14 @@ class QuantiseOptions:
 
     percentile: per cent of magnitudes that must fit, for Method.PERCENTILE.
     portable: only formats that NNoM's own library computes rightly with as well.
+    plain_pools: average pools keep their input's format, as the layer API has it.
     """
 
     method: Method = Method.MAX_MIN
     per_channel: bool = False
     percentile: float = 99.99
     portable: bool = False
+    plain_pools: bool = False
 
     @property
     def rescales(self) -> bool:
