@@ -182,6 +182,17 @@ static bool book(agent *a, uint32_t index)
     return is_new;
 }
 
+/* What stateful layers remember of timing runs is not the vectors' history. */
+static void forget_states(nnom_model_t *m)
+{
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        if (layer->type == NNOM_RNN) {
+            const nnom_rnn_layer_t *rnn = (const nnom_rnn_layer_t *)layer;
+            memset(rnn->state_buf, 0, 2u * rnn->cell->state_size);
+        }
+    }
+}
+
 /* index u32, label u16, then the input */
 static void vector(agent *a, const request *r)
 {
@@ -197,6 +208,9 @@ static void vector(agent *a, const request *r)
     const uint32_t index = get_le32(r->body);
     const uint16_t label = get_le16(r->body + 4);
     memcpy(a->m.input, r->body + 6, a->m.input_size);
+    if (index == 0) {
+        forget_states(a->m.model);
+    }
     const uint64_t start = ticks_now();
     nnom_status_t status;
     /* a repeated vector is computed again, but counted once */

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnom_hil.boards import find_board
@@ -35,4 +36,27 @@ def test_model_runs_on_an_emulated_core(name: str, tmp_path: Path, cache: Path) 
     )
     _, record, error = run_and_report(request, Observer())
     assert error is None
+    assert record.verdict is Verdict.PASS, record.reasons
+
+
+def test_stateful_network_begins_afresh_with_the_vectors(tmp_path: Path, cache: Path) -> None:
+    """Timing runs come first, and leave a state."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((4, 3), batch_size=1), layers.GRU(6, stateful=True), layers.Dense(3)]
+    )
+    model.save(tmp_path / "m.keras")
+    x = np.random.default_rng(0).normal(0, 1, (30, 4, 3))
+    np.savez(tmp_path / "data.npz", x=x)
+    request = RunRequest(
+        board=find_board("stm32f4"),
+        model=tmp_path / "m.keras",
+        data=tmp_path / "data.npz",
+        runs=tmp_path / "runs",
+    )
+    _, record, error = run_and_report(request, Observer())
+    assert error is None
+    assert record.outputs_equal
     assert record.verdict is Verdict.PASS, record.reasons
