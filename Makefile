@@ -38,6 +38,8 @@ nightly: setup
 	  $(BIN)/nnom-hil run --board $$board; done
 	$(BIN)/nnom-hil run --board stm32f4 --compat
 	$(BIN)/nnom-hil run --board stm32f4 --per-channel
+	for model in gru lstm resnet separable; do \
+	  $(BIN)/nnom-hil run --board stm32f4 --model $$model --method mse --per-channel; done
 
 setup: packages $(VENV)/.ready
 
