@@ -1,6 +1,7 @@
 """What NNoM prints, parsed: compile log, model_stat, io formats, prediction summary.
 
-Pure: text in, facts out. Lines that belong to none of these are passed over.
+Pure: text in, facts out, of NNoM 0.2 to 0.4. Lines that belong to none of these are passed over,
+and so are prompts, colours and other things that consoles put around them.
 """
 
 import re
@@ -13,6 +14,8 @@ __all__ = [
     "ModelStat",
     "PredictionSummary",
     "StatLayer",
+    "clean_console",
+    "error_lines",
     "parse_compile_log",
     "parse_io_format",
     "parse_model_stat",
@@ -24,6 +27,7 @@ __all__ = [
 class CompiledLayer:
     """One line of the compile log. macs: as printed ("84k"), "" for none; sizes in elements."""
 
+    index: int
     name: str
     activation: str | None
     shape: tuple[int, ...]
@@ -47,6 +51,7 @@ class CompileLog:
 class StatLayer:
     """One line of model_stat(); macs as printed."""
 
+    index: int
     name: str
     time_us: int
     macs: str
@@ -54,18 +59,19 @@ class StatLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStat:
-    """What model_stat() printed; memory in bytes."""
+    """What model_stat() printed; memory in bytes, None where a release prints none."""
 
     layers: tuple[StatLayer, ...]
     total_macs: int
     time_us: int
-    total_memory: int
+    total_memory: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatLayer:
     """One line of model_io_format(): fraction bits of input and output, output shape."""
 
+    index: int
     name: str
     input_dec: int
     output_dec: int
@@ -83,16 +89,31 @@ class PredictionSummary:
 
 
 _NAME = r"(?P<name>[A-Za-z]\w*(?:\s*/\w+)?)"
-_SHAPE = r"\((?P<shape>(?:\s*\d+,)+)\s*\)"
+_INDEX = r"#(?P<index>\d+)"
+_SHAPE = r"\((?P<shape>\s*\d+\s*(?:,\s*\d+\s*)*,?)\s*\)"
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+)
+_ERROR = re.compile(r"(?:Error: |ERROR: |ERROR! ).*")
 _MACS = r"(?P<macs>\d+(?:\.\d\d[MG]|k)?)?"
 _COMPILED = re.compile(
-    rf"#\d+\s+{_NAME}\s+-\s+(?P<act>\w+)?\s*-\s+{_SHAPE}\s+{_MACS}\s*"
+    rf"{_INDEX}\s+{_NAME}\s+-\s+(?P<act>\w+)?\s*-\s+{_SHAPE}\s+{_MACS}\s*"
     r"\(\s*(?P<in>\d+),\s*(?P<out>\d+),\s*(?P<buf>\d+)\)"
 )
-_STAT = re.compile(rf"#\d+\s*{_NAME}\s+-\s+(?P<time>\d+)(?:\s+{_MACS})?(?:\s+[\d.]+)?\s*$")
+_STAT = re.compile(rf"{_INDEX}\s*{_NAME}\s+-\s+(?P<time>\d+)(?:\s+{_MACS})?(?:\s+[\d.]+)?\s*$")
 _FORMAT = re.compile(
-    rf"#\d+\s*{_NAME}\s+-\s+-?\d+\.\s*(?P<din>-?\d+)\s+-?\d+\.\s*(?P<dout>-?\d+)\s+{_SHAPE}"
+    rf"{_INDEX}\s*{_NAME}\s+-\s+-?\d+\.\s*(?P<din>-?\d+)\s+-?\d+\.\s*(?P<dout>-?\d+)\s+{_SHAPE}"
 )
+
+
+def clean_console(text: str) -> str:
+    """Return the text without colours and control characters, its lines ended by newlines."""
+    return _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def error_lines(text: str) -> tuple[str, ...]:
+    """Return what NNoM printed about its own failures, in order."""
+    return tuple(match[0].strip() for match in _ERROR.finditer(text))
 
 
 def _section(text: str, start: str, end: str | None = None) -> str | None:
@@ -119,6 +140,7 @@ def parse_compile_log(text: str) -> CompileLog | None:
         return None
     layers = tuple(
         CompiledLayer(
+            index=int(m["index"]),
             name=m["name"],
             activation=m["act"],
             shape=_ints(m["shape"]),
@@ -140,19 +162,15 @@ def parse_model_stat(text: str) -> ModelStat | None:
     body = _section(text, "Print running stat..")
     if body is None:
         return None
-    numbers = [
-        _number(pattern, body)
-        for pattern in (
-            r"Total ops \(MAC\): (\d+)",
-            r"Prediction time :(\d+)us",
-            r"Total memory:(\d+)",
-        )
-    ]
-    if None in numbers:
+    macs = _number(r"Total ops \(MAC\): ?(\d+)", body)
+    time_us = _number(r"Prediction time ?: ?(\d+) ?us", body)
+    if macs is None or time_us is None:
         return None
-    macs, time_us, memory = (n or 0 for n in numbers)
+    memory = _number(r"Total (?:memory|Mem): ?(\d+)", body)
     layers = tuple(
-        StatLayer(name=m["name"], time_us=int(m["time"]), macs=m["macs"] or "")
+        StatLayer(
+            index=int(m["index"]), name=m["name"], time_us=int(m["time"]), macs=m["macs"] or ""
+        )
         for line in body.partition("Summary:")[0].splitlines()
         if (m := _STAT.search(line))
     )
@@ -166,6 +184,7 @@ def parse_io_format(text: str) -> tuple[FormatLayer, ...] | None:
         return None
     return tuple(
         FormatLayer(
+            index=int(m["index"]),
             name=m["name"],
             input_dec=int(m["din"]),
             output_dec=int(m["dout"]),

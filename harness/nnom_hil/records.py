@@ -41,6 +41,7 @@ class TimeSource(StrEnum):
     VIRTUAL = "virtual"
     INSTRUCTIONS = "instructions"
     MODEL = "model"
+    PRINTED = "printed"
 
 
 class _Record(BaseModel):
@@ -48,21 +49,27 @@ class _Record(BaseModel):
 
 
 class Accuracy(_Record):
-    """Shares of right answers, 0 to 1. top_k[i]: the label is among the first i+1 answers."""
+    """Shares of right answers, 0 to 1. top_k[i]: the label is among the first i+1 answers.
 
-    float_: Annotated[float, Field(alias="float")]
+    float: the float model's share, None where it is not known.
+    """
+
+    float_: Annotated[float | None, Field(alias="float")]
     quantised: float
     top_k: tuple[float, ...]
 
 
 class LayerRecord(_Record):
-    """One layer in run order. time_us: median of the timing runs; spread_us: slowest - fastest."""
+    """One layer in run order. time_us: median of the timing runs; spread_us: slowest - fastest.
+
+    dec: fraction bits, None where nothing told them.
+    """
 
     name: str
     type: str
     activation: str | None
     shape: tuple[int, ...]
-    dec: int
+    dec: int | None
     macs: int
     time_us: float | None
     spread_us: float | None
@@ -119,7 +126,7 @@ class RunError(_Record):
 
 
 class RunRecord(_Record):
-    """One attempt, passed, failed or broken."""
+    """One attempt, passed, failed or broken. core_hz: 0 where it is not known."""
 
     schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
     id: str

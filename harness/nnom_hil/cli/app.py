@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nnom_hil.cli import bench, boards, convert, doctor, inspect, report, run
+from nnom_hil.cli import bench, boards, convert, doctor, inspect, monitor, report, run
 from nnom_hil.errors import ExitCode, HilError
 
 __all__ = ["run_app"]
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("run")(run.main)
 app.command("convert")(convert.main)
 app.command("inspect")(inspect.main)
+app.command("monitor")(monitor.main)
 app.command("report")(report.main)
 app.command("boards")(boards.main)
 app.command("doctor")(doctor.main)

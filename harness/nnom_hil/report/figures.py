@@ -19,6 +19,7 @@ TIME_NOTES = {
     "virtual": "virtual time: a fixed time per instruction, not the target's cycles",
     "instructions": "counted instructions, not cycles",
     "model": "cycles estimated from an instruction profile",
+    "printed": "as the firmware printed it, by its own clock",
 }
 """What a duration of each source is worth."""
 
@@ -44,7 +45,7 @@ def layer_figures(record: RunRecord) -> list[LayerFigures]:
                 layer=layer,
                 share=(layer.time_us or 0.0) / total if total else 0.0,
                 macs_per_us=per_us,
-                macs_per_hz=per_us / (record.core_hz / 1e6) if per_us else None,
+                macs_per_hz=per_us / (record.core_hz / 1e6) if per_us and record.core_hz else None,
             )
         )
     return figures

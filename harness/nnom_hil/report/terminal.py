@@ -5,7 +5,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnom_hil.records import RunRecord, Verdict
+from nnom_hil.records import RunRecord, TimeSource, Verdict
 from nnom_hil.report.figures import TIME_NOTES, layer_figures, percent, size, thousands
 
 __all__ = ["print_summary", "summary"]
@@ -21,7 +21,7 @@ def print_summary(record: RunRecord, console: Console) -> None:
 def summary(record: RunRecord) -> RenderableType:
     """Return the summary as something rich can print."""
     parts: list[RenderableType] = []
-    if record.layers and record.total_time_us is not None:
+    if record.layers:
         parts.append(_layers(record))
     parts.append(_facts(record))
     parts += [Text(f"  {reason}", style="red") for reason in record.reasons]
@@ -78,5 +78,8 @@ def _facts(record: RunRecord) -> Table:
         table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
     if record.cross_checks:
         agreeing = sum(check.ok for check in record.cross_checks)
-        table.add_row("printed against returned", f"{agreeing} of {len(record.cross_checks)} agree")
+        what = "printed against returned"
+        if record.time_source is TimeSource.PRINTED:  # there is nothing but what was printed
+            what = "tables against each other"
+        table.add_row(what, f"{agreeing} of {len(record.cross_checks)} agree")
     return table

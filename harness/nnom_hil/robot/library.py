@@ -195,7 +195,7 @@ class NnomHil:
     def accuracy_should_be_within(self, points: float) -> None:
         """Fail if accuracy on the target is more than `points` percentage points below float."""
         accuracy = self._finished.accuracy
-        if accuracy is None:
+        if accuracy is None or accuracy.float_ is None:
             raise AssertionError("the vectors have no labels, so there is no accuracy")
         lost = 100 * (accuracy.float_ - accuracy.quantised)
         if lost > points:

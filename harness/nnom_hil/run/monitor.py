@@ -1,0 +1,288 @@
+"""Other people's firmware: what a console printed becomes a record, judged by itself.
+
+There is no agent and no reference, so the verdict says only whether the tables agree with each
+other and whether NNoM reported errors.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnom_hil import __version__
+from nnom_hil.console import (
+    CompileLog,
+    FormatLayer,
+    ModelStat,
+    PredictionSummary,
+    clean_console,
+    error_lines,
+    parse_compile_log,
+    parse_io_format,
+    parse_model_stat,
+    parse_prediction,
+)
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import DataError, LinkError
+from nnom_hil.link.transport import LinkAddress, SerialTransport
+from nnom_hil.records import Accuracy, CrossCheck, LayerRecord, RunRecord, TimeSource, Verdict
+from nnom_hil.run.service import write_report
+from nnom_hil.run.store import RunFolder
+
+__all__ = ["ConsoleRequest", "judge_console", "monitor"]
+
+_MAX_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleRequest:
+    """Where the text comes from: a file, or a port that is read until nothing comes for quiet_s
+    seconds. core_hz: the core's clock where it is known, else 0. runs: the folder of all runs.
+    """
+
+    runs: Path
+    file: Path | None = None
+    port: str | None = None
+    baud: int = 115200
+    quiet_s: float = 10.0
+    core_hz: int = 0
+
+
+def monitor(
+    request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: None
+) -> tuple[Path, RunRecord]:
+    """Read a console, write its run folder, and return folder and record.
+
+    Ctrl-C ends reading a port; what came until then counts. Raises DataError when NNoM printed
+    nothing that is known, LinkError for trouble with the port, StoreError.
+    """
+    source = request.file or request.port
+    name = request.file.stem if request.file is not None else str(request.port)
+    label = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:40]
+    parts = _read(request, on_text) if request.file is None else _read_file(request.file)
+    text = "".join(parts)
+    facts = _facts(text)
+    if facts is None:
+        raise DataError(
+            f"{source}: no table of NNoM's in {len(text)} characters: neither a compile log, nor "
+            "what model_stat(), model_io_format() or prediction_summary() print"
+        )
+    folder = RunFolder(request.runs, f"console-{label or 'text'}")
+    folder.console(text)
+    record = _record(facts, folder, name, request.core_hz)
+    folder.finish(record)
+    return folder.path, write_report(folder.path)
+
+
+def _read_file(file: Path) -> Iterator[str]:
+    try:
+        with file.open("rb") as stream:
+            yield stream.read(_MAX_BYTES).decode("utf-8", errors="replace")
+    except OSError as exc:
+        raise DataError(f"{file}: cannot be read: {exc.strerror}") from exc
+
+
+def _read(request: ConsoleRequest, on_text: Callable[[str], None]) -> Iterator[str]:
+    assert request.port is not None
+    transport = SerialTransport(LinkAddress(url=request.port, baud=request.baud))
+    size = 0
+    try:
+        while size < _MAX_BYTES:
+            data = transport.read(Deadline.after(request.quiet_s))
+            if not data:
+                return
+            size += len(data)
+            text = data.decode("utf-8", errors="replace")
+            on_text(text)
+            yield text
+    except (KeyboardInterrupt, LinkError) as exc:
+        if isinstance(exc, LinkError) and size == 0:
+            raise
+        return  # stopped, or unplugged: what came counts
+    finally:
+        transport.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    compiled: CompileLog | None
+    stat: ModelStat | None
+    formats: tuple[FormatLayer, ...] | None
+    prediction: PredictionSummary | None
+    errors: tuple[str, ...]
+
+
+def _facts(text: str) -> _Facts | None:
+    clean = clean_console(text)
+    facts = _Facts(
+        compiled=parse_compile_log(clean),
+        stat=parse_model_stat(clean),
+        formats=parse_io_format(clean),
+        prediction=parse_prediction(clean),
+        errors=error_lines(clean),
+    )
+    known = (facts.compiled, facts.stat, facts.formats, facts.prediction)
+    return facts if any(part is not None for part in known) else None
+
+
+def judge_console(text: str) -> tuple[CrossCheck, ...]:
+    """Return what the tables in a console text say about each other; empty without tables."""
+    facts = _facts(text)
+    return () if facts is None else tuple(_checks(facts))
+
+
+def _checks(facts: _Facts) -> Iterator[CrossCheck]:
+    compiled, stat, formats, prediction = (
+        facts.compiled, facts.stat, facts.formats, facts.prediction,
+    )  # fmt: skip
+    if compiled is not None:
+        yield _numbered("compile log", [layer.index for layer in compiled.layers])
+        wrong = [f"#{c.index}" for c in compiled.layers if c.size_out != _product(c.shape)]
+        yield _check("outputs have their shapes' sizes", not wrong, f"not {', '.join(wrong)}")
+        total = sum(compiled.blocks)
+        yield _check(
+            "blocks add up to the network buffers",
+            total == compiled.network_buffers,
+            f"{total} against {compiled.network_buffers} bytes",
+        )
+    if stat is not None:
+        yield _numbered("model_stat()", [layer.index for layer in stat.layers])
+        times = sum(layer.time_us for layer in stat.layers)
+        yield _check(
+            "layer times add up to the prediction's",
+            times == stat.time_us,
+            f"{times} against {stat.time_us} us",
+        )
+        low, high = (sum(_macs(layer.macs)[i] for layer in stat.layers) for i in (0, 1))
+        yield _check(
+            "layers' MACs add up to the model's",
+            low <= stat.total_macs <= high,
+            f"{low} to {high} against {stat.total_macs}",
+        )
+    if formats is not None:
+        yield _numbered("model_io_format()", [layer.index for layer in formats])
+    names = [
+        [layer.name for layer in layers]
+        for layers in (compiled and compiled.layers, stat and stat.layers, formats)
+        if layers
+    ]
+    if len(names) > 1:
+        yield _check(
+            "tables list the same layers",
+            all(other == names[0] for other in names),
+            "they differ, or lines are missing",
+        )
+    if prediction is not None and prediction.confusion:
+        counted = sum(map(sum, prediction.confusion))
+        yield _check(
+            "confusion matrix holds every frame",
+            counted == prediction.frames,
+            f"{counted} of {prediction.frames}",
+        )
+        square = _square(prediction.confusion) is not None
+        yield _check("confusion matrix is square", square, "rows are cut or missing")
+        if square and prediction.top_k and prediction.frames:
+            right = sum(row[i] for i, row in enumerate(prediction.confusion))
+            share = 100 * right / prediction.frames
+            yield _check(
+                "Top 1 is the matrix' diagonal",
+                abs(share - float(prediction.top_k[0])) < 0.02,
+                f"{share:.2f} % against {prediction.top_k[0]} %",
+            )
+
+
+def _check(what: str, ok: bool, detail: str) -> CrossCheck:
+    return CrossCheck(what=what, ok=ok, detail="" if ok else detail)
+
+
+def _numbered(what: str, indices: list[int]) -> CrossCheck:
+    return _check(
+        f"{what} is whole",
+        indices == list(range(1, len(indices) + 1)) and bool(indices),
+        f"lines {indices}",
+    )
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    result = 1
+    for size in shape:
+        result *= size
+    return result
+
+
+def _macs(printed: str) -> tuple[int, int]:
+    """Return the least and the most that a printed number of MACs stands for."""
+    if not printed:
+        return 0, 0
+    match = re.fullmatch(r"(\d+)(?:\.(\d\d))?([kMG]?)", printed)
+    if match is None:
+        return 0, 0
+    whole, hundredths, unit = match.groups()
+    scale = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[unit]
+    step = scale // 100 if hundredths else scale
+    least = int(whole) * scale + int(hundredths or 0) * scale // 100
+    return least, least + step - 1
+
+
+def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRecord:
+    checks = tuple(_checks(facts))
+    reasons = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
+    reasons += [f"NNoM printed: {line}" for line in facts.errors]
+    stat, prediction = facts.stat, facts.prediction
+    memory = stat.total_memory if stat is not None else None
+    if memory is None and facts.compiled is not None:
+        memory = facts.compiled.total_memory or facts.compiled.network_buffers
+    accuracy = None
+    if prediction is not None and prediction.top_k:
+        shares = tuple(float(share) / 100 for share in prediction.top_k)
+        accuracy = Accuracy.model_validate({"float": None, "quantised": shares[0], "top_k": shares})
+    return RunRecord(
+        id=folder.id,
+        started=folder.started.isoformat(timespec="seconds"),
+        verdict=Verdict.FAIL if reasons else Verdict.PASS,
+        reasons=tuple(reasons),
+        board="console",
+        board_title="Firmware without our agent; layers' MACs as printed, rounded down",
+        core_hz=core_hz,
+        model=name,
+        vectors=0,
+        vectors_planned=prediction.frames if prediction is not None else 0,
+        accuracy=accuracy,
+        confusion=_square(prediction.confusion) if prediction is not None else None,
+        time_source=TimeSource.PRINTED,
+        timing_runs=1 if stat is not None else 0,
+        total_time_us=float(stat.time_us) if stat is not None else None,
+        layers=tuple(_layers(facts)),
+        macs=stat.total_macs if stat is not None else None,
+        ram_bytes=memory,
+        cross_checks=checks,
+        tools={"nnom-hil": __version__},
+    )
+
+
+def _square(matrix: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...] | None:
+    """Return the matrix; None where rows are cut or missing, or there is none."""
+    whole = all(len(row) == len(matrix) for row in matrix)
+    return matrix if matrix and whole else None
+
+
+def _layers(facts: _Facts) -> Iterator[LayerRecord]:
+    """Yield what the tables say of each layer, by its number."""
+    compiled = {c.index: c for c in facts.compiled.layers} if facts.compiled else {}
+    times = {s.index: s for s in facts.stat.layers} if facts.stat else {}
+    formats = {f.index: f for f in facts.formats} if facts.formats else {}
+    for index in sorted(compiled.keys() | times.keys() | formats.keys()):
+        line, time, made = compiled.get(index), times.get(index), formats.get(index)
+        name = next(part.name for part in (line, time, made) if part is not None)
+        shaped = line or made
+        printed = next((part.macs for part in (line, time) if part is not None and part.macs), "")
+        yield LayerRecord(
+            name=f"#{index}",
+            type=name,
+            activation=line.activation if line else None,
+            shape=shaped.shape if shaped else (),
+            dec=made.output_dec if made else None,
+            macs=_macs(printed)[0],
+            time_us=float(time.time_us) if time else None,
+            spread_us=None,
+        )

@@ -1,0 +1,265 @@
+"""Consoles of other people's firmware become records; what contradicts itself is said."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnom_hil.cli.app import run_app
+from nnom_hil.errors import DataError
+from nnom_hil.records import RunRecord, TimeSource, Verdict
+from nnom_hil.run.monitor import ConsoleRequest, judge_console, monitor
+
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+MUTATIONS = 1_000_000 if NIGHTLY else 2000
+
+NEW = """NNoM version 0.4.3
+Start compiling model...
+Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)      mem blk lifetime
+-------------------------------------------------------------------------------------------------
+#1   Input      -          - (   8,   8,   1,)          (    64,    64,     0)    1 - - -  - - - -
+#2   Conv2D     - ReLU     - (   8,   8,   4,)     2304 (    64,   256,     0)    1 1 - -  - - - -
+#3   MaxPool    -          - (   4,   4,   4,)          (   256,    64,     0)    1 1 1 -  - - - -
+#4   Dense      -          - (   3,          )      192 (    64,     3,   128)    1 1 1 -  - - - -
+#5   Output     -          - (   3,          )          (     3,     3,     0)    1 - - -  - - - -
+-------------------------------------------------------------------------------------------------
+Memory cost by each block:
+ blk_0:128  blk_1:256  blk_2:64  blk_3:0  blk_4:0  blk_5:0  blk_6:0  blk_7:0
+ Memory cost by network buffers: 448 bytes
+ Total memory occupied: 2000 bytes
+
+Print running stat..
+Layer(#)        -   Time(us)     ops(MACs)   ops/us
+--------------------------------------------------------
+#1  Input      -         3
+#2  Conv2D     -       120         2304     19.20
+#3  MaxPool    -        17
+#4  Dense      -        10          192     19.20
+#5  Output     -         1
+
+Summary:
+Total ops (MAC): 2496(0.00M)
+Prediction time :151us
+Efficiency 16.52 ops/us
+Total memory:2000
+
+Print layer input/output..
+Layer(#)        -  Input(Qnm)  Output(Qnm)   Oshape
+----------------------------------------------------------
+#1  Input      -    0. 7      0. 7      (   8,   8,   1,)
+#2  Conv2D     -    0. 7      3. 4      (   8,   8,   4,)
+#3  MaxPool    -    3. 4      3. 4      (   4,   4,   4,)
+#4  Dense      -    3. 4      5. 2      (   3,          )
+#5  Output     -    5. 2      5. 2      (   3,          )
+
+Prediction summary:
+Test frames: 20
+Test running time: 1 sec
+Model running time: 3 ms
+Top 1 Accuracy: 85.00%
+Top 2 Accuracy: 100%
+
+Confusion matrix:
+predict     0     1     2
+actual
+   0 |      6     1     0   |  85%
+   1 |      0     5     1   |  83%
+   2 |      1     0     6   |  85%
+
+"""
+
+OLD = """Start compiling model...
+Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)      mem blk lifetime
+-------------------------------------------------------------------------------------------------
+#1   Input      -          - (   8,   8,   1)          (    64,    64,     0)    1 - - -  - - - -
+#2   Conv2D     - ReLU     - (   8,   8,  40)    1.02M (    64,  2560,    36)    1 1 1 -  - - - -
+#3   Dense      -          - (   3,   1,   1)       7k (  2560,     3,  5120)    1 1 1 -  - - - -
+-------------------------------------------------------------------------------------------------
+Memory cost by each block:
+ blk_0:5120  blk_1:2560  blk_2:64
+ Total memory cost by network buffers: 7744 bytes
+Compling done in 76 ms
+
+Print running stat..
+Layer(#)        -   Time(us)     ops(MACs)   ops/us
+--------------------------------------------------------
+#1        Input -        11
+#2       Conv2D -      5848        1.02M     175.10
+#3        Dense -        96           7k     80.00
+
+Summary:
+Total ops (MAC): 1031680(1.03M)
+Prediction time :5955us
+Efficiency 173.24 ops/us
+NNOM: Total Mem: 20236
+"""
+
+
+def record_of(text: str, folder: Path) -> RunRecord:
+    (folder / "log.txt").write_bytes(text.encode())
+    request = ConsoleRequest(file=folder / "log.txt", runs=folder / "runs", core_hz=100_000_000)
+    return monitor(request)[1]
+
+
+def test_whole_console_is_a_record(tmp_path: Path) -> None:
+    record = record_of(NEW, tmp_path)
+    assert record.verdict is Verdict.PASS
+    assert record.time_source is TimeSource.PRINTED
+    assert [layer.type for layer in record.layers] == [
+        "Input", "Conv2D", "MaxPool", "Dense", "Output",
+    ]  # fmt: skip
+    conv = record.layers[1]
+    assert (conv.macs, conv.time_us, conv.dec, conv.shape) == (2304, 120.0, 4, (8, 8, 4))
+    assert conv.activation == "ReLU"
+    assert (record.macs, record.total_time_us, record.ram_bytes) == (2496, 151.0, 2000)
+    assert record.confusion == ((6, 1, 0), (0, 5, 1), (1, 0, 6))
+    assert record.accuracy is not None
+    assert record.accuracy.top_k == (0.85, 1.0)
+    folder = next((tmp_path / "runs").iterdir())
+    page = (folder / "report.html").read_text()
+    assert "Tables against each other" in page
+    assert "DISAGREES" not in page
+
+
+def test_old_console_is_a_record(tmp_path: Path) -> None:
+    record = record_of(OLD, tmp_path)
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert record.ram_bytes == 20236
+    assert record.layers[1].macs == 1_020_000
+    assert record.layers[1].time_us == 5848.0
+
+
+def noisy(text: str) -> str:
+    """Return what a terminal shows of it: colours, prompts, echoes, other tasks between."""
+    lines = []
+    for i, line in enumerate(text.splitlines()):
+        lines.append(("\x1b[32m" if i % 3 == 0 else "") + line + "\x1b[0m")
+        if i % 4 == 0:
+            lines.append("msh />")
+        if i % 5 == 0:
+            lines.append("[I/wifi] rssi -63 dBm (ch 6, bw 20)")
+    return "msh />nnom\r\n" + "\r\n".join(lines) + "\r\n"
+
+
+@pytest.mark.parametrize("text", [NEW, OLD], ids=["new", "old"])
+def test_noise_between_the_lines_changes_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    clean, dirty = record_of(text, tmp_path / "a"), record_of(noisy(text), tmp_path / "b")
+    assert dirty.layers == clean.layers
+    assert dirty.cross_checks == clean.cross_checks
+    assert dirty.confusion == clean.confusion
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("-       120 ", "-       121 ", "layer times add up to the prediction's"),
+        ("(MAC): 2496", "(MAC): 2946", "layers' MACs add up to the model's"),
+        ("blk_1:256", "blk_1:265", "blocks add up to the network buffers"),
+        ("#3   MaxPool", "?3   MaxPool", "compile log is whole"),
+        ("(   8,   8,   4,)     2304", "(   8,   3,   4,)     2304", "outputs have their shapes'"),
+        ("   1 |      0     5     1", "   1 |      0     6     1", "confusion matrix holds every"),
+        ("   2 |      1     0     6", "   2 |      1     0      ", "confusion matrix is square"),
+        ("Top 1 Accuracy: 85", "Top 1 Accuracy: 58", "Top 1 is the matrix' diagonal"),
+        ("#2  Conv2D     -       120", "#2  Conv1D     -       120", "tables list the same layers"),
+    ],
+)
+def test_damage_is_told(old: str, new: str, what: str, tmp_path: Path) -> None:
+    assert old in NEW
+    record = record_of(NEW.replace(old, new), tmp_path)
+    assert record.verdict is Verdict.FAIL
+    assert any(reason.startswith(what) for reason in record.reasons), record.reasons
+
+
+def test_errors_of_nnom_are_told(tmp_path: Path) -> None:
+    text = NEW + "Error: #4 Dense layer return error code:-1\n"
+    record = record_of(text, tmp_path)
+    assert record.verdict is Verdict.FAIL
+    assert record.reasons == ("NNoM printed: Error: #4 Dense layer return error code:-1",)
+
+
+def test_text_without_tables_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.txt").write_text("hello\n")
+    runs = str(tmp_path / "runs")
+    assert run_app(["monitor", str(tmp_path / "log.txt"), "--out", runs]) == 2
+    assert "log.txt: no table of NNoM's in 6 characters" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert run_app(["monitor", str(tmp_path / "none.txt"), "--out", runs]) == 2
+    assert "cannot be read: No such file" in capsys.readouterr().err
+    assert run_app(["monitor"]) == 2
+    assert "name either a FILE or a --port" in capsys.readouterr().err
+
+
+def test_console_on_a_port_is_read_until_it_is_quiet(tmp_path: Path) -> None:
+    target, host = os.openpty()
+
+    heard: list[str] = []
+
+    def play() -> None:
+        """Write it all; again where it came before the port was open, which forgets it."""
+        for _ in range(20):
+            for line in noisy(NEW).splitlines(keepends=True):
+                os.write(target, line.encode())
+            time.sleep(0.2)
+            if "".join(heard).count("Confusion matrix") > 0:
+                return
+
+    player = threading.Thread(target=play)
+    player.start()
+    request = ConsoleRequest(port=os.ttyname(host), quiet_s=1.0, runs=tmp_path)
+    _, record = monitor(request, heard.append)
+    player.join()
+    os.close(target)
+    os.close(host)
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert len(record.layers) == 5
+    assert "Conv2D" in "".join(heard)
+
+
+def test_port_that_is_not_there_is_named(tmp_path: Path) -> None:
+    from nnom_hil.errors import LinkError
+
+    with pytest.raises(LinkError, match="no such port"):
+        monitor(ConsoleRequest(port=str(tmp_path / "tty"), runs=tmp_path))
+
+
+@given(st.text())
+def test_any_text_is_judged_without_a_fault(text: str) -> None:
+    judge_console(text)
+
+
+@pytest.mark.timeout(7200)
+def test_damaged_consoles_are_told_or_give_the_same_figures() -> None:
+    """No crash, and no layer time or total that differs without a word."""
+    rng = np.random.default_rng(1)
+    original = np.frombuffer(NEW.encode(), np.uint8)
+    whole = {c.what for c in judge_console(NEW)}
+    for _ in range(MUTATIONS):
+        damaged = original.copy()
+        places = rng.integers(0, len(damaged), int(rng.integers(1, 4)))
+        damaged[places] = rng.integers(0, 256, len(places))
+        text = damaged.tobytes().decode("utf-8", errors="replace")
+        checks = judge_console(text)
+        if {c.what for c in checks} == whole and all(c.ok for c in checks):
+            # every time, and their total, are then what they were
+            from nnom_hil.console import clean_console, parse_model_stat
+
+            stat = parse_model_stat(clean_console(text))
+            assert stat is not None
+            times = [layer.time_us for layer in stat.layers]
+            assert sum(times) == stat.time_us
+            if places.size == 1:
+                assert times == [3, 120, 17, 10, 1]
+                assert stat.total_macs == 2496
+
+
+def test_monitor_refuses_unknown_text_as_data_error(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    with pytest.raises(DataError):
+        monitor(ConsoleRequest(file=tmp_path / "x", runs=tmp_path))
