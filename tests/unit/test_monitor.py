@@ -263,3 +263,13 @@ def test_monitor_refuses_unknown_text_as_data_error(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(DataError):
         monitor(ConsoleRequest(file=tmp_path / "x", runs=tmp_path))
+
+
+def test_timer_that_is_not_ported_is_told(tmp_path: Path) -> None:
+    stopped = NEW
+    for time_us in ("  3", "120", " 17", " 10", "  1"):
+        stopped = stopped.replace(f"-       {time_us}", "-         0", 1)
+    record = record_of(stopped.replace("time :151us", "time :0us"), tmp_path)
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert record.total_time_us is None
+    assert "nnom_us_get() is not ported" in record.board_title

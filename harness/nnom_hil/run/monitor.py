@@ -229,6 +229,9 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
     reasons = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
     reasons += [f"NNoM printed: {line}" for line in facts.errors]
     stat, prediction = facts.stat, facts.prediction
+    title = "Firmware without our agent; layers' MACs as printed, rounded down"
+    if stat is not None and stat.time_us == 0:
+        title += "; no times: its nnom_us_get() is not ported"
     memory = stat.total_memory if stat is not None else None
     if memory is None and facts.compiled is not None:
         memory = facts.compiled.total_memory or facts.compiled.network_buffers
@@ -242,7 +245,7 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
         verdict=Verdict.FAIL if reasons else Verdict.PASS,
         reasons=tuple(reasons),
         board="console",
-        board_title="Firmware without our agent; layers' MACs as printed, rounded down",
+        board_title=title,
         core_hz=core_hz,
         model=name,
         vectors=0,
@@ -251,7 +254,7 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
         confusion=_square(prediction.confusion) if prediction is not None else None,
         time_source=TimeSource.PRINTED,
         timing_runs=1 if stat is not None else 0,
-        total_time_us=float(stat.time_us) if stat is not None else None,
+        total_time_us=float(stat.time_us) if stat is not None and stat.time_us else None,
         layers=tuple(_layers(facts)),
         macs=stat.total_macs if stat is not None else None,
         ram_bytes=memory,
@@ -271,6 +274,7 @@ def _layers(facts: _Facts) -> Iterator[LayerRecord]:
     compiled = {c.index: c for c in facts.compiled.layers} if facts.compiled else {}
     times = {s.index: s for s in facts.stat.layers} if facts.stat else {}
     formats = {f.index: f for f in facts.formats} if facts.formats else {}
+    is_timed = facts.stat is not None and facts.stat.time_us > 0
     for index in sorted(compiled.keys() | times.keys() | formats.keys()):
         line, time, made = compiled.get(index), times.get(index), formats.get(index)
         name = next(part.name for part in (line, time, made) if part is not None)
@@ -283,6 +287,6 @@ def _layers(facts: _Facts) -> Iterator[LayerRecord]:
             shape=shaped.shape if shaped else (),
             dec=made.output_dec if made else None,
             macs=_macs(printed)[0],
-            time_us=float(time.time_us) if time else None,
+            time_us=float(time.time_us) if time and is_timed else None,
             spread_us=None,
         )

@@ -152,13 +152,18 @@ def _load_file(path: Path, *, shown: Path, keras_2: bool) -> Any:
 
 def _load_saved_model(path: Path) -> Any:
     """Keras 2 reads the folder and writes the HDF5 file that Keras 3 reads."""
-    metadata = path / "keras_metadata.pb"
-    if not metadata.is_file():
+    # the layers stand in a file of their own since TensorFlow 2.5, before in the graph's
+    graph, metadata = path / "saved_model.pb", path / "keras_metadata.pb"
+    try:
+        held = graph.read_bytes() + (metadata.read_bytes() if metadata.is_file() else b"")
+    except OSError as exc:
+        raise ModelError(f"{path}: cannot read the model: {exc.strerror}") from exc
+    if b"_tf_keras_" not in held:
         raise ModelError(
             f"{path}: this SavedModel holds functions but no Keras layers (it was exported); "
             "save the model itself with model.save('name.keras')"
         )
-    if b'"class_name": "Lambda"' in metadata.read_bytes():
+    if b'"class_name": "Lambda"' in held:
         raise ModelError(
             f"{path}: cannot be converted:\n  (Lambda): a Lambda layer holds code, which is not "
             "run; use layers, or remove it"
