@@ -205,6 +205,6 @@ def parse_prediction(text: str) -> PredictionSummary | None:
     return PredictionSummary(
         frames=frames,
         model_time_ms=_number(r"Model running time: (\d+) ms", body) or 0,
-        top_k=tuple(re.findall(r"Top \d+ Accuracy: ([\d.]+)%", body)),
+        top_k=tuple(re.findall(r"Top \d+ Accuracy: (\d+(?:\.\d+)?)%", body)),
         confusion=tuple(_ints(row) for row in rows),
     )

@@ -273,3 +273,7 @@ def test_timer_that_is_not_ported_is_told(tmp_path: Path) -> None:
     assert record.verdict is Verdict.PASS, record.reasons
     assert record.total_time_us is None
     assert "nnom_us_get() is not ported" in record.board_title
+
+
+def test_damage_that_once_was_a_crash() -> None:
+    judge_console(NEW.replace("85.00%", "85..0%"))
