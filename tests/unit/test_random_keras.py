@@ -13,7 +13,7 @@ from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import ModelError
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.keras_import import from_keras
-from nnom_hil.model.quantise import Method, QuantiseOptions, quantise, to_int8
+from nnom_hil.model.quantise import Method, QuantiseOptions, calibrate, quantise, to_int8
 from nnom_hil.model.reference import run_reference
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -56,7 +56,10 @@ def test_models_convert_build_and_equal_the_reference(
         assert np.abs(ours - exact).max() < limit, f"seed {seed}: the float graph differs"
         method = list(Method)[seed % len(Method)]
         options = QuantiseOptions(method=method, per_channel=seed % 8 < 4)
-        quantised = quantise(graph, x, options)
+        found = calibrate(graph, x, options)
+        scaled = run_float(found.graph, x)[found.graph.nodes[-1].name].reshape(len(x), -1)
+        assert np.abs(scaled - ours).max() < 10 * limit, f"seed {seed}: {method} changes the model"
+        quantised = found.finish(found.wanted, found.weights, x)
         inputs = to_int8(x, quantised.input.dec)
         expected = run_reference(quantised, inputs)
         name = list(VARIANTS)[seed % len(VARIANTS)]
