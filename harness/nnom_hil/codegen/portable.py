@@ -23,6 +23,7 @@ from nnom_hil.model.graph import (
     Softmax,
     UpSample,
     ZeroPadding,
+    unused_name,
 )
 from nnom_hil.model.qgraph import (
     Concat,
@@ -150,8 +151,7 @@ class _Rewrite:
         return name
 
     def _new_name(self, name: str) -> str:
-        while name in self._names:
-            name += "_"
+        name = unused_name(name, self._names)
         self._names.add(name)
         return name
 

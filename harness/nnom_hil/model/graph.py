@@ -3,6 +3,7 @@
 Data is NHWC; 1-D data (steps, channels) is carried as (1, steps, channels).
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -35,6 +36,7 @@ __all__ = [
     "Softmax",
     "UpSample",
     "ZeroPadding",
+    "unused_name",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -257,6 +259,14 @@ class Rnn:
     def units(self) -> int:
         """Elements of the output at one time step."""
         return int(self.recurrent.shape[0])
+
+
+def unused_name(name: str, taken: Container[str]) -> str:
+    """Return the name, with a number behind it where it is taken."""
+    result, n = name, 2
+    while result in taken:
+        result, n = f"{name}_{n}", n + 1
+    return result
 
 
 FloatOp = (

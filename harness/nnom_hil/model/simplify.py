@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.float_run import run_float
+from nnom_hil.model.float_run import float_shapes
 from nnom_hil.model.graph import (
     Affine,
     CellKind,
@@ -33,8 +33,7 @@ FloatArray = npt.NDArray[np.float32]
 def simplify(graph: FloatGraph) -> FloatGraph:
     """Return an equivalent graph without Affine nodes."""
     nodes = {node.name: node for node in graph.nodes}
-    zeros = np.zeros((1, *graph.input.shape), np.float32)
-    shapes = {name: y.shape[1:] for name, y in run_float(graph, zeros).items()}
+    shapes = float_shapes(graph)
     for name in [n.name for n in graph.nodes if isinstance(n.op, Affine)]:
         node = nodes[name]
         assert isinstance(node.op, Affine)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from nnom_hil.errors import ModelError
-from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input
+from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input, unused_name
 from nnom_hil.model.keras_import.layers import Call, UnsupportedLayerError, convert
 
 __all__ = ["to_graph"]
@@ -117,9 +117,7 @@ class _Walk:
             )
 
     def _add(self, name: str, op: FloatOp, inputs: tuple[str, ...]) -> str:
-        unique, n = name, 2
-        while unique in self._names:
-            unique, n = f"{name}_{n}", n + 1
+        unique = unused_name(name, self._names)
         self._names.add(unique)
         self.nodes.append(FloatNode(name=unique, op=op, inputs=inputs))
         return unique

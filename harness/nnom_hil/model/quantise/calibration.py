@@ -98,10 +98,6 @@ def calibrate(
         raise DataError("calibration data holds NaN or infinity")
     calibration = calibration.astype(np.float32, copy=False)
     graph = simplify(graph)
-    logits: dict[str, float] = {}
-    if options.rescales:
-        graph = equalise(graph, calibration)
-        graph, logits = centre_logits(graph, calibration)
     found = extremes(graph, calibration)
     for name, entry in found.items():
         if not np.isfinite(entry.largest):
@@ -109,6 +105,11 @@ def calibrate(
                 f"layer {name} overflows on the calibration data: its values are not "
                 "finite; check the data's range"
             )
+    logits: dict[str, float] = {}
+    if options.rescales:
+        graph = equalise(graph, calibration)
+        graph, logits = centre_logits(graph, calibration)
+        found = extremes(graph, calibration)
     # NNoM's methods know nothing of a pool's shift
     stretch: Shifts = {}
     if options.rescales and not options.plain_pools:

@@ -83,7 +83,11 @@ def _least_error(
             candidates = candidates[:2]
         result[node.name] = min(
             candidates,
-            key=lambda dec, h=histogram, f=function: (h.squared_error(dec, f), -dec),  # type: ignore[misc]
+            # where several are exact, as for what a ReLU always cuts off, the one that max-min has
+            key=lambda dec, h=histogram, f=function: (  # type: ignore[misc]
+                h.squared_error(dec, f),
+                abs(dec - dec_bits_of(h.largest)),
+            ),
         )
     return result
 

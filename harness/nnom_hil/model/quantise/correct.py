@@ -10,7 +10,7 @@ from nnom_hil.model.graph import Conv, Dense, FloatGraph, Softmax
 from nnom_hil.model.qgraph import Int8, QConv, QDense, QGraph, QInput
 from nnom_hil.model.quantise.formats import readers_of
 from nnom_hil.model.quantise.numbers import dec_bits_of, to_int8
-from nnom_hil.model.quantise.statistics import chunks
+from nnom_hil.model.quantise.statistics import chunks, spread
 from nnom_hil.model.reference import run_layer
 
 __all__ = ["centre_logits", "correct_biases", "logit_decs"]
@@ -82,7 +82,7 @@ def correct_biases(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> QGrap
 
     Layer after layer, with those before it already corrected (Nagel et al. 2019, section 4.2).
     """
-    x = x[:_SAMPLES]
+    x = x[spread(graph, len(x), _SAMPLES)]
     exact = run_float(graph, x)
     by_name = {node.name: node for node in graph.nodes}
     decs = quantised.library_decs(compat=False)

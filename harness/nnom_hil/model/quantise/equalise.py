@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.float_run import run_float
+from nnom_hil.model.float_run import float_shapes, run_float
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
@@ -34,7 +34,7 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.quantise.formats import Groups, readers_of, tail_of
 from nnom_hil.model.quantise.numbers import dec_bits_of
-from nnom_hil.model.quantise.statistics import chunks
+from nnom_hil.model.quantise.statistics import chunks, spread
 
 __all__ = ["equalise"]
 
@@ -56,7 +56,7 @@ def equalise(graph: FloatGraph, x: FloatArray) -> FloatGraph:
     if not free:
         return graph
     measured = _measuring_points(graph, heads, groups, free)
-    limits = _best_limits(graph, x[:: -(-len(x) // _SAMPLES)], measured)
+    limits = _best_limits(graph, x[spread(graph, len(x), _SAMPLES)], measured)
     factors: dict[str, Float64] = {}
     for group in free:
         points = [name for name, own in measured.items() if own == group]
@@ -89,7 +89,7 @@ def _scale_groups(graph: FloatGraph, heads: dict[str, str]) -> Groups:
     """Tie together what is added: its factors must be the same."""
     groups = Groups({head: head for head in set(heads.values())})
     for node in graph.nodes:
-        if isinstance(node.op, Combine) and node.op.kind is not MergeKind.MULT:
+        if _adds(node.op):
             groups.join([node.name, *(heads[name] for name in node.inputs)])
     return groups
 
@@ -97,12 +97,9 @@ def _scale_groups(graph: FloatGraph, heads: dict[str, str]) -> Groups:
 def _free_groups(graph: FloatGraph, heads: dict[str, str], groups: Groups) -> set[str]:
     """Return the groups that begin in weights and end in weights only."""
     bound = {groups.find(heads[graph.nodes[-1].name])}
-    shapes = {
-        name: y.shape[1:]
-        for name, y in run_float(graph, np.zeros((1, *graph.input.shape), np.float32)).items()
-    }
+    shapes = float_shapes(graph)
     for node in graph.nodes:
-        added = isinstance(node.op, Combine) and node.op.kind is not MergeKind.MULT
+        added = _adds(node.op)
         if heads[node.name] == node.name and not (isinstance(node.op, Conv | Dense) or added):
             bound.add(groups.find(node.name))
         sources = {groups.find(heads[name]) for name in node.inputs}
@@ -190,10 +187,7 @@ def _rescaled(
     """Put the factors into the weights before and their inverses into those after."""
     carried: dict[str, Float64 | None] = {}  # what each node's channels are multiplied by
     nodes = []
-    shapes = {
-        name: y.shape[1:]
-        for name, y in run_float(graph, np.zeros((1, *graph.input.shape), np.float32)).items()
-    }
+    shapes = float_shapes(graph)
     for node in graph.nodes:
         incoming = [carried[name] for name in node.inputs]
         own = factors.get(groups.find(node.name)) if heads[node.name] == node.name else None
@@ -217,13 +211,15 @@ def _rescaled(
                 times = shapes[node.name][-1] // incoming[0].size
                 carried[node.name] = np.tile(incoming[0], times)
             case _:
-                carried[node.name] = incoming[0] if incoming and _carries(op) else None
+                carried[node.name] = (
+                    incoming[0] if incoming and (_passes(op) or _adds(op)) else None
+                )
         nodes.append(replace(node, op=op))
     return replace(graph, nodes=tuple(nodes))
 
 
-def _carries(op: FloatOp) -> bool:
-    return _passes(op) or (isinstance(op, Combine) and op.kind is not MergeKind.MULT)
+def _adds(op: FloatOp) -> bool:
+    return isinstance(op, Combine) and op.kind is not MergeKind.MULT
 
 
 def _with_factors(op: Conv | Dense, incoming: Float64 | None, own: Float64 | None) -> Conv | Dense:

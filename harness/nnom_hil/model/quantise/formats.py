@@ -26,6 +26,7 @@ from nnom_hil.model.graph import (
     Requantise,
     Rnn,
     Softmax,
+    unused_name,
 )
 
 __all__ = [
@@ -241,9 +242,7 @@ def _insert(
         if not rigid(heads[source]) or result[source] == group_dec(source):
             continue
         if source not in made:
-            name = f"{source}_requantise"
-            while name in result:
-                name += "_"
+            name = unused_name(f"{source}_requantise", result)
             made[source] = name
             result[name] = group_dec(source)
             new = FloatNode(name=name, op=Requantise(), inputs=(source,))

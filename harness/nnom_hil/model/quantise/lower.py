@@ -27,6 +27,7 @@ from nnom_hil.model.graph import (
     Softmax,
     UpSample,
     ZeroPadding,
+    unused_name,
 )
 from nnom_hil.model.qgraph import (
     Concat,
@@ -103,6 +104,7 @@ def lower(
     layers: list[_Layer] = []
     produced: dict[str, str] = {}  # float node -> the quantised layer with its values
     names = {node.name for node in graph.nodes}
+    widened: dict[tuple[str, int], str] = {}
 
     def shapes() -> QGraph:
         return make_qgraph(graph.name, [_row(layer) for layer in layers])
@@ -113,7 +115,7 @@ def lower(
         sources = tuple(produced[name] for name in node.inputs)
         in_decs = [decs[name] for name in node.inputs]
         if len(sources) > 1:
-            sources = _of_one_rank(layers, sources, shapes(), names)
+            sources = _of_one_rank(layers, sources, shapes(), names, widened)
         op: QOp
         if isinstance(node.op, Requantise):
             channels = shapes().by_name[sources[0]].shape[-1]
@@ -133,10 +135,7 @@ def lower(
             layers.append(_Layer(node.name, op, sources))
         produced[node.name] = node.name
     last = produced[graph.nodes[-1].name]
-    output = "output0"
-    while output in names:
-        output += "_"
-    layers.append(_Layer(output, QOutput(), (last,)))
+    layers.append(_Layer(unused_name("output0", names), QOutput(), (last,)))
     return shapes()
 
 
@@ -149,24 +148,21 @@ def _of_one_rank(
     sources: tuple[str, ...],
     known: QGraph,
     names: set[str],
+    widened: dict[tuple[str, int], str],
 ) -> tuple[str, ...]:
-    """Give merged data one number of axes: NNoM's layers differ in whether they keep axes of 1."""
+    """Give merged data one number of axes: NNoM's layers differ in whether they keep axes of 1.
+
+    widened: the reshapes made so far, by what they read and their axes.
+    """
     nodes: list[QNode] = [known.by_name[name] for name in sources]
     rank = max(len(node.shape) for node in nodes)
-    result = []
     for node in nodes:
-        if len(node.shape) == rank:
-            result.append(node.name)
-            continue
-        name = f"{node.name}_axes"
-        while name in names and name not in known.by_name:
-            name += "_"
-        if name not in {layer.name for layer in layers}:
+        if len(node.shape) < rank and (node.name, rank) not in widened:
+            name = widened[node.name, rank] = unused_name(f"{node.name}_axes", names)
             names.add(name)
             shape = (1,) * (rank - len(node.shape)) + node.shape
             layers.append(_Layer(name, Reshape(shape=shape), (node.name,)))
-        result.append(name)
-    return tuple(result)
+    return tuple(n.name if len(n.shape) == rank else widened[n.name, rank] for n in nodes)
 
 
 def _operation(

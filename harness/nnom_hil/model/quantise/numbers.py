@@ -36,9 +36,7 @@ def to_int8(data: Floats, dec: int | npt.NDArray[np.int64]) -> Int8:
 
 
 def mse_dec_bits(data: Floats) -> int:
-    """Return the fraction bits of the least squared error; one bit finer than max-min at most
-    pays for weights, but outliers may make more worth it.
-    """
+    """Return the fraction bits of the least squared error, from one coarser than max-min's on."""
     base = dec_bits(data)
 
     def error(dec: int) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnom_hil.model.float_run import run_float
+from nnom_hil.model.float_run import float_shapes
 from nnom_hil.model.graph import (
     Conv,
     Dense,
@@ -84,14 +84,13 @@ def _inexact(n: int) -> _Choice | None:
 
 def _cells(graph: FloatGraph) -> dict[str, int]:
     """Return the cells of each average pool whose windows all have the same number."""
-    zeros = np.zeros((1, *graph.input.shape), np.float32)
-    shapes = {name: shape3d(y.shape[1:]) for name, y in run_float(graph, zeros).items()}
+    shapes = float_shapes(graph)
     result = {}
     for node in graph.nodes:
         op = node.op
         if not isinstance(op, Pool | GlobalPool) or op.kind is not PoolKind.AVERAGE:
             continue
-        h, w, _ = shapes[node.inputs[0]]
+        h, w, _ = shape3d(shapes[node.inputs[0]])
         if isinstance(op, GlobalPool):
             result[node.name] = h * w
             continue

@@ -9,6 +9,7 @@ from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.qgraph import QGraph, QInput
 from nnom_hil.model.quantise.numbers import to_int8
+from nnom_hil.model.quantise.statistics import spread
 from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["LayerQuality", "Quality", "measure_quality"]
@@ -49,7 +50,7 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> Qual
 
     graph: the one the formats were found on (Calibration.graph).
     """
-    x = x[:_SAMPLES]
+    x = x[spread(graph, len(x), _SAMPLES)]
     exact = run_float(graph, x)
     got = run_all_layers(quantised, to_int8(x, quantised.input.dec))
     layers = []

@@ -11,7 +11,7 @@ from nnom_hil.model.float_rnn import trace_rnn
 from nnom_hil.model.float_run import as_image, run_float
 from nnom_hil.model.graph import Conv, Dense, FloatGraph, Rnn
 from nnom_hil.model.qgraph import Int8
-from nnom_hil.model.quantise.statistics import chunks
+from nnom_hil.model.quantise.statistics import chunks, spread
 from nnom_hil.model.windows import output_length, same_pad, windows
 
 __all__ = ["Moments", "input_moments", "round_to_data"]
@@ -31,7 +31,7 @@ def input_moments(graph: FloatGraph, x: FloatArray) -> Moments:
     By layer, and by layer + "/recurrent" for a recurrent one's states.
     """
     result: Moments = {}
-    for chunk in chunks(graph, x[:_SAMPLES]):
+    for chunk in chunks(graph, x[spread(graph, len(x), _SAMPLES)]):
         values = run_float(graph, chunk)
         for node in graph.nodes:
             source = values[node.inputs[0]] if node.inputs else None

@@ -1,8 +1,9 @@
 """Formats by trial: the fraction bits, layer by layer, that give the best answers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.calibration import Calibration
 from nnom_hil.model.quantise.lower import WeightDecs
 from nnom_hil.model.quantise.numbers import to_int8
+from nnom_hil.model.quantise.statistics import spread
 from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["SearchResult", "search_formats"]
@@ -21,7 +23,6 @@ __all__ = ["SearchResult", "search_formats"]
 FloatArray = npt.NDArray[np.float32]
 Score = tuple[float, float]
 _SAMPLES = 512
-_STEPS = (1, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,6 @@ def search_formats(
     x: FloatArray,
     labels: npt.NDArray[np.int64] | None,
     seconds: float,
-    on_step: Callable[[float, int], None] = lambda _share, _tried: None,
 ) -> SearchResult:
     """Move single formats by a bit, as long as the answers on x get better and time is left.
 
@@ -57,41 +57,56 @@ def search_formats(
     """
     if len(x) == 0:
         raise DataError("the search needs at least one input")
-    x, labels = x[:_SAMPLES], None if labels is None else labels[:_SAMPLES]
+    some = spread(found.graph, len(x), _SAMPLES)
     end = time.monotonic() + seconds
-    trial = _Trial(found, x, labels)
-    wanted, weights = dict(found.wanted), dict(found.weights)
-    best_graph, best = trial.run(wanted, weights)
-    before = best[0]
-    keys = [("format", n.name) for n in found.graph.nodes if _is_movable(n, found)]
-    keys += [("weights", name) for name in weights]
-    complete, changed = False, True
-    while changed and not complete:
-        changed = False
-        for kind, name in keys:
-            for step in _STEPS:
-                if time.monotonic() >= end:
-                    return _result(found, best_graph, wanted, weights, before, best, trial, False)
-                new_wanted, new_weights = dict(wanted), dict(weights)
-                if kind == "format":
-                    new_wanted[name] += step
-                else:
-                    new_weights[name] = tuple(d + step for d in weights[name])
-                try:
-                    graph, score = trial.run(new_wanted, new_weights)
-                except ModelError:  # a shift that NNoM does not have
-                    continue
-                on_step(best[0], trial.count)
-                if score > best:
-                    best_graph, best, wanted, weights = graph, score, new_wanted, new_weights
-                    changed = True
-                    break
-    return _result(found, best_graph, wanted, weights, before, best, trial, True)
+    trial = _Trial(found, x[some], None if labels is None else labels[some])
+    best = first = trial.run(found.wanted, found.weights)
+    improved = True
+    while improved:
+        improved = False
+        for step in _steps(found):
+            if time.monotonic() >= end:
+                return _result(found, first, best, trial.count, complete=False)
+            try:
+                candidate = trial.run(*step(best.wanted, best.weights))
+            except ModelError:  # a shift that NNoM does not have
+                continue
+            if candidate.score > best.score:
+                best, improved = candidate, True
+    return _result(found, first, best, trial.count, complete=True)
 
 
-def _is_movable(node: object, found: Calibration) -> bool:
-    name, op = getattr(node, "name", ""), getattr(node, "op", None)
-    return name in found.wanted and not isinstance(op, Input)
+Formats = dict[str, int]
+_Step = Callable[[Formats, WeightDecs], tuple[Formats, WeightDecs]]
+
+
+def _steps(found: Calibration) -> Iterator[_Step]:
+    """Yield what moves one format by one bit: outputs first, then weights."""
+    for node in found.graph.nodes:
+        if node.name in found.wanted and not isinstance(node.op, Input):
+            yield from (partial(_move_output, node.name, by) for by in (1, -1))
+    for name in found.weights:
+        yield from (partial(_move_weights, name, by) for by in (1, -1))
+
+
+def _move_output(
+    name: str, by: int, wanted: Formats, weights: WeightDecs
+) -> tuple[Formats, WeightDecs]:
+    return wanted | {name: wanted[name] + by}, weights
+
+
+def _move_weights(
+    name: str, by: int, wanted: Formats, weights: WeightDecs
+) -> tuple[Formats, WeightDecs]:
+    return wanted, weights | {name: tuple(dec + by for dec in weights[name])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    graph: QGraph
+    score: Score
+    wanted: Formats
+    weights: WeightDecs
 
 
 class _Trial:
@@ -111,8 +126,8 @@ class _Trial:
         self._measured = last.inputs[0] if isinstance(last.op, Softmax) else last.name
         self._exact = exact[self._measured].reshape(len(x), -1)
 
-    def run(self, wanted: dict[str, int], weights: WeightDecs) -> tuple[QGraph, Score]:
-        """Return the graph of these formats and its score, the larger the better."""
+    def run(self, wanted: Formats, weights: WeightDecs) -> _Candidate:
+        """Return the graph of these formats with its score, the larger the better."""
         self.count += 1
         graph = self._found.finish(wanted, weights, self._x)
         results = run_all_layers(graph, to_int8(self._x, graph.input.dec))
@@ -122,26 +137,20 @@ class _Trial:
             right = float(np.mean(outputs.argmax(axis=1) == self._labels))
         node = next(n for n in graph.nodes if self._measured in (n.name, n.tail_name))
         got = results[node.name].reshape(len(self._x), -1) * 2.0**-node.dec
-        return graph, (right, -float(np.mean((got - self._exact) ** 2)))
+        score = (right, -float(np.mean((got - self._exact) ** 2)))
+        return _Candidate(graph, score, wanted, weights)
 
 
 def _result(
-    found: Calibration,
-    graph: QGraph,
-    wanted: dict[str, int],
-    weights: WeightDecs,
-    before: float,
-    best: Score,
-    trial: _Trial,
-    complete: bool,
+    found: Calibration, first: _Candidate, best: _Candidate, tried: int, *, complete: bool
 ) -> SearchResult:
-    moved = [k for k, dec in wanted.items() if dec != found.wanted[k]]
-    moved += [k for k, decs in weights.items() if decs != found.weights[k] and k not in moved]
+    moved = [k for k, dec in best.wanted.items() if dec != found.wanted[k]]
+    moved += [k for k, decs in best.weights.items() if decs != found.weights[k] and k not in moved]
     return SearchResult(
-        graph=graph,
-        before=before,
-        after=best[0],
-        tried=trial.count,
+        graph=best.graph,
+        before=first.score[0],
+        after=best.score[0],
+        tried=tried,
         changed=tuple(moved),
         complete=complete,
     )

@@ -17,6 +17,7 @@ from nnom_hil.model.quantise.numbers import MAX_DEC, dec_bits_of
 __all__ = [
     "Divergence",
     "Extremes",
+    "Function",
     "Histogram",
     "chunks",
     "extremes",
@@ -24,6 +25,7 @@ __all__ = [
     "kld_dec_bits",
     "mse_candidates",
     "percentile_dec_bits",
+    "spread",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -42,11 +44,25 @@ class Extremes:
 
 def chunks(graph: FloatGraph, x: FloatArray) -> Iterator[FloatArray]:
     """Yield x in parts; whole where the graph keeps a state from one run to the next."""
-    stateful = any(isinstance(n.op, Rnn) and n.op.stateful for n in graph.nodes)
     one = sum(y.nbytes for y in run_float(graph, x[:1]).values())
-    size = len(x) if stateful else max(1, _CHUNK_BYTES // max(one, 1))
+    size = len(x) if _is_stateful(graph) else max(1, _CHUNK_BYTES // max(one, 1))
     for i in range(0, len(x), size):
         yield x[i : i + size]
+
+
+def spread(graph: FloatGraph, count: int, most: int) -> slice:
+    """Return which of `count` inputs to take so that there are at most `most`, from everywhere.
+
+    Data is often sorted by class, so the first ones are no sample; but what keeps a state from one
+    run to the next must not skip any.
+    """
+    if _is_stateful(graph):
+        return slice(0, most)
+    return slice(0, None, max(1, -(-count // most)))
+
+
+def _is_stateful(graph: FloatGraph) -> bool:
+    return any(isinstance(n.op, Rnn) and n.op.stateful for n in graph.nodes)
 
 
 def _largest(values: FloatArray) -> float:
