@@ -153,3 +153,44 @@ def test_script_runs_unchanged_but_for_the_import(script: str, tmp_path: Path) -
     else:
         assert "conv2d_s(&" in (tmp_path / "weights.h").read_text()
         assert (tmp_path / ".layer_q_list").read_text().startswith("{'input_layer")
+
+
+def test_formats_in_two_steps_give_the_header_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """quantize_output() and quantize_weights() are what generate_model() does, taken apart."""
+    import keras
+
+    from nnom_hil.compat import (
+        generate_model,
+        quantize_output,
+        quantize_rnn_intermediate_output,
+        quantize_weights,
+    )
+    from nnom_hil.errors import UsageError
+
+    monkeypatch.chdir(tmp_path)
+    layers = keras.layers
+    gru = layers.GRU(5, name="gru")
+    model = keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            layers.Conv1D(4, 3, activation="tanh", padding="same"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            gru,
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    x = np.random.default_rng(0).uniform(-100, 100, (40, 6, 3)).astype(np.float32)
+    formats = quantize_output(model, x)
+    quantize_weights(model, "two.h", per_channel_quant=False, layer_q_list=formats)
+    generate_model(model, x, name="one.h")
+    one, two = (Path(name).read_text().splitlines()[1:] for name in ("one.h", "two.h"))
+    assert one == two
+    features = np.random.default_rng(1).normal(0, 1, (9, 6, 4)).astype(np.float32)
+    assert quantize_rnn_intermediate_output(gru, features)[0] == 7
+    with pytest.raises(UsageError, match="layer_q_list is needed"):
+        quantize_weights(model)
+    with pytest.raises(UsageError, match="format 'nchw' is unknown"):
+        generate_model(model, x, format="nchw")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy
 
-from nnom_hil.errors import DataError
+from nnom_hil.errors import DataError, ModelError
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import (
     Activation,
@@ -27,6 +27,7 @@ from nnom_hil.model.graph import (
     MergeKind,
     Padding,
     PoolKind,
+    Reshape,
     Softmax,
 )
 from nnom_hil.model.qgraph import QConv, QDense
@@ -350,3 +351,70 @@ def test_quality_counts_saturated_values() -> None:
     assert layer.saturated == pytest.approx(expected, abs=0.02)
     assert quality.layers[0].sqnr_db is not None
     assert quality.layers[0].sqnr_db > 40
+
+
+def test_correction_looks_at_data_from_everywhere() -> None:
+    """Data sorted by class: what the first inputs say of a mean is not so."""
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(0, 0.1, (400, 8)), rng.uniform(0, 1.0, (400, 8))
+    data = np.concatenate([first, second]).astype(np.float32)
+    kernel = rng.normal(0, 0.4, (8, 4)).astype(np.float32)
+    dense = Dense(kernel=kernel, bias=np.zeros(4, np.float32))
+    graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(8,))), node("d", dense, "x")))
+    options = QuantiseOptions(method=Method.MSE)
+    means = []
+    for x in (data, data[rng.permutation(len(data))]):
+        q = quantise(graph, x, options)
+        got = run_all_layers(q, to_int8(data, q.input.dec))["d"] * 2.0 ** -q.by_name["d"].dec
+        means.append(np.mean(got.reshape(-1, 4) - data @ kernel, axis=0))
+    np.testing.assert_allclose(means[0], means[1], atol=2e-3)
+
+
+def test_bias_of_zero_can_be_corrected() -> None:
+    """A pool's division toward zero costs half a step, which the dense layer behind gives back."""
+    nodes = (
+        node("x", Input(shape=(5, 5, 2))),
+        node("mean", GlobalPool(kind=PoolKind.AVERAGE), "x"),
+        node("dense", identity(2), "mean"),
+    )
+    graph = FloatGraph(name="g", nodes=nodes)
+    x = np.abs(values((5, 5, 2)))
+    q = quantise(graph, x, QuantiseOptions(method=Method.MSE))
+    op = q.by_name["dense"].op
+    assert isinstance(op, QDense)
+    assert op.bias is not None
+    corrected = op.bias * 2.0**-op.bias_dec
+    assert np.all(corrected > 0.2 * 2.0 ** -q.by_name["mean"].dec)
+    assert np.abs(op.bias).max() < 127
+
+
+def test_layer_named_like_a_helper_is_not_taken_for_it() -> None:
+    sequence = Reshape(shape=(4, 3))
+    nodes = (
+        node("x", Input(shape=(4, 3))),
+        node("a", sequence, "x"),
+        node("a_axes", Activation(kind=ActivationKind.RELU), "x"),
+        node("b", cell(np.eye(3)), "a_axes"),
+        node("sum", Combine(kind=MergeKind.ADD), "a", "b"),
+    )
+    graph = FloatGraph(name="g", nodes=nodes)
+    assert sqnr(graph, values((4, 3))) > 25
+
+
+def test_activation_that_would_overflow_is_refused() -> None:
+    relu = Activation(kind=ActivationKind.ADV_RELU, negative_slope=0.9, threshold=0.9)
+    graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(4,))), node("steep", relu, "x")))
+    with pytest.raises(ModelError, match=r"steep \(ReLU\): below threshold 0.9 a slope of 0.9"):
+        quantise(graph, values((4,)))
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_overflow_inside_is_named_by_every_method(method: Method) -> None:
+    nodes = (
+        node("x", Input(shape=(4,))),
+        node("huge", identity(4, 3e38), "x"),
+        node("end", identity(4, 3e38), "huge"),
+    )
+    graph = FloatGraph(name="g", nodes=nodes)
+    with pytest.raises(DataError, match="overflows on the calibration data"):
+        quantise(graph, values((4,), scale=10.0), QuantiseOptions(method=method))

@@ -23,9 +23,11 @@ __all__ = [
     "evaluate_model",
     "generate_model",
     "generate_test_bin",
+    "layout_of",
     "quantize_output",
     "quantize_rnn_intermediate_output",
     "quantize_weights",
+    "write_converted",
     "write_header",
 ]
 
@@ -43,10 +45,11 @@ def _options(method: str, *, per_channel: bool = False) -> QuantiseOptions:
     return QuantiseOptions(method=chosen, per_channel=per_channel)
 
 
-def _layout(name: str) -> HeaderOptions:
+def layout_of(name: str) -> Layout:
+    """Return the layout that a format's name stands for; raises UsageError."""
     if name.lower() not in set(Layout):
         raise UsageError(f"format {name!r} is unknown; there are: {', '.join(Layout)}")
-    return HeaderOptions(layout=Layout(name.lower()))
+    return Layout(name.lower())
 
 
 def _calibrated(model: Any, x_test: Array, options: QuantiseOptions) -> Calibration:
@@ -55,15 +58,21 @@ def _calibrated(model: Any, x_test: Array, options: QuantiseOptions) -> Calibrat
 
 
 def _formats(graph: QGraph, layers: Sequence[Any]) -> dict[str, list[int]]:
-    """Return [dec, offset] by the names of Keras' layers, and recurrent layers' inner formats."""
-    result: dict[str, list[int]] = {}
-    last = 7
+    """Return [dec, offset] by layer name, and recurrent layers' inner formats.
+
+    Keras' layers in their order, then those that conversion made.
+    """
+    known: dict[str, int] = {}
+    for node in graph.nodes:
+        known[node.name] = node.dec if node.tail is None else node.tail.dec
+        known |= {node.tail_name: node.dec} if node.tail is not None else {}
+    result: dict[str, list[int]] = {graph.input.name: [graph.input.dec, 0]}
+    last = graph.input.dec
     for layer in layers:
-        names = (layer.name, f"{layer.name}_relu")
-        node = next((n for n in graph.nodes if n.name in names or n.tail_name in names), None)
-        # a layer that is gone, such as Dropout, has its input's format
-        last = last if node is None else node.dec
+        last = known.get(layer.name, last)  # one that is gone, such as Dropout, has its input's
         result[layer.name] = [last, 0]
+    for name, dec in known.items():
+        result.setdefault(name, [dec, 0])
     for node in graph.nodes:
         if isinstance(node.op, QRnn):
             op = node.op
@@ -106,7 +115,7 @@ def quantize_weights(
     if not layer_q_list:
         raise UsageError("quantize_weights: layer_q_list is needed; quantize_output() returns it")
     options = _options("max_min", per_channel=per_channel_quant)
-    write_header(model, name, _layout(format), options, layer_q_list)
+    write_header(model, name, HeaderOptions(layout=layout_of(format)), options, layer_q_list)
 
 
 def write_header(
@@ -170,17 +179,33 @@ def generate_model(
     x_test: calibration inputs (n, *input shape). Raises ModelError listing every layer that cannot
     be converted, DataError for useless data; nothing is written then. The model is left as it is.
     """
-    options, layout = _options(quantize_method, per_channel=per_channel_quant), _layout(format)
+    options = _options(quantize_method, per_channel=per_channel_quant)
+    channel = "per channel" if per_channel_quant else "per layer"
+    words = f"{quantize_method}, {channel}, {format}"
+    header = HeaderOptions(layout=layout_of(format))
+    formats = write_converted(model, x_test, name, header, options, words)
+    print("quantisation list", formats)
+    write_whole(Path(".layer_q_list"), str(formats))
+
+
+def write_converted(
+    model: Any,
+    x_test: Array,
+    name: str,
+    header: HeaderOptions,
+    options: QuantiseOptions,
+    words: str,
+) -> dict[str, list[int]]:
+    """Convert a model, write its header, and return what quantize_output() does.
+
+    words: the options, for the header's first line.
+    """
     x = np.asarray(x_test, dtype=np.float32)
     found = _calibrated(model, x, options)
     graph = found.finish(found.wanted, found.weights, x)
-    channel = "per channel" if per_channel_quant else "per layer"
-    note = _NOTE.format(graph.content_hash[:16], f"{quantize_method}, {channel}, {format}")
-    text = weights_h(graph, provenance=note, options=layout)
-    formats = _formats(graph, model.layers)
-    print("quantisation list", formats)
-    write_whole(Path(name), text)
-    write_whole(Path(".layer_q_list"), str(formats))
+    note = _NOTE.format(graph.content_hash[:16], words)
+    write_whole(Path(name), weights_h(graph, provenance=note, options=header))
+    return _formats(graph, model.layers)
 
 
 def generate_test_bin(x: Array, y: Array, name: str = "test_data_with_label.bin") -> None:

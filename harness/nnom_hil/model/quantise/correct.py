@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import Conv, Dense, FloatGraph, Softmax
-from nnom_hil.model.qgraph import Int8, QConv, QDense, QGraph, QInput
+from nnom_hil.model.qgraph import Int8, QConv, QDense, QGraph, QInput, QOp
 from nnom_hil.model.quantise.formats import readers_of
+from nnom_hil.model.quantise.lower import quantise_bias
 from nnom_hil.model.quantise.numbers import dec_bits_of, to_int8
 from nnom_hil.model.quantise.statistics import chunks, spread
 from nnom_hil.model.reference import run_layer
@@ -95,22 +96,33 @@ def correct_biases(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> QGrap
             continue
         sources, in_decs = [results[i] for i in node.inputs], [decs[i] for i in node.inputs]
         source = by_name.get(node.name)
-        if isinstance(node.op, QConv | QDense) and source is not None:
+        if source is not None and isinstance(source.op, Conv | Dense):
             got = run_layer(node, sources, in_decs, compat=False)
-            op = source.op
             # behind its tail, where what a ReLU or the format cuts off counts no more
             behind = exact[node.tail_name or node.name].reshape(-1, got.shape[-1])
             step = 2.0**-node.dec
             behind = np.clip(behind, -128 * step, 127 * step)
             error = np.mean(behind - got.reshape(-1, got.shape[-1]) * step, axis=0)
-            if isinstance(op, Conv | Dense):
-                bias = to_int8(op.bias + error, _per_channel(node.op))
-                node = replace(node, op=replace(node.op, bias=bias))  # noqa: PLW2901
+            node = replace(node, op=_with_bias(node.op, source.op.bias + error))  # noqa: PLW2901
         results[node.name] = run_layer(node, sources, in_decs, compat=False)
         nodes.append(node)
     return QGraph(name=quantised.name, nodes=tuple(nodes))
 
 
-def _per_channel(op: QConv | QDense) -> npt.NDArray[np.int64]:
-    """Return the fraction bits of the bias, one entry or one a channel."""
-    return np.atleast_1d(np.asarray(op.bias_dec, dtype=np.int64))
+def _with_bias(op: QOp, bias: FloatArray) -> QConv | QDense:
+    """Return the layer with another bias, in a format of its own: it may have been zero before."""
+    if isinstance(op, QDense):
+        values, dec, shift = quantise_bias(bias, op.bias_dec + op.bias_shift)
+        return replace(op, bias=values, bias_dec=dec, bias_shift=shift)
+    assert isinstance(op, QConv)
+    one = len(op.bias_dec) == 1
+    biases = [
+        quantise_bias(bias if one else bias[c : c + 1], dec + shift)
+        for c, (dec, shift) in enumerate(zip(op.bias_dec, op.bias_shift, strict=True))
+    ]
+    return replace(
+        op,
+        bias=np.concatenate([b[0] for b in biases]),
+        bias_dec=tuple(b[1] for b in biases),
+        bias_shift=tuple(b[2] for b in biases),
+    )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     Activation,
+    ActivationKind,
     Affine,
     CellKind,
     Combine,
@@ -50,7 +51,7 @@ from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.rounding import Moments, round_to_data
 from nnom_hil.model.quantise.statistics import Extremes
 
-__all__ = ["WeightDecs", "lower", "weight_decs"]
+__all__ = ["WeightDecs", "lower", "quantise_bias", "weight_decs"]
 
 FloatArray = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -128,7 +129,7 @@ def lower(
         tail = tail_of(node, readers)
         if isinstance(op, _WITH_TAIL) and tail is not None:
             assert isinstance(tail.op, Activation)
-            act = _activation(tail.op, decs[node.name])
+            act = _activation(tail.name, tail.op, decs[node.name])
             layers.append(_Layer(node.name, op, sources, act, tail.name))
             produced[tail.name] = node.name
         else:
@@ -182,7 +183,7 @@ def _operation(
         case Dense() as op:
             return _dense(op, in_decs[0], out_dec, weights[node.name][0], moments.get(node.name))
         case Activation() as op:
-            return _activation(op, in_decs[0])
+            return _activation(node.name, op, in_decs[0])
         case Softmax() as op:
             return op
         case Combine() as op:
@@ -200,7 +201,15 @@ def _operation(
             return op
 
 
-def _activation(op: Activation, dec: int) -> QActivation:
+def _activation(name: str, op: Activation, dec: int) -> QActivation:
+    """Return the integer activation; raises ModelError where its result would overflow."""
+    # (x - threshold) slope / 128 is cut to eight bits, in NNoM and here
+    reach = 128 + min(op.threshold * 2.0**dec, 127)
+    if op.kind is ActivationKind.ADV_RELU and reach * abs(op.negative_slope) > 128:
+        raise ModelError(
+            f"{name} (ReLU): below threshold {op.threshold:g} a slope of {op.negative_slope:g} "
+            "overflows eight bits; use a smaller threshold or slope"
+        )
     return QActivation(
         kind=op.kind,
         dec=dec,
@@ -210,7 +219,7 @@ def _activation(op: Activation, dec: int) -> QActivation:
     )
 
 
-def _bias(bias: FloatArray, product_dec: int) -> tuple[Int8, int, int]:
+def quantise_bias(bias: FloatArray, product_dec: int) -> tuple[Int8, int, int]:
     """Return values, dec and left shift for a bias added to products of product_dec bits."""
     dec = min(dec_bits(bias) if bias.any() else product_dec, product_dec)
     return to_int8(bias, dec), dec, product_dec - dec
@@ -249,7 +258,9 @@ def _conv(
         weight = np.ascontiguousarray(rows.T).reshape(kernel.shape)
     else:
         weight = rows.reshape(op.channels_out, *kernel.shape[:3])
-    biases = [_bias(bias, in_dec + dec) for bias, dec in zip(parts, weight_dec, strict=True)]
+    biases = [
+        quantise_bias(bias, in_dec + dec) for bias, dec in zip(parts, weight_dec, strict=True)
+    ]
     return QConv(
         weight=weight,
         bias=np.concatenate([b[0] for b in biases]),
@@ -268,7 +279,7 @@ def _conv(
 
 def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int, moments: Float64 | None) -> QDense:
     weight_dec = _fitting(chosen, op.bias, in_dec, out_dec)
-    bias, bias_dec, bias_shift = _bias(op.bias, in_dec + weight_dec)
+    bias, bias_dec, bias_shift = quantise_bias(op.bias, in_dec + weight_dec)
     return QDense(
         weight=_rounded(op.kernel.T, weight_dec, moments),
         bias=bias,
