@@ -1,7 +1,6 @@
 """weights.h: what the converter writes compiles, runs and equals the reference; names are safe."""
 
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.headers import MAIN, Library
 from tests.support.native import build_native
 from tests.unit.test_quantise import calibration, chain
 
@@ -19,32 +19,10 @@ from nnom_hil.model.qgraph import Int8, QGraph, QNode
 from nnom_hil.model.quantise import QuantiseOptions, quantise, to_int8
 from nnom_hil.model.reference import run_reference
 
-MAIN = """
-#include "weights.h"
-int main(void)
-{
-    nnom_model_t *model = nnom_model_create();
-    FILE *in = fopen("in.bin", "rb"), *out = fopen("out.bin", "wb");
-    while (fread(nnom_input_data, sizeof(nnom_input_data), 1, in) == 1) {
-        if (model_run(model) != NN_SUCCESS) return 1;
-        fwrite(nnom_output_data, sizeof(nnom_output_data), 1, out);
-    }
-    fclose(in), fclose(out);
-    model_delete(model);
-    return 0;
-}
-"""
-
 
 def run_native(graph: QGraph, x: Int8, folder: Path, *, compat: bool) -> Int8:
-    (folder / "weights.h").write_text(weights_h(graph, provenance="a test"))
-    (folder / "main.c").write_text(MAIN)
-    (folder / "in.bin").write_bytes(x.tobytes())
-    flag = f"-DNNOM_COMPAT_043={int(compat)}"
-    program = build_native(folder / "main.c", folder / "run", flag, warnings=False)
-    subprocess.run([program], cwd=folder, check=True, capture_output=True, timeout=60)
-    out = np.frombuffer((folder / "out.bin").read_bytes(), dtype=np.int8)
-    return out.reshape(len(x), -1)
+    library = Library(folder / "library", f"-DNNOM_COMPAT_043={int(compat)}")
+    return library.run(weights_h(graph, provenance="a test"), x, folder)
 
 
 @pytest.mark.parametrize("compat", [False, True])

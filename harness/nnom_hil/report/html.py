@@ -1,14 +1,16 @@
 """The HTML report: one file, no scripts, no outside resources."""
 
+from collections.abc import Callable, Mapping
+
 from nnom_hil.paths import templates_dir
 from nnom_hil.records import RunRecord
 from nnom_hil.report.figures import TIME_NOTES, layer_figures, percent, size, thousands
 
-__all__ = ["render_html"]
+__all__ = ["render_html", "render_page"]
 
 
-def render_html(record: RunRecord, console: str = "") -> str:
-    """Return the page; console is the raw console text to show at its end."""
+def render_page(template: str, filters: Mapping[str, Callable[..., str]], **values: object) -> str:
+    """Return a page from a template of reports/templates, with filters beside our own."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -18,13 +20,19 @@ def render_html(record: RunRecord, console: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "size": size, "thousands": thousands}
+    environment.filters |= {"percent": percent, "size": size, "thousands": thousands, **filters}
+    return environment.get_template(template).render(**values).rstrip() + "\n"
+
+
+def render_html(record: RunRecord, console: str = "") -> str:
+    """Return the page; console is the raw console text to show at its end."""
     figures = layer_figures(record)
-    text = environment.get_template("run.html.j2").render(
+    return render_page(
+        "run.html.j2",
+        {},
         record=record,
         figures=figures,
         longest=max((f.layer.time_us or 0.0 for f in figures), default=0.0),
         time_note=TIME_NOTES[record.time_source],
         console=console,
     )
-    return text.rstrip() + "\n"

@@ -3,10 +3,11 @@
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from nnom_hil.paths import templates_dir
 from nnom_hil.records import ConversionRecord, ConvertedLayer
 from nnom_hil.report.figures import percent, size, thousands
+from nnom_hil.report.html import render_page
 
 __all__ = ["print_layers", "print_quality", "render_quality"]
 
@@ -49,11 +50,7 @@ def print_quality(record: ConversionRecord, console: Console) -> None:
         table.add_column(heading, justify="right")
     styles = {"good": "", "fair": "yellow", "poor": "red"}
     for layer in record.layers:
-        ratio = (
-            f"[{style}]{decibels(layer.sqnr_db)}[/]"
-            if (style := styles[grade(layer)])
-            else (decibels(layer.sqnr_db))
-        )
+        ratio = Text(decibels(layer.sqnr_db), style=styles[grade(layer)])
         table.add_row(
             *_cells(layer), f"Q{7 - layer.dec}.{layer.dec}", ratio, percent(layer.saturated)
         )
@@ -89,22 +86,12 @@ def _print_totals(record: ConversionRecord, console: Console) -> None:
 
 def render_quality(record: ConversionRecord) -> str:
     """Return the page: one file, no scripts, no outside resources."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(templates_dir()),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent, "size": size, "thousands": thousands, "decibels": decibels,
-        "grade": grade,
-    }  # fmt: skip
     highest = max((layer.sqnr_db or 0.0 for layer in record.layers), default=0.0)
-    template = environment.get_template("quality.html.j2")
-    text = template.render(
-        record=record, scale=max(highest, 10.0), many=_MANY_SATURATED, ticks=range(0, 101, 10)
+    return render_page(
+        "quality.html.j2",
+        {"decibels": decibels, "grade": grade},
+        record=record,
+        scale=max(highest, 10.0),
+        many=_MANY_SATURATED,
+        ticks=range(0, 101, 10),
     )
-    return text.rstrip() + "\n"

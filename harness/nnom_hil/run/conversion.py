@@ -15,7 +15,7 @@ from nnom_hil.build.image import build_image
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.errors import BuildError, HilError, UsageError
+from nnom_hil.errors import HilError, UsageError
 from nnom_hil.files import write_whole
 from nnom_hil.model.qgraph import QActivation, QConv, QDense, QGraph, QNode, QRnn
 from nnom_hil.model.quantise.quality import Quality
@@ -185,10 +185,8 @@ def _fit(board: Board, graph: QGraph) -> str:
     settings = FirmwareSettings(input_bytes=graph.input.size, model_hash=graph.content_hash)
     try:
         image = build_image(board, weights_h(graph, provenance="inspection"), settings)
-    except BuildError:
-        return "does not fit"
     except HilError as exc:
-        return str(exc).splitlines()[0]
+        return str(exc).splitlines()[0]  # too large for the board, or a missing compiler
     flash, ram = image.sizes.flash, image.sizes.static_ram + _activation_bytes(graph)
     room = board.memory.ram.length
     verdict = "" if ram <= room else ", more than there is"
