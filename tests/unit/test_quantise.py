@@ -42,7 +42,7 @@ from nnom_hil.model.quantise import (
     to_int8,
 )
 from nnom_hil.model.quantise.equalise import equalise
-from nnom_hil.model.quantise.rounding import round_to_data
+from nnom_hil.model.quantise.rounding import Correlation, round_to_data
 from nnom_hil.model.quantise.statistics import extremes, kld_dec_bits, spread
 from nnom_hil.model.reference import run_all_layers
 from nnom_hil.model.simplify import simplify
@@ -279,8 +279,8 @@ def test_weights_rounded_to_data_err_less_on_it() -> None:
     rng = np.random.default_rng(0)
     weight = rng.uniform(-100, 100, (8, 24))
     data = rng.normal(0, 1, (500, 6)) @ rng.normal(0, 1, (6, 24))  # correlated, as images are
-    moments = data.T @ data
-    nearest, chosen = np.round(weight), round_to_data(weight, moments)
+    inputs = Correlation.of_moments(data.T @ data)
+    nearest, chosen = np.round(weight), round_to_data(weight, inputs)
     error = [np.mean((data @ (w - weight).T) ** 2) for w in (nearest, chosen)]
     assert error[1] < error[0] / 3
     assert np.abs(chosen - weight).max() < 10

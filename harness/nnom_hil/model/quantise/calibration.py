@@ -24,7 +24,7 @@ from nnom_hil.model.quantise.formats import Shifts, assign_formats
 from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
 from nnom_hil.model.quantise.options import QuantiseOptions
 from nnom_hil.model.quantise.pools import stretch_pools
-from nnom_hil.model.quantise.rounding import Moments, input_moments
+from nnom_hil.model.quantise.rounding import Correlations, input_correlations
 from nnom_hil.model.quantise.statistics import Extremes, extremes
 from nnom_hil.model.simplify import simplify
 
@@ -39,7 +39,7 @@ class Calibration:
 
     wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
     bits of weights. stretch: bits that average pools may gain.
-    moments: of the layers' inputs, where weights are rounded to data.
+    correlations: of the layers' inputs, where weights are rounded to data.
     """
 
     graph: FloatGraph
@@ -47,7 +47,7 @@ class Calibration:
     wanted: dict[str, int]
     weights: WeightDecs
     stretch: Shifts
-    moments: Moments
+    correlations: Correlations
     options: QuantiseOptions
 
     def build(
@@ -71,7 +71,7 @@ class Calibration:
 
         wanted = self.wanted if wanted is None else wanted
         graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)
-        return lower(graph, decs, weights, self.found, self.moments, self.options)
+        return lower(graph, decs, weights, self.found, self.correlations, self.options)
 
     def finish(self, wanted: dict[str, int], weights: WeightDecs, x: FloatArray) -> QGraph:
         """Return build()'s graph, its biases corrected on x where the method does so."""
@@ -121,7 +121,7 @@ def calibrate(
         found=found,
         wanted=wanted,
         stretch=stretch,
-        moments=input_moments(graph, calibration) if options.rescales else {},
+        correlations=input_correlations(graph, calibration) if options.rescales else {},
         weights=weight_decs(graph, options),
         options=options,
     )

@@ -48,13 +48,12 @@ from nnom_hil.model.qgraph import (
 from nnom_hil.model.quantise.formats import readers_of, tail_of
 from nnom_hil.model.quantise.numbers import dec_bits, dec_bits_of, mse_dec_bits, to_int8
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
-from nnom_hil.model.quantise.rounding import Moments, round_to_data
+from nnom_hil.model.quantise.rounding import Correlation, Correlations, round_to_data
 from nnom_hil.model.quantise.statistics import Extremes
 
 __all__ = ["WeightDecs", "lower", "quantise_bias", "weight_decs"]
 
 FloatArray = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 WeightDecs = dict[str, tuple[int, ...]]
 _WITH_TAIL = QConv | QDense | Merge | QRnn | Pool | GlobalPool | ZeroPadding | UpSample
 _MAX_LEFT_SHIFT = 22  # |bias| << 22 leaves room for the products in 32 bits
@@ -93,12 +92,12 @@ def lower(
     decs: dict[str, int],
     weights: WeightDecs,
     found: dict[str, Extremes],
-    moments: Moments,
+    correlations: Correlations,
     options: QuantiseOptions,
 ) -> QGraph:
     """Return the quantised graph.
 
-    decs: every node's output format, found: its extremes. moments: of the layers' inputs, for
+    decs: every node's output format, found: its extremes. correlations: of the layers' inputs, for
     layers whose weights are rounded to data.
     """
     readers = readers_of(graph)
@@ -125,7 +124,7 @@ def lower(
             # counted from the end, because NNoM's layers differ in whether they keep axes of 1
             op = Concat(axis=len(shapes().by_name[sources[0]].shape) + node.op.axis)
         else:
-            op = _operation(node, in_decs, decs[node.name], weights, found, moments, options)
+            op = _operation(node, in_decs, decs[node.name], weights, found, correlations, options)
         tail = tail_of(node, readers)
         if isinstance(op, _WITH_TAIL) and tail is not None:
             assert isinstance(tail.op, Activation)
@@ -172,16 +171,18 @@ def _operation(
     out_dec: int,
     weights: WeightDecs,
     found: dict[str, Extremes],
-    moments: Moments,
+    correlations: Correlations,
     options: QuantiseOptions,
 ) -> QOp:
     match node.op:
         case Input() as op:
             return QInput(shape=op.shape, dec=out_dec)
         case Conv() as op:
-            return _conv(op, in_decs[0], out_dec, weights[node.name], moments.get(node.name))
+            return _conv(op, in_decs[0], out_dec, weights[node.name], correlations.get(node.name))
         case Dense() as op:
-            return _dense(op, in_decs[0], out_dec, weights[node.name][0], moments.get(node.name))
+            return _dense(
+                op, in_decs[0], out_dec, weights[node.name][0], correlations.get(node.name)
+            )
         case Activation() as op:
             return _activation(node.name, op, in_decs[0])
         case Softmax() as op:
@@ -191,7 +192,7 @@ def _operation(
             shift = total - out_dec + op.halvings
             return Merge(kind=op.kind, output_shift=shift, halvings=op.halvings)
         case Rnn() as op:
-            both = moments.get(node.name), moments.get(f"{node.name}/recurrent")
+            both = correlations.get(node.name), correlations.get(f"{node.name}/recurrent")
             return _rnn(op, in_decs[0], found[node.name].inside, both, options)
         case Pool() | GlobalPool() as op:
             return replace(op, output_shift=out_dec - in_decs[0], gain=1.0)
@@ -234,17 +235,17 @@ def _fitting(dec: int, bias: FloatArray, in_dec: int, out_dec: int) -> int:
     return max(min(dec, limit), out_dec - in_dec)
 
 
-def _rounded(rows: FloatArray, dec: npt.ArrayLike, moments: Float64 | None) -> Int8:
+def _rounded(rows: FloatArray, dec: npt.ArrayLike, inputs: Correlation | None) -> Int8:
     """Return weights (rows, inputs) in int8; dec: fraction bits, one or one a row."""
     scale = np.exp2(np.asarray(dec, dtype=np.float64)).reshape(-1, 1)
     scaled = rows.astype(np.float64) * scale
-    if moments is None:
+    if inputs is None:
         return to_int8(scaled, 0)
-    return round_to_data(scaled, moments)
+    return round_to_data(scaled, inputs)
 
 
 def _conv(
-    op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...], moments: Float64 | None
+    op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...], inputs: Correlation | None
 ) -> QConv:
     one = len(chosen) == 1
     parts = [op.bias if one else op.bias[c : c + 1] for c in range(len(chosen))]
@@ -253,7 +254,7 @@ def _conv(
     )
     kernel = op.kernel
     columns = kernel.reshape(-1, op.channels_out)  # depthwise kernels too
-    rows = _rounded(columns.T, weight_dec, moments)
+    rows = _rounded(columns.T, weight_dec, inputs)
     if op.depthwise:
         weight = np.ascontiguousarray(rows.T).reshape(kernel.shape)
     else:
@@ -277,11 +278,11 @@ def _conv(
     )
 
 
-def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int, moments: Float64 | None) -> QDense:
+def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int, inputs: Correlation | None) -> QDense:
     weight_dec = _fitting(chosen, op.bias, in_dec, out_dec)
     bias, bias_dec, bias_shift = quantise_bias(op.bias, in_dec + weight_dec)
     return QDense(
-        weight=_rounded(op.kernel.T, weight_dec, moments),
+        weight=_rounded(op.kernel.T, weight_dec, inputs),
         bias=bias,
         weight_dec=weight_dec,
         bias_dec=bias_dec,
@@ -311,7 +312,7 @@ def _rnn(
     op: Rnn,
     in_dec: int,
     inside: dict[str, float],
-    moments: tuple[Float64 | None, Float64 | None],
+    correlations: tuple[Correlation | None, Correlation | None],
     options: QuantiseOptions,
 ) -> QRnn:
     weight_dec, recurrent_dec = dec_bits(op.kernel), dec_bits(op.recurrent)
@@ -347,8 +348,8 @@ def _rnn(
         bias_dec = max(min(dec_bits(op.bias), products), least)
     return QRnn(
         kind=op.kind,
-        weight=_rounded(op.kernel.T, weight_dec, moments[0]),
-        recurrent=_rounded(op.recurrent.T, recurrent_dec, moments[1]),
+        weight=_rounded(op.kernel.T, weight_dec, correlations[0]),
+        recurrent=_rounded(op.recurrent.T, recurrent_dec, correlations[1]),
         bias=_rnn_bias(op, bias_dec),
         weight_dec=weight_dec,
         recurrent_dec=recurrent_dec,

@@ -4,6 +4,8 @@ What one weight's rounding does to the layer's sums, the weights not yet rounded
 because inputs are correlated (Frantar et al. 2023, GPTQ, algorithm 1).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,88 +16,102 @@ from nnom_hil.model.qgraph import Int8
 from nnom_hil.model.quantise.statistics import chunks, spread
 from nnom_hil.model.windows import output_length, same_pad, windows
 
-__all__ = ["Moments", "input_moments", "round_to_data"]
+__all__ = ["Correlation", "Correlations", "input_correlations", "round_to_data"]
 
 FloatArray = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-Moments = dict[str, Float64]
 _ROWS = 4096  # of each chunk and layer; second moments settle early
 _SAMPLES = 256
 _DAMPING = 0.01  # of the mean second moment: inputs that never vary decide nothing
 _MOST_INPUTS = 2048  # beyond, the moments of a layer's inputs take too long
 
 
-def input_moments(graph: FloatGraph, x: FloatArray) -> Moments:
-    """Return the second moments of what each layer's weights are multiplied with.
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """How a layer's inputs go together.
+
+    order: inputs by falling power. upper: (inputs, inputs), in that order; row i tells how much
+    each later weight makes up for an error in weight i.
+    """
+
+    order: npt.NDArray[np.intp]
+    upper: Float64
+
+    @classmethod
+    def of_moments(cls, moments: Float64) -> "Correlation":
+        """Take second moments (inputs, inputs): X^T X for inputs X, one row a position."""
+        order = np.argsort(-np.diag(moments), kind="stable")
+        hessian = moments[np.ix_(order, order)]
+        damping = _DAMPING * np.mean(np.diag(hessian)) + 1e-9
+        inverse = np.linalg.inv(hessian + np.eye(len(hessian)) * damping)
+        return cls(order, np.linalg.cholesky(inverse).T)
+
+
+Correlations = dict[str, Correlation]
+
+
+def input_correlations(graph: FloatGraph, x: FloatArray) -> Correlations:
+    """Return how the inputs of each layer's weights go together.
 
     By layer, and by layer + "/recurrent" for a recurrent one's states.
     """
-    result: Moments = {}
+    moments: dict[str, Float64] = {}
     for chunk in chunks(graph, x[spread(graph, len(x), _SAMPLES)]):
         values = run_float(graph, chunk)
         for node in graph.nodes:
-            source = values[node.inputs[0]] if node.inputs else None
-            if source is None:
+            if not node.inputs:
                 continue
-            for name, rows in _inputs_of(node.name, node.op, source).items():
-                if rows.shape[1] > _MOST_INPUTS:
-                    continue
+            for name, rows in _inputs_of(node.name, node.op, values[node.inputs[0]]).items():
                 picked = rows[:: max(1, len(rows) // _ROWS)].astype(np.float64)
-                result[name] = result.get(name, 0.0) + picked.T @ picked
-    return result
+                moments[name] = moments.get(name, 0.0) + picked.T @ picked
+    return {name: Correlation.of_moments(m) for name, m in moments.items()}
 
 
 def _inputs_of(name: str, op: object, x: FloatArray) -> dict[str, FloatArray]:
+    """Return what a layer's weights are multiplied with, one row a position."""
     match op:
         case Conv() if not (op.depthwise or op.transposed):
-            image = np.asarray(as_image(x), np.float32)
-            kernel = (op.kernel.shape[0], op.kernel.shape[1])
-            out = (
-                output_length(image.shape[1], kernel[0], op.padding, op.stride[0], op.dilation[0]),
-                output_length(image.shape[2], kernel[1], op.padding, op.stride[1], op.dilation[1]),
-            )
-            pad = same_pad(image.shape[1:], kernel, op.padding, op.stride, op.dilation)
-            view = windows(image, kernel, op.stride, op.dilation, pad, out)
-            taps = int(np.prod(op.kernel.shape[:3]))
-            if taps > _MOST_INPUTS:
-                return {}
-            step = max(1, len(view) * out[0] * out[1] // _ROWS)
-            flat = view.reshape(-1, taps) if step == 1 else _every(view, step, taps)
-            return {name: flat}
+            rows = {name: _windows_of(op, np.asarray(as_image(x), np.float32))}
         case Dense():
-            return {name: x.reshape(len(x), -1)}
+            rows = {name: x.reshape(len(x), -1)}
         case Rnn():
-            states = trace_rnn(op, x).state
-            return {name: x.reshape(-1, x.shape[-1]), f"{name}/recurrent": states}
-    return {}
+            rows = {
+                name: x.reshape(-1, x.shape[-1]),
+                f"{name}/recurrent": trace_rnn(op, x).state,
+            }
+        case _:
+            rows = {}
+    return {key: values for key, values in rows.items() if values.shape[1] <= _MOST_INPUTS}
 
 
-def _every(view: npt.NDArray[np.float32], step: int, taps: int) -> FloatArray:
-    """Return every step-th window of a view (n, oh, ow, kh, kw, c), without copying the rest."""
+def _windows_of(op: Conv, image: FloatArray) -> FloatArray:
+    """Return some of the windows that a kernel sees, as (windows, taps)."""
+    kernel = (op.kernel.shape[0], op.kernel.shape[1])
+    out = (
+        output_length(image.shape[1], kernel[0], op.padding, op.stride[0], op.dilation[0]),
+        output_length(image.shape[2], kernel[1], op.padding, op.stride[1], op.dilation[1]),
+    )
+    pad = same_pad(image.shape[1:], kernel, op.padding, op.stride, op.dilation)
+    view = windows(image, kernel, op.stride, op.dilation, pad, out)
     n, rows, columns = view.shape[:3]
-    index = np.arange(0, n * rows * columns, step)
+    # only those taken are copied: all of them would be many times the image
+    index = np.arange(0, n * rows * columns, max(1, n * rows * columns // _ROWS))
     picked = view[index // (rows * columns), index // columns % rows, index % columns]
-    flat: FloatArray = picked.reshape(-1, taps)
+    flat: FloatArray = picked.reshape(len(index), -1)
     return flat
 
 
-def round_to_data(weight: Float64, moments: Float64) -> Int8:
+def round_to_data(weight: Float64, inputs: Correlation) -> Int8:
     """Return weights (rows, inputs), already scaled to whole numbers, rounded and saturated.
 
-    moments: (inputs, inputs), of the inputs that every row is multiplied with.
+    inputs: of what every row is multiplied with.
     """
-    size = len(moments)
-    order = np.argsort(-np.diag(moments), kind="stable")
-    hessian = moments[np.ix_(order, order)]
-    hessian = hessian + np.eye(size) * (_DAMPING * np.mean(np.diag(hessian)) + 1e-9)
-    # the upper factor of the inverse tells how much each later weight makes up for
-    upper = np.linalg.cholesky(np.linalg.inv(hessian)).T
-    left = weight[:, order].copy()
+    left = weight[:, inputs.order].copy()
     rounded = np.empty_like(left)
-    for i in range(size):
+    for i, makes_up in enumerate(inputs.upper):
         rounded[:, i] = np.clip(np.round(left[:, i]), -128, 127)
-        error = (left[:, i] - rounded[:, i]) / upper[i, i]
-        left[:, i + 1 :] -= np.outer(error, upper[i, i + 1 :])
+        error = (left[:, i] - rounded[:, i]) / makes_up[i]
+        left[:, i + 1 :] -= np.outer(error, makes_up[i + 1 :])
     result = np.empty(weight.shape, np.int8)
-    result[:, order] = rounded.astype(np.int8)
+    result[:, inputs.order] = rounded.astype(np.int8)
     return result
