@@ -23,13 +23,11 @@ uint64_t ticks_now(void);
 /* Starts again at 0 with a fixed phase, so that equal work measures equal. */
 void ticks_restart(void);
 
-/* The clock of nnom_port.h; it remembers the two latest readings. */
+/* NNoM's clock. */
 uint32_t port_us(void);
 uint32_t port_ms(void);
-/* Ticks between the two latest port_us() readings: after a layer ran, what it took. */
-uint32_t port_last_span(void);
 
-/* Bytes of RAM in use: the heap's largest extent, the stack's deepest. */
+/* Bytes of RAM in use: the heap's largest extent, the stack's deepest; 0 if not measured. */
 uint32_t memory_heap_used(void);
 uint32_t memory_stack_used(void);
 

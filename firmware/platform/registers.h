@@ -21,15 +21,23 @@ static inline uint32_t reg_read(uintptr_t address)
 #define NVIC_ISER 0xE000E100u
 #define SCB_CPUID 0xE000ED00u
 #define SCB_ICSR 0xE000ED04u
+#define SCB_VTOR 0xE000ED08u
 #define SCB_AIRCR 0xE000ED0Cu
+#define SCB_CCR 0xE000ED14u
 #define SCB_CFSR 0xE000ED28u
 #define SCB_HFSR 0xE000ED2Cu
 #define SCB_MMFAR 0xE000ED34u
 #define SCB_BFAR 0xE000ED38u
+#define SCB_CCSIDR 0xE000ED80u
+#define SCB_CSSELR 0xE000ED84u
 #define SCB_CPACR 0xE000ED88u
+#define SCB_ICIALLU 0xE000EF50u
+#define SCB_DCISW 0xE000EF60u
 
 #define AIRCR_VECTKEY 0x05FA0000u
 #define AIRCR_SYSRESETREQ (1u << 2)
+#define CCR_DC (1u << 16)
+#define CCR_IC (1u << 17)
 #define ICSR_PENDSTSET (1u << 26)
 
 static inline void nvic_enable(uint32_t irq)

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "platform/board.h"
 #include "platform/interrupts.h"
 #include "platform/platform.h"
 #include "platform/registers.h"
@@ -68,12 +69,16 @@ void platform_reset(void)
 
 void reset_handler(void)
 {
+#if __ARM_ARCH >= 7
+    reg_write(SCB_VTOR, (uint32_t)(uintptr_t)&vectors); /* a boot loader may have set its own */
+#endif
 #if defined(__ARM_FP)
     reg_write(SCB_CPACR, reg_read(SCB_CPACR) | (0xFu << 20)); /* CP10 and CP11: the FPU */
     __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
     memcpy(data_start, data_load, (size_t)((uintptr_t)data_end - (uintptr_t)data_start));
     memset(bss_start, 0, (size_t)((uintptr_t)bss_end - (uintptr_t)bss_start));
+    board_startup();
     paint_stack();
     (void)main();
     platform_reset();

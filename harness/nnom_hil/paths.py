@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nnom_hil.errors import HilEnvironmentError
 
-__all__ = ["boards_dir", "cache_dir", "firmware_dir", "runs_dir", "templates_dir"]
+__all__ = ["boards_dir", "cache_dir", "firmware_dir", "renode_dir", "runs_dir", "templates_dir"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -29,6 +29,11 @@ def firmware_dir() -> Path:
 def boards_dir() -> Path:
     """Return the folder of the shipped board files."""
     return _shipped("boards")
+
+
+def renode_dir() -> Path:
+    """Return the folder of the Renode scripts."""
+    return _shipped("renode")
 
 
 def templates_dir() -> Path:

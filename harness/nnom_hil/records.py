@@ -41,6 +41,7 @@ class TimeSource(StrEnum):
     VIRTUAL = "virtual"
     INSTRUCTIONS = "instructions"
     MODEL = "model"
+    HOST = "host"
     PRINTED = "printed"
 
 

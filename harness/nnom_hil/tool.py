@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 PACKAGES = {
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "arm-none-eabi-size": "apt-get install binutils-arm-none-eabi",
+    "cc": "apt-get install gcc libc6-dev",
     "cmake": "pip install cmake",
     "ninja": "pip install ninja",
     "qemu-system-arm": "apt-get install qemu-system-arm",

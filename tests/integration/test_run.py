@@ -139,7 +139,7 @@ def test_emulator_killed_in_the_middle(tmp_path: Path) -> None:
     run = open_steps(tmp_path)
     for step in (run.prepare, run.build, run.start, run.time_layers):
         step()
-    target = run._session.target  # type: ignore[union-attr]
+    target = run._sessions[0].target
     assert isinstance(target, QemuTarget)
     assert target.pid is not None
     os.kill(target.pid, 9)
@@ -156,7 +156,7 @@ def test_firmware_that_faults_names_the_function(tmp_path: Path) -> None:
     run = open_steps(tmp_path)
     for step in (run.prepare, run.build, run.start):
         step()
-    session = run._session
+    session = run._sessions[0]
     assert session is not None
     with pytest.raises(TargetFaultError) as caught:
         session.client.crash()
@@ -172,7 +172,7 @@ def test_target_reset_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     run = open_steps(tmp_path)
     for step in (run.prepare, run.build, run.start, run.time_layers):
         step()
-    session = run._session
+    session = run._sessions[0]
     assert session is not None
     vector, resets = run._observer.vector, []
 

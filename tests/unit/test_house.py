@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "codegen": {"errors", "model", "boards"},
     "build": {"errors", "deadline", "files", "paths", "tool", "boards", "codegen"},
     "link": {"errors", "deadline"},
-    "target": {"errors", "deadline", "tool", "boards", "link"},
+    "target": {"errors", "deadline", "files", "paths", "tool", "boards", "codegen", "link"},
     "run": LEAVES | {"model", "zoo", "boards", "codegen", "build", "link", "target", "report"},
     "report": {"errors", "paths", "records"},
     "compat": {"errors", "files", "model", "codegen"},

@@ -9,7 +9,6 @@
 #define PERIOD (RELOAD + 1u)
 
 static volatile uint32_t wraps;
-static uint64_t latest, before_latest;
 
 void systick_handler(void)
 {
@@ -41,21 +40,4 @@ uint64_t ticks_now(void)
         low = RELOAD - reg_read(SYST_CVR);
     } while (high != wraps);
     return (uint64_t)high * PERIOD + low;
-}
-
-uint32_t port_us(void)
-{
-    before_latest = latest;
-    latest = ticks_now();
-    return (uint32_t)(latest / (CONFIG_CORE_HZ / 1000000u));
-}
-
-uint32_t port_ms(void)
-{
-    return (uint32_t)(ticks_now() / (CONFIG_CORE_HZ / 1000u));
-}
-
-uint32_t port_last_span(void)
-{
-    return (uint32_t)(latest - before_latest);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * USART of STM32F1, F2, F4 and L1: status and data registers of the first generation. */
+ * USART of STM32F1, F2, F4 and L1: one data register, errors cleared by reading it. */
 #include "platform/uart/uart.h"
 
 #include "config.h"

@@ -1,5 +1,27 @@
 """Boards are data: TOML files become validated facts. No board or chip has code of its own."""
 
-from nnom_hil.boards.board import Board, QemuBackend, find_board, list_boards, load_board
+from nnom_hil.boards.board import (
+    Board,
+    Cpu,
+    NativeBackend,
+    ProbeBackend,
+    QemuBackend,
+    RenodeBackend,
+    Step,
+    find_board,
+    list_boards,
+    load_board,
+)
 
-__all__ = ["Board", "QemuBackend", "find_board", "list_boards", "load_board"]
+__all__ = [
+    "Board",
+    "Cpu",
+    "NativeBackend",
+    "ProbeBackend",
+    "QemuBackend",
+    "RenodeBackend",
+    "Step",
+    "find_board",
+    "list_boards",
+    "load_board",
+]

@@ -5,14 +5,25 @@ import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nnom_hil.errors import BoardError
 from nnom_hil.paths import boards_dir
 
-__all__ = ["Board", "QemuBackend", "find_board", "list_boards", "load_board"]
+__all__ = [
+    "Board",
+    "Cpu",
+    "NativeBackend",
+    "ProbeBackend",
+    "QemuBackend",
+    "RenodeBackend",
+    "Step",
+    "find_board",
+    "list_boards",
+    "load_board",
+]
 
 
 class _Facts(BaseModel):
@@ -20,13 +31,22 @@ class _Facts(BaseModel):
 
 
 Address = Annotated[int, Field(ge=0, lt=2**32)]
-Size = Annotated[int, Field(gt=0, le=2**32)]
-Hertz = Annotated[int, Field(gt=0, le=2_000_000_000)]
+Register = Annotated[Address, Field(multiple_of=4)]
+Word = Annotated[int, Field(ge=0, lt=2**32)]
+Size = Annotated[int, Field(gt=0, le=2**32, multiple_of=4)]
+Hertz = Annotated[int, Field(ge=1_000_000, le=1_000_000_000)]
+Pin = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{1,7}$")]
+
+_VECTOR_TABLE_ALIGNMENT = 512  # 128 vectors; Armv7-M ARM, B3.2.5
+_MIN_RAM_BYTES = 4096
+_MIN_FLASH_BYTES = 16384
+_MIN_OVERSAMPLING = 8
 
 
 class Cpu(StrEnum):
-    """Cores, as GCC's -mcpu names them."""
+    """Cores, as GCC's -mcpu names them; native is a process of this machine."""
 
+    NATIVE = "native"
     CORTEX_M0 = "cortex-m0"
     CORTEX_M0PLUS = "cortex-m0plus"
     CORTEX_M3 = "cortex-m3"
@@ -37,15 +57,31 @@ class Cpu(StrEnum):
     CORTEX_M55 = "cortex-m55"
 
 
+_FPUS: Final = {
+    Cpu.CORTEX_M4: ("fpv4-sp-d16",),
+    Cpu.CORTEX_M7: ("fpv5-sp-d16", "fpv5-d16"),
+    Cpu.CORTEX_M33: ("fpv5-sp-d16",),
+    Cpu.CORTEX_M55: ("auto",),
+}
+
+
 class Core(_Facts):
     """fpu: GCC's -mfpu name; absent means floats are computed in software."""
 
     cpu: Annotated[Cpu, Field(strict=False)]
-    fpu: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] | None = None
+    fpu: str | None = None
+
+    @model_validator(mode="after")
+    def _fpu_of_this_core(self) -> Self:
+        known = _FPUS.get(self.cpu, ())
+        if self.fpu is not None and self.fpu not in known:
+            have = f"it can have {' or '.join(map(repr, known))}" if known else "it has none"
+            raise ValueError(f"fpu = {self.fpu!r} does not belong to a {self.cpu.value}: {have}")
+        return self
 
 
 class Clock(_Facts):
-    """core_hz: what SysTick and DWT count. Whole megahertz, so that microseconds are exact."""
+    """core_hz: what the time driver counts. Whole megahertz, so that microseconds are exact."""
 
     core_hz: Annotated[Hertz, Field(multiple_of=1_000_000)]
 
@@ -69,22 +105,97 @@ class Memory(_Facts):
     ram: Region
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _possible(self) -> Self:
         if self.flash.origin < self.ram.end and self.ram.origin < self.flash.end:
             raise ValueError("flash and ram overlap")
         if max(self.flash.end, self.ram.end) > 2**32:
             raise ValueError("a memory reaches beyond 32-bit addresses")
+        if self.flash.origin % _VECTOR_TABLE_ALIGNMENT:
+            raise ValueError(
+                f"flash starts at {self.flash.origin:#x}; the vector table there needs a multiple "
+                f"of {_VECTOR_TABLE_ALIGNMENT}"
+            )
+        if self.ram.origin % 8:
+            raise ValueError(f"ram starts at {self.ram.origin:#x}; it needs a multiple of 8")
+        if self.ram.length < _MIN_RAM_BYTES or self.flash.length < _MIN_FLASH_BYTES:
+            raise ValueError(
+                f"{self.flash.length} bytes of flash and {self.ram.length} of ram hold no firmware:"
+                f" at least {_MIN_FLASH_BYTES} and {_MIN_RAM_BYTES} are needed"
+            )
         return self
 
 
 class Console(_Facts):
-    """The UART that carries text and frames; driver is a file of firmware/platform/uart."""
+    """The UART that carries text and frames; driver is a file of firmware/platform/uart.
+
+    tx, rx: the pins, for people; [startup] selects them.
+    """
 
     driver: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    base: Annotated[Address, Field(multiple_of=4)]
+    base: Register
     irq: Annotated[int, Field(ge=0, lt=112)]
     clock_hz: Hertz
     baud: Annotated[int, Field(ge=1200, le=12_000_000)]
+    tx: Pin | None = None
+    rx: Pin | None = None
+
+    @model_validator(mode="after")
+    def _baud_can_be_had(self) -> Self:
+        if self.clock_hz < _MIN_OVERSAMPLING * self.baud:
+            raise ValueError(
+                f"baud = {self.baud} is too fast for clock_hz = {self.clock_hz}: at most "
+                f"{self.clock_hz // _MIN_OVERSAMPLING}"
+            )
+        return self
+
+
+class Step(_Facts):
+    """One step of [startup]: exactly one of write, set, clear, modify, wait names the register.
+
+    write: value. set, clear: bits. modify: bits become value. wait: until bits are value, all of
+    them set if value is absent; bounded, so that a register that is not there cannot hang.
+    """
+
+    write: Register | None = None
+    set: Register | None = None
+    clear: Register | None = None
+    modify: Register | None = None
+    wait: Register | None = None
+    bits: Word | None = None
+    value: Word | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        kinds = [
+            k for k in ("write", "set", "clear", "modify", "wait") if getattr(self, k) is not None
+        ]
+        if len(kinds) != 1:
+            raise ValueError(
+                "a step names one register with write, set, clear, modify or wait; this one has "
+                + (" and ".join(kinds) or "none")
+            )
+        needed, allowed = {
+            "write": ({"value"}, {"value"}),
+            "set": ({"bits"}, {"bits"}),
+            "clear": ({"bits"}, {"bits"}),
+            "modify": ({"bits", "value"}, {"bits", "value"}),
+            "wait": ({"bits"}, {"bits", "value"}),
+        }[kinds[0]]
+        given = {k for k in ("bits", "value") if getattr(self, k) is not None}
+        if not needed <= given <= allowed:
+            raise ValueError(
+                f"a {kinds[0]} step needs {' and '.join(sorted(needed))}; this one has "
+                + (" and ".join(sorted(given)) or "neither")
+            )
+        if self.bits is not None and (self.bits == 0 or (self.value or 0) & ~self.bits):
+            raise ValueError(f"{kinds[0]}: value {self.value} is outside bits {self.bits:#x}")
+        return self
+
+
+class Startup(_Facts):
+    """What to do before main, in this order: clock tree, power, pins."""
+
+    steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
 
 
 class Time(_Facts):
@@ -94,16 +205,67 @@ class Time(_Facts):
 
 
 class QemuBackend(_Facts):
-    """machine: QEMU's -machine name. icount_shift: 2^shift ns of virtual time an instruction."""
+    """machine: QEMU's -machine name. icount_shift: 2^shift ns of virtual time an instruction.
+
+    serial: which of the machine's serial ports the console is, from 0.
+    """
 
     machine: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
     icount_shift: Annotated[int, Field(ge=0, le=10)]
+    serial: Annotated[int, Field(ge=0, le=9)] = 0
+
+
+class RenodeBackend(_Facts):
+    """mips: instructions per microsecond of virtual time.
+
+    platform: a description that Renode brings, with uart, the console's name there. Without, one
+    is made from the board file: core, memories and console.
+    """
+
+    mips: Annotated[int, Field(ge=1, le=1000)]
+    platform: Annotated[str, Field(pattern=r"^platforms/[A-Za-z0-9_/-]+\.repl$")] | None = None
+    uart: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _console_of_the_platform(self) -> Self:
+        if (self.platform is None) != (self.uart is None):
+            raise ValueError("platform and uart belong together: give both or neither")
+        return self
+
+
+class ProbeBackend(_Facts):
+    """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries."""
+
+    target: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    usb: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")], ...], Field(strict=False)
+    ] = ()
+
+
+class NativeBackend(_Facts):
+    """A process of this machine. sanitize: built with the address and undefined-behaviour ones."""
+
+    sanitize: bool = False
 
 
 class Backends(_Facts):
-    """What can run the board."""
+    """What can run the board; the first that is there, in this order, is taken."""
 
+    native: NativeBackend | None = None
     qemu: QemuBackend | None = None
+    renode: RenodeBackend | None = None
+    probe: ProbeBackend | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.names:
+            raise ValueError("no back end: add [backend.qemu], .renode, .probe or .native")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables that the file has."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
 
 class Board(_Facts):
@@ -117,7 +279,20 @@ class Board(_Facts):
     memory: Memory
     console: Console
     time: Time
-    backend: Backends = Backends()
+    startup: Startup = Startup()
+    backend: Backends
+
+    @model_validator(mode="after")
+    def _one_whole(self) -> Self:
+        native = self.core.cpu is Cpu.NATIVE
+        if native != (self.backend.native is not None):
+            raise ValueError("cpu = 'native' and [backend.native] belong together")
+        if native and len(self.backend.names) > 1:
+            raise ValueError("a native board has no other back end than [backend.native]")
+        for name, region in (("flash", self.memory.flash), ("ram", self.memory.ram)):
+            if not native and region.origin <= self.console.base < region.end:
+                raise ValueError(f"the console's base {self.console.base:#x} lies in {name}")
+        return self
 
 
 def load_board(path: Path) -> Board:
@@ -146,17 +321,24 @@ def load_board(path: Path) -> Board:
 
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        *tables, key = [str(part) for part in problem["loc"]] or [""]
-        where = f"in [{'.'.join(tables)}]" if tables else "at the top"
+        # steps are counted from 1, as people do
+        place = [f"step {p + 1}" if isinstance(p, int) else str(p) for p in problem["loc"]]
+        if problem["type"] == "value_error":  # about a table as a whole
+            yield f"{_table(place)}: {problem['ctx']['error']}"
+            continue
+        *tables, key = place or [""]
+        where = f"in {_table(tables)}" if tables else "at the top"
         match problem["type"]:
             case "extra_forbidden":
                 yield f"unknown key {key!r} {where}: remove it or correct its name"
             case "missing":
                 yield f"missing key {key!r} {where}: add it (docs/boards.md describes every key)"
-            case "value_error":
-                yield f"{key} {where}: {problem['ctx']['error']}"
             case _:
                 yield f"{key} = {problem['input']!r} {where}: {_lower_first(problem['msg'])}"
+
+
+def _table(place: list[str]) -> str:
+    return f"[{'.'.join(place)}]" if place else "the file"
 
 
 def _lower_first(message: Any) -> str:

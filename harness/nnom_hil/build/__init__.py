@@ -1,5 +1,5 @@
 """Firmware images: CMake, Ninja and arm-none-eabi-gcc, cached by content."""
 
-from nnom_hil.build.image import Image, SectionSizes, build_image
+from nnom_hil.build.image import Image, SectionSizes, build_image, check_drivers, tree_digest
 
-__all__ = ["Image", "SectionSizes", "build_image"]
+__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "tree_digest"]

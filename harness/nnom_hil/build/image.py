@@ -9,15 +9,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, Cpu
 from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import BoardError, BuildError, StoreError, ToolError
+from nnom_hil.errors import BoardError, BuildError, StoreError, ToolError, UsageError
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import cache_dir, firmware_dir
 from nnom_hil.tool import find_tool, run_tool
 
-__all__ = ["Image", "SectionSizes", "build_image"]
+__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "tree_digest"]
 
 _SCHEMA = "nnom-hil/image/1"
 _BUILD_TIMEOUT_S = 300.0
@@ -42,16 +42,23 @@ class Image:
     cached: bool
 
 
-def build_image(board: Board, weights_h: str, settings: FirmwareSettings) -> Image:
+def build_image(
+    board: Board, weights_h: str, settings: FirmwareSettings, *, nnom: Path | None = None
+) -> Image:
     """Return the firmware for a board and a generated header.
 
+    nnom: an NNoM tree (inc, src, port) to build on instead of the one that comes with us.
     Raises ToolError when a program is missing, BoardError when the board names a driver that does
-    not exist, and BuildError when the firmware does not compile or does not fit.
+    not exist, UsageError for a folder that is no NNoM tree, and BuildError when the firmware does
+    not compile or does not fit.
     """
     sources = firmware_dir()
-    _check_drivers(board, sources)
-    compiler = run_tool(["arm-none-eabi-gcc", "--version"], deadline=Deadline.after(20))
-    compiler = compiler.splitlines()[0]
+    if nnom is not None:
+        nnom = _nnom_tree(nnom)
+    program = _compiler(board)
+    if board.core.cpu is not Cpu.NATIVE:
+        check_drivers(board, sources)
+    compiler = run_tool([program, "--version"], deadline=Deadline.after(20)).splitlines()[0]
     template = (sources / "platform" / "link.ld.in").read_text()
     generated = {
         "weights.h": weights_h,
@@ -60,7 +67,7 @@ def build_image(board: Board, weights_h: str, settings: FirmwareSettings) -> Ima
     }
     image_id = digest(
         _SCHEMA, compiler, cpu_flags(board), board.console.driver, board.time.driver,
-        _tree_digest(sources), *(part for item in sorted(generated.items()) for part in item),
+        tree_digest(sources), "" if nnom is None else tree_digest(nnom), *(part for item in sorted(generated.items()) for part in item),
     )  # fmt: skip
     generated["config.h"] = config_h(board, settings, image_id=image_id)
     folder = cache_dir() / "images" / image_id[:32]
@@ -71,14 +78,27 @@ def build_image(board: Board, weights_h: str, settings: FirmwareSettings) -> Ima
         with FileLock(folder.with_suffix(".lock")):
             if (image := _cached(folder)) is not None:
                 return image  # another process built it meanwhile
-            return _build(folder, board, generated, image_id, compiler)
+            return _build(folder, board, generated, image_id, compiler, nnom)
     except OSError as exc:
         raise StoreError(
             f"{folder}: cannot keep the image: {exc.strerror}; free space or set NNOM_HIL_CACHE"
         ) from exc
 
 
-def _check_drivers(board: Board, sources: Path) -> None:
+def _compiler(board: Board) -> str:
+    return "cc" if board.core.cpu is Cpu.NATIVE else "arm-none-eabi-gcc"
+
+
+def _nnom_tree(folder: Path) -> Path:
+    """Return the absolute folder of an NNoM tree; raises UsageError naming what it lacks."""
+    for part in ("inc/nnom.h", "port/nnom_port.h", "src"):
+        if not (folder / part).exists():
+            raise UsageError(f"{folder}: not an NNoM tree: it has no {part}")
+    return folder.resolve()
+
+
+def check_drivers(board: Board, sources: Path) -> None:
+    """Raise BoardError where the firmware has no driver of that name."""
     for kind, driver in (("uart", board.console.driver), ("time", board.time.driver)):
         folder = sources / "platform" / kind
         if not (folder / f"{driver}.c").is_file():
@@ -90,7 +110,8 @@ def _check_drivers(board: Board, sources: Path) -> None:
             )
 
 
-def _tree_digest(sources: Path) -> str:
+def tree_digest(sources: Path) -> str:
+    """Return a hash of all files of a folder, names included."""
     files = sorted(p for p in sources.rglob("*") if p.is_file())
     return digest(
         *(part for p in files for part in (p.relative_to(sources).as_posix(), p.read_bytes()))
@@ -115,14 +136,19 @@ def _cached(folder: Path) -> Image | None:
 
 
 def _build(
-    folder: Path, board: Board, generated: dict[str, str], image_id: str, compiler: str
+    folder: Path,
+    board: Board,
+    generated: dict[str, str],
+    image_id: str,
+    compiler: str,
+    nnom: Path | None,
 ) -> Image:
     """Build in a temporary folder that becomes the cache entry when all is well."""
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
     try:
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
-        _compile(work, board)
+        _compile(work, board, nnom)
         sizes = _sizes(work / "build" / "firmware.elf")
         done = work / "done"
         done.mkdir()
@@ -140,19 +166,27 @@ def _build(
     )
 
 
-def _compile(work: Path, board: Board) -> None:
+def _compile(work: Path, board: Board, nnom: Path | None) -> None:
     deadline = Deadline.after(_BUILD_TIMEOUT_S)
     sources = firmware_dir()
     build = work / "build"
     configure: list[str | Path] = [
         "cmake", "-G", "Ninja", "-S", sources, "-B", build,
         f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
-        f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
         f"-DGENERATED_DIR={work / 'generated'}",
         f"-DCPU_FLAGS={cpu_flags(board)}",
-        f"-DUART_DRIVER={board.console.driver}",
-        f"-DTIME_DRIVER={board.time.driver}",
     ]  # fmt: skip
+    if board.core.cpu is Cpu.NATIVE:
+        configure += ["-DPLATFORM=posix", f"-DCMAKE_C_COMPILER={_compiler(board)}"]
+    else:
+        configure += [
+            "-DPLATFORM=cortex_m",
+            f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
+            f"-DUART_DRIVER={board.console.driver}",
+            f"-DTIME_DRIVER={board.time.driver}",
+        ]
+    if nnom is not None:
+        configure.append(f"-DNNOM_DIR={nnom}")
     try:
         run_tool(configure, deadline=deadline)
         run_tool(["cmake", "--build", build], deadline=deadline)

@@ -1,11 +1,13 @@
 """Options that several sub-commands share, declared once."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = [
+    "BackendOption",
     "BoardOption",
     "BoardsOption",
     "CompatOption",
@@ -15,6 +17,7 @@ __all__ = [
     "ModelArgument",
     "ModelOption",
     "PerChannelOption",
+    "RenodeOption",
 ]
 
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="A board's name, or a .toml file.")]
@@ -27,6 +30,26 @@ ModelOption = Annotated[
 ModelArgument = Annotated[
     Path | None,
     typer.Argument(help="A .keras or .h5 file or a SavedModel folder [the bundled digits]."),
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="native, qemu, renode or probe [the first that is there]."),
+]
+
+
+def _name_renode(path: Path | None) -> Path | None:
+    if path is not None:
+        os.environ["NNOM_HIL_RENODE"] = str(path)  # as if the user had set it
+    return path
+
+
+RenodeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--renode",
+        callback=_name_renode,
+        help="Renode's program, folder or portable package [$NNOM_HIL_RENODE or PATH].",
+    ),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", "-d", help="An .npz with x, y and, optionally, x_calib.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nnom_hil.cli.options import (
+    BackendOption,
     BoardOption,
     BoardsOption,
     CompatOption,
@@ -15,6 +16,7 @@ from nnom_hil.cli.options import (
     MethodOption,
     ModelOption,
     PerChannelOption,
+    RenodeOption,
 )
 from nnom_hil.errors import ExitCode
 
@@ -33,14 +35,29 @@ def main(
     method: MethodOption = "max_min",
     per_channel: PerChannelOption = False,
     compat: CompatOption = False,
+    backend: BackendOption = None,
+    renode: RenodeOption = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=64, help="Share vectors over N targets.")
+    ] = 1,
+    warm_up: Annotated[int, typer.Option(min=0, help="Runs before layers are timed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs whose median is a layer's time.")] = 3,
+    timing_only: Annotated[
+        bool, typer.Option("--timing-only", help="Time the layers; stream no vectors.")
+    ] = False,
+    nnom: Annotated[
+        Path | None, typer.Option(help="Build on this NNoM tree (inc, src, port) instead of ours.")
+    ] = None,
     boards: BoardsOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
     json: JsonOption = False,
 ) -> int:
     """Run a model on a board and report. Exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
+    del renode  # its callback has set it
     from nnom_hil.boards import find_board
     from nnom_hil.paths import runs_dir
     from nnom_hil.records import Verdict
+    from nnom_hil.run.plan import Timing
     from nnom_hil.run.prepare import ConvertOptions
     from nnom_hil.run.service import RunRequest, run_and_report
 
@@ -52,6 +69,11 @@ def main(
         min_accuracy=min_accuracy,
         convert=ConvertOptions(method=method, per_channel=per_channel),
         compat=compat,
+        backend=backend,
+        jobs=jobs,
+        timing=Timing(warm_up=warm_up, repeats=repeats),
+        timing_only=timing_only,
+        nnom=nnom,
         runs=out or runs_dir(),
     )
     from rich.console import Console

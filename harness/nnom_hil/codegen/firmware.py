@@ -4,13 +4,16 @@ import re
 from dataclasses import dataclass
 from string import Template
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, Cpu, Step
 
 __all__ = ["FRAME_OVERHEAD", "FirmwareSettings", "config_h", "cpu_flags", "linker_script"]
 
 FRAME_OVERHEAD = 7 + 6 + 4
 """Bytes of a VECTOR frame beside the input: header, index and label, CRC (docs/protocol.md)."""
 
+_WORD = 0xFFFFFFFF
+_CACHED = frozenset({Cpu.CORTEX_M7, Cpu.CORTEX_M55})
+_SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 _STACK_BYTES = 4096
 _HEAP_MIN_BYTES = 1024
 _WINDOW_VECTORS = 4
@@ -27,7 +30,9 @@ class FirmwareSettings:
 
 
 def cpu_flags(board: Board) -> str:
-    """Return GCC's flags for the board's core."""
+    """Return GCC's flags for the board's core, or for the sanitizers of a native one."""
+    if board.backend.native is not None:
+        return _SANITIZERS if board.backend.native.sanitize else ""
     flags = f"-mcpu={board.core.cpu.value} -mthumb"
     if board.core.fpu is not None:
         return f"{flags} -mfpu={board.core.fpu} -mfloat-abi=hard"
@@ -71,7 +76,30 @@ def config_h(board: Board, settings: FirmwareSettings, *, image_id: str) -> str:
         lines.append(f'#define CONFIG_{key} "{text}"')
     lines += [f"#define CONFIG_{key} {value}u" for key, value in numbers.items()]
     lines.append(f"#define CONFIG_COMPAT_043 {int(settings.compat)}")
+    lines.append(f"#define CONFIG_CACHES {int(board.core.cpu in _CACHED)}")
+    steps = [_step(step) for step in board.startup.steps]
+    lines.append(f"#define CONFIG_STARTUP_STEP_COUNT {len(steps)}u")
+    # C has no empty arrays
+    lines.append("#define CONFIG_STARTUP_STEPS \\\n    " + ", \\\n    ".join(steps or ["{0}"]))
     return "\n".join([*lines, "", "#endif", ""])
+
+
+def _step(step: Step) -> str:
+    """Return {wait, address, mask, value} of platform/board.c."""
+    bits, value = step.bits or 0, step.value
+    if step.write is not None:
+        address, mask, value = step.write, _WORD, value or 0
+    elif step.set is not None:
+        address, mask, value = step.set, bits, bits
+    elif step.clear is not None:
+        address, mask, value = step.clear, bits, 0
+    elif step.modify is not None:
+        address, mask, value = step.modify, bits, value or 0
+    else:
+        assert step.wait is not None
+        address, mask, value = step.wait, bits, bits if value is None else value
+    wait = int(step.wait is not None)
+    return f"{{{wait}, 0x{address:08X}u, 0x{mask:08X}u, 0x{value:08X}u}}"
 
 
 def linker_script(template: str, board: Board) -> str:

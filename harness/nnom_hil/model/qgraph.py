@@ -326,6 +326,11 @@ class QGraph:
             wrong_by[node.name] = inherited
         return {node.name: node.dec + wrong_by[node.name] for node in self.nodes}
 
+    @property
+    def is_stateful(self) -> bool:
+        """Whether an answer depends on the inputs before."""
+        return any(isinstance(node.op, QRnn) and node.op.stateful for node in self.nodes)
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over everything that decides the outputs, hexadecimal."""

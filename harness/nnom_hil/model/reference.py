@@ -50,8 +50,7 @@ _CHUNK = 128
 
 def run_reference(graph: QGraph, x: Int8, *, compat: bool = False) -> Int8:
     """Return the outputs (n, outputs) for inputs x (n, *input shape)."""
-    stateful = any(isinstance(node.op, QRnn) and node.op.stateful for node in graph.nodes)
-    chunk = max(len(x), 1) if stateful else _CHUNK
+    chunk = max(len(x), 1) if graph.is_stateful else _CHUNK
     chunks = [
         run_all_layers(graph, x[i : i + chunk], compat=compat)[graph.output.name]
         for i in range(0, len(x), chunk)

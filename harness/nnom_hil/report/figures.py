@@ -19,6 +19,7 @@ TIME_NOTES = {
     "virtual": "virtual time: a fixed time per instruction, not the target's cycles",
     "instructions": "counted instructions, not cycles",
     "model": "cycles estimated from an instruction profile",
+    "host": "time of the machine the process ran on: it says nothing about a target",
     "printed": "as the firmware printed it, by its own clock",
 }
 """What a duration of each source is worth."""

@@ -11,7 +11,8 @@ from nnom_hil.errors import LinkError
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
-from nnom_hil.run.runner import build_for, default_target
+from nnom_hil.run.runner import build_for
+from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
 from nnom_hil.zoo.data import zoo_model, zoo_models
 
@@ -52,7 +53,7 @@ def measure_link(board: Board, total_bytes: int) -> LinkBench:
     frames = max(1, total_bytes // _FRAME_BYTES)
     payloads = [generator.randbytes(_FRAME_BYTES) for _ in range(frames)]
     session = Session(
-        default_target(board),
+        make_target(board),
         image.elf,
         image.id,
         on_text=lambda _: None,

@@ -1,11 +1,13 @@
 """From what a run has found out to its record: comparisons and arithmetic, no I/O of its own."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
@@ -45,7 +47,20 @@ from nnom_hil.run.verdict import (
     predictions,
 )
 
-__all__ = ["Findings", "cross_check", "make_record"]
+__all__ = ["Findings", "Share", "cross_check", "make_record"]
+
+
+@dataclass(slots=True)
+class Share:
+    """What one target did of the vectors: those of `indices`, and what it said of them.
+
+    counted: it kept NNoM's own counts.
+    """
+
+    indices: range
+    stats: LinkStats
+    counted: bool = False
+    status: TargetStatus | None = None
 
 
 @dataclass(slots=True)
@@ -58,35 +73,64 @@ class Findings:
     statuses: dict[int, int] = field(default_factory=dict)
     times: list[LayerTimes] = field(default_factory=list)
     tick_hz: int = 0
-    stats: LinkStats | None = None
-    status: TargetStatus | None = None
+    time_source: TimeSource = TimeSource.VIRTUAL
+    shares: list[Share] = field(default_factory=list)
     seconds: float = 0.0
-    counted: bool = False
     tools: dict[str, str] = field(default_factory=dict)
     checks: list[CrossCheck] = field(default_factory=list)
 
+    @property
+    def status(self) -> TargetStatus | None:
+        """The targets' memory use, the largest of each, and link counters, added up."""
+        all_ = [share.status for share in self.shares]
+        known = [status for status in all_ if status is not None]
+        if not known or len(known) < len(all_):
+            return None
+        return TargetStatus(
+            heap_used=max(s.heap_used for s in known),
+            stack_used=max(s.stack_used for s in known),
+            nnom_memory=max(s.nnom_memory for s in known),
+            damaged_frames=sum(s.damaged_frames for s in known),
+            rx_overruns=sum(s.rx_overruns for s in known),
+        )
 
-def cross_check(found: Findings, text: str, *, compat: bool) -> None:
-    """Compare what the target printed with what it returned; adds to found.checks."""
-    prepared, stats = found.prepared, found.stats
+
+def cross_check(found: Findings, consoles: Sequence[str], *, compat: bool) -> None:
+    """Compare what the targets printed with what they returned; adds to found.checks.
+
+    consoles: one text a target; the first has the tables.
+    """
+    prepared, text = found.prepared, consoles[0]
     assert prepared is not None
-    assert stats is not None
     graph = prepared.graph
     found.checks += check_compile_log(parse_compile_log(text), graph)
     ticks = found.times[-1].ticks
     found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
     found.checks.append(check_io_format(parse_io_format(text), graph, compat=compat))
     # A reset takes the target's counts with it, so they cover the last part of the run only.
-    if found.counted and prepared.labels is not None and stats.resets == 0:
-        outputs = _outputs(prepared, found.outputs)
-        host = predictions(outputs, prepared.labels)
-        found.checks += check_prediction(parse_prediction(text), host)
+    counted = [share.counted and share.stats.resets == 0 for share in found.shares]
+    if prepared.labels is not None and counted and all(counted):
+        found.checks += _check_predictions(prepared, prepared.labels, found, consoles)
 
 
-def _outputs(prepared: Prepared, outputs: dict[int, bytes]) -> Int8:
+def _check_predictions(
+    prepared: Prepared, labels: npt.NDArray[np.int64], found: Findings, consoles: Sequence[str]
+) -> list[CrossCheck]:
+    """Compare each target's own counts with its answers; one check of each kind for all."""
+    merged: dict[str, CrossCheck] = {}
+    for share, text in zip(found.shares, consoles, strict=True):
+        if len(share.indices) == 0:
+            continue  # more targets than vectors
+        host = predictions(_outputs(prepared, found.outputs, share.indices), labels[share.indices])
+        for check in check_prediction(parse_prediction(text), host):
+            if merged.setdefault(check.what, check).ok:
+                merged[check.what] = check
+    return list(merged.values())
+
+
+def _outputs(prepared: Prepared, outputs: dict[int, bytes], indices: Iterable[int]) -> Int8:
     size = prepared.graph.output.size
-    data = b"".join(outputs[i] for i in sorted(outputs))
-    return np.frombuffer(data, dtype=np.int8).reshape(-1, size)
+    return np.frombuffer(b"".join(outputs[i] for i in indices), dtype=np.int8).reshape(-1, size)
 
 
 def make_record(
@@ -108,7 +152,7 @@ def make_record(
         "model": plan.model_name,
         "compat": plan.compat,
         "min_accuracy": plan.min_accuracy,
-        "time_source": TimeSource.VIRTUAL,
+        "time_source": found.time_source,
         "cross_checks": tuple(found.checks),
         "tools": found.tools,
     }
@@ -167,7 +211,7 @@ def _model_facts(prepared: Prepared, found: Findings) -> dict[str, Any]:
 def _result_facts(
     plan: Plan, prepared: Prepared, found: Findings, reasons: list[str]
 ) -> dict[str, Any]:
-    total = len(prepared.x)
+    total = 0 if plan.timing_only else len(prepared.x)
     facts: dict[str, Any] = {
         "vectors": len(found.outputs),
         "vectors_planned": total,
@@ -177,7 +221,7 @@ def _result_facts(
     if not found.outputs:
         return facts
     done = sorted(found.outputs)
-    outputs = _outputs(prepared, found.outputs)
+    outputs = _outputs(prepared, found.outputs, done)
     reference = run_reference(prepared.graph, _images(prepared)[done], compat=plan.compat)
     different = int((outputs != reference).any(axis=1).sum())
     if (row := first_difference(outputs, reference)) is not None:
@@ -219,28 +263,29 @@ def _images(prepared: Prepared) -> Int8:
 
 
 def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
-    stats, status = found.stats, found.status
-    if stats is None or found.seconds <= 0:
+    status, stats = found.status, [share.stats for share in found.shares]
+    if found.seconds <= 0:
         return None
     payload = len(found.outputs) * prepared.x.shape[1]
     return LinkRecord(
         seconds=round(found.seconds, 3),
         bytes_per_s=round(payload / found.seconds, 1),
-        tx_bytes=stats.tx_bytes,
-        rx_bytes=stats.rx_bytes,
-        retransmitted=stats.retransmitted,
-        damaged_by_host=stats.damaged,
+        tx_bytes=sum(s.tx_bytes for s in stats),
+        rx_bytes=sum(s.rx_bytes for s in stats),
+        retransmitted=sum(s.retransmitted for s in stats),
+        damaged_by_host=sum(s.damaged for s in stats),
         damaged_by_target=status.damaged_frames if status else 0,
         rx_overruns=status.rx_overruns if status else 0,
-        resets=stats.resets,
+        resets=sum(s.resets for s in stats),
     )
 
 
 def _memory_facts(board: Board, image: Image, console: str, found: Findings) -> dict[str, Any]:
     log = parse_compile_log(console)
     status, sizes = found.status, image.sizes
-    heap = status.heap_used if status else None
-    stack = status.stack_used if status else None
+    # 0: a native target, which does not measure them
+    heap = status.heap_used or None if status else None
+    stack = status.stack_used or None if status else None
     memory = MemoryRecord(
         flash=sizes.flash,
         flash_available=board.memory.flash.length,

@@ -2,12 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nnom_hil.boards import Board
+from nnom_hil.errors import UsageError
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.target.base import Target
 
-__all__ = ["Observer", "Plan"]
+__all__ = ["Observer", "Plan", "Timing"]
+
+_MAX_RUNS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How layers are timed, with a quiet link: runs to warm up, then runs that count.
+
+    Raises UsageError for numbers that cannot be.
+    """
+
+    warm_up: int = 1
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.warm_up <= _MAX_RUNS and 1 <= self.repeats <= _MAX_RUNS):
+            raise UsageError(
+                f"timing with {self.warm_up} runs to warm up and {self.repeats} repeats: "
+                f"at least 0 and 1, at most {_MAX_RUNS} each"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +37,8 @@ class Plan:
     """What to run. prepare() is called inside the run, so that its failure is recorded too.
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
+    nnom: an NNoM tree to build on instead of ours. jobs: targets that share the vectors.
+    timing_only: the layers are timed and no vectors streamed.
     """
 
     board: Board
@@ -23,6 +47,10 @@ class Plan:
     target: Callable[[Board], Target]
     compat: bool = False
     min_accuracy: float | None = None
+    nnom: Path | None = None
+    jobs: int = 1
+    timing: Timing = Timing()
+    timing_only: bool = False
 
 
 class Observer:

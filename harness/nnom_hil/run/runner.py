@@ -2,33 +2,36 @@
 
 import random
 import re
+import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from nnom_hil import __version__
 from nnom_hil.boards import Board
-from nnom_hil.build import Image, build_image
+from nnom_hil.build import Image, build_image, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.errors import TargetError
+from nnom_hil.errors import TargetError, UsageError
 from nnom_hil.link.client import AgentRefusedError, Vector
 from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Hello, PrintWhat
 from nnom_hil.model.qgraph import QGraph
-from nnom_hil.records import RunRecord
-from nnom_hil.run.findings import Findings, cross_check, make_record
+from nnom_hil.records import RunRecord, TimeSource
+from nnom_hil.run.findings import Findings, Share, cross_check, make_record
 from nnom_hil.run.plan import Observer, Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import TOP_K
-from nnom_hil.target.base import Target
 from nnom_hil.target.session import Session
 
-__all__ = ["Run", "build_for", "default_target"]
-
-_TIMING_RUNS = 3
+__all__ = ["Run", "build_for"]
 
 
-def build_for(board: Board, graph: QGraph, *, compat: bool = False) -> Image:
+def build_for(
+    board: Board, graph: QGraph, *, compat: bool = False, nnom: Path | None = None
+) -> Image:
     """Return the firmware for a board and a model; raises as build_image does."""
     header = weights_h(
         graph,
@@ -37,13 +40,13 @@ def build_for(board: Board, graph: QGraph, *, compat: bool = False) -> Image:
     settings = FirmwareSettings(
         input_bytes=graph.input.size, model_hash=graph.content_hash, compat=compat
     )
-    return build_image(board, header, settings)
+    return build_image(board, header, settings, nnom=nnom)
 
 
 class Run:
     """One attempt. The steps are called in order, each once; finish() ends it at any point.
 
-    Every step raises the HilError that stops it. Whatever happens, finish() stops the target and
+    Every step raises the HilError that stops it. Whatever happens, finish() stops the targets and
     writes the record.
     """
 
@@ -52,96 +55,149 @@ class Run:
         self.folder = folder
         self.found = Findings(tools={"nnom-hil": __version__})
         self._observer = observer or Observer()
-        self._session: Session | None = None
+        self._sessions: list[Session] = []
         self._record: RunRecord | None = None
 
     def prepare(self) -> Prepared:
         """Convert and quantise, or find both in the cache."""
         self._observer.step("preparing the model")
         self.found.prepared = self.plan.prepare(self._observer.step)
+        if self.plan.jobs > 1 and self.found.prepared.graph.is_stateful:
+            raise UsageError(
+                f"--jobs {self.plan.jobs}: this network is stateful, so that its answers depend on "
+                "the vectors before; run it on one target"
+            )
         return self.found.prepared
 
     def build(self) -> Image:
         """Build the firmware, or find it in the cache."""
         self._observer.step("building the firmware")
-        image = build_for(self.plan.board, self._prepared.graph, compat=self.plan.compat)
+        plan = self.plan
+        image = build_for(plan.board, self._prepared.graph, compat=plan.compat, nnom=plan.nnom)
         self.found.image = image
         self.found.tools["compiler"] = image.compiler
+        if plan.nnom is not None:
+            self.found.tools["nnom"] = f"{plan.nnom.resolve().name} {tree_digest(plan.nnom)[:12]}"
         return image
 
     def start(self) -> Hello:
-        """Start the target and check that it holds this model."""
+        """Start the targets and check that they hold this model."""
         if self.found.image is None:
             raise TargetError("run: start needs a built firmware")
-        target = self.plan.target(self.plan.board)
-        self.found.tools["target"] = target.description
         self._observer.step("starting the target")
-        self._session = Session(
+        for number in range(1 if self.plan.timing_only else self.plan.jobs):
+            hello = self._start(self.found.image, number)
+        return hello
+
+    def _start(self, image: Image, number: int) -> Hello:
+        target = self.plan.target(self.plan.board)
+        if number == 0:
+            self.found.tools["target"] = target.description
+            self.found.time_source = TimeSource(target.time_source)
+        on_text = self.folder.console if number == 0 else self.folder.open_console(number)
+        session = Session(
             target,
-            self.found.image.elf,
-            self.found.image.id,
-            on_text=self.folder.console,
+            image.elf,
+            image.id,
+            on_text=on_text,
             # not secret, but different for each boot, whatever the seed of the run
             nonce=lambda: random.SystemRandom().getrandbits(32),
         )
-        hello = self._session.__enter__().hello
-        console = self.folder.console_text_or_empty()
-        _check_model(hello, self._prepared.graph, self.plan.board, console)
+        self._sessions.append(session)
+        hello = session.__enter__().hello
+        graph = self._prepared.graph
+        _check_model(hello, graph, self.plan.board, self.folder.console_text_or_empty(number))
         self.found.tick_hz = hello.tick_hz
         return hello
 
     def time_layers(self) -> None:
-        """Time with a quiet link: one run to warm up, the measured ones, then NNoM's tables."""
+        """Time with a quiet link: runs to warm up, the measured ones, then NNoM's tables."""
         self._observer.step("timing the layers")
-        client = self._running.client
-        client.time_layers(self._prepared.x[0].tobytes())
-        for _ in range(_TIMING_RUNS):
-            self.found.times.append(client.time_layers(b""))
+        client, timing = self._running.client, self.plan.timing
+        data = self._prepared.x[0].tobytes()  # sent once; no data means the same again
+        for _ in range(timing.warm_up):
+            client.time_layers(data)
+            data = b""
+        for _ in range(timing.repeats):
+            self.found.times.append(client.time_layers(data))
+            data = b""
         client.print_table(PrintWhat.MODEL_STAT)
         client.print_table(PrintWhat.IO_FORMAT)
+        if self.plan.timing_only:
+            share = Share(indices=range(0), stats=client.stats, status=client.status())
+            self.found.shares.append(share)
 
     def stream(self) -> None:
         """Stream all vectors; what comes back is journaled as it comes."""
         self._observer.step("streaming vectors")
-        session, client, found = self._running, self._running.client, self.found
-        prepared, total = self._prepared, len(self._prepared.x)
-        found.counted = self._begin_prediction()
-        found.stats = client.stats
-        labels = prepared.labels if found.counted else None
-        vectors = (
-            Vector(
-                index=i,
-                data=prepared.x[i].tobytes(),
-                label=None if labels is None else int(labels[i]),
-            )
-            for i in range(total)
-        )
+        total, jobs = len(self._prepared.x), len(self._sessions)
+        self.found.shares = [
+            Share(indices=range(i, total, jobs), stats=session.client.stats)
+            for i, session in enumerate(self._sessions)
+        ]
+        stop = threading.Event()
         start = time.monotonic()
         try:
-            for result in client.stream(
-                vectors, window=session.hello.rx_window, on_reset=self._begin_prediction
-            ):
-                found.outputs[result.index] = result.output
-                found.statuses[result.index] = result.status
-                self.folder.journal(
-                    {
-                        "vector": result.index,
-                        "output": result.output.hex(),
-                        "status": result.status,
-                        "ticks": result.ticks,
-                    }
-                )
-                self._observer.vector(len(found.outputs), total)
+            if jobs == 1:
+                self._stream(self._sessions[0], self.found.shares[0], stop)
+                return
+            with ThreadPoolExecutor(jobs) as pool:
+                work = [
+                    pool.submit(self._stream, session, share, stop)
+                    for session, share in zip(self._sessions, self.found.shares, strict=True)
+                ]
+                try:
+                    done, _ = wait(work, return_when=FIRST_EXCEPTION)
+                finally:
+                    stop.set()
+            for one in done:
+                one.result()
         finally:
-            found.seconds = time.monotonic() - start
-        if found.counted:
+            self.found.seconds = time.monotonic() - start
+
+    def _stream(self, session: Session, share: Share, stop: threading.Event) -> None:
+        """Let one target answer its share of the vectors; ends early when stop is set."""
+        client, found, total = session.client, self.found, len(self._prepared.x)
+
+        def begin() -> bool:
+            return self._begin_prediction(session)
+
+        share.counted = begin()
+        for result in client.stream(
+            self._vectors(share, stop), window=session.hello.rx_window, on_reset=begin
+        ):
+            found.outputs[result.index] = result.output
+            found.statuses[result.index] = result.status
+            self.folder.journal(
+                {
+                    "vector": result.index,
+                    "output": result.output.hex(),
+                    "status": result.status,
+                    "ticks": result.ticks,
+                }
+            )
+            self._observer.vector(len(found.outputs), total)
+        if share.counted:
             client.print_table(PrintWhat.PREDICTION_SUMMARY)
-        found.status = client.status()
+        share.status = client.status()
+
+    def _vectors(self, share: Share, stop: threading.Event) -> Iterator[Vector]:
+        prepared = self._prepared
+        labels = prepared.labels if share.counted else None
+        for i in share.indices:
+            if stop.is_set():
+                return
+            label = None if labels is None else int(labels[i])
+            yield Vector(index=i, data=prepared.x[i].tobytes(), label=label)
 
     def execute(self) -> RunRecord:
         """Take all steps and finish; raises what stopped the run, after the record is written."""
+        steps: list[Callable[[], object]]
+        steps = [self.prepare, self.build, self.start, self.time_layers]
+        if not self.plan.timing_only:
+            steps.append(self.stream)
         try:
-            for step in (self.prepare, self.build, self.start, self.time_layers, self.stream):
+            for step in steps:
                 step()
         except BaseException as exc:
             self.finish(exc)
@@ -149,31 +205,33 @@ class Run:
         return self.finish()
 
     def finish(self, trouble: BaseException | None = None) -> RunRecord:
-        """Stop the target, compare what it printed, write and return the record; once."""
+        """Stop the targets, compare what they printed, write and return the record; once."""
         if self._record is not None:
             return self._record
-        if self._session is not None:
-            self._session.close(trouble)
-        console = self.folder.console_text_or_empty()
+        for session in self._sessions:
+            session.close(trouble)
+        consoles = [
+            self.folder.console_text_or_empty(i) for i in range(max(1, len(self._sessions)))
+        ]
         if self.found.status is not None and self.found.times:
-            cross_check(self.found, console, compat=self.plan.compat)
+            cross_check(self.found, consoles, compat=self.plan.compat)
         self._record = make_record(
             self.plan,
             self.found,
             run_id=self.folder.id,
             started=self.folder.started,
-            console=console,
+            console=consoles[0],
             trouble=trouble,
         )
         self.folder.finish(self._record)
         return self._record
 
-    def _begin_prediction(self) -> bool:
+    def _begin_prediction(self, session: Session) -> bool:
         """Start the target's own counts; False where there are no labels or no room for them."""
         if self._prepared.labels is None:
             return False
         try:
-            self._running.client.begin_prediction(self._prepared.graph.output.size, TOP_K)
+            session.client.begin_prediction(self._prepared.graph.output.size, TOP_K)
         except AgentRefusedError as exc:
             # The target's own confusion matrix is a second opinion; outputs are compared anyway.
             if exc.code != AgentError.NO_MEMORY:
@@ -189,9 +247,9 @@ class Run:
 
     @property
     def _running(self) -> Session:
-        if self._session is None:
+        if not self._sessions:
             raise TargetError("run: this step needs a started target")
-        return self._session
+        return self._sessions[0]
 
 
 def _check_model(hello: Hello, graph: QGraph, board: Board, console: str) -> None:
@@ -218,10 +276,3 @@ def _why_no_model(console: str, board: Board) -> str:
             f"layers, in {ram} bytes of ram; use a smaller model or a board with more memory"
         )
     return f"the model did not compile on board {board.name}; NNoM says: {said[-1]}"
-
-
-def default_target(board: Board) -> Target:
-    """Return the emulator that the board's file names."""
-    from nnom_hil.target.qemu import QemuTarget
-
-    return QemuTarget(board)

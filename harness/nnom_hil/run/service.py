@@ -9,17 +9,22 @@ from nnom_hil.boards import Board
 from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
-from nnom_hil.run.plan import Observer, Plan
+from nnom_hil.run.plan import Observer, Plan, Timing
 from nnom_hil.run.prepare import ConvertOptions, Prepared, find_model, prepare
-from nnom_hil.run.runner import Run, default_target
+from nnom_hil.run.runner import Run
 from nnom_hil.run.store import RunFolder, load_record
+from nnom_hil.target.select import make_target
 
 __all__ = ["RunRequest", "open_run", "run_and_report", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a user asks for; model None is the bundled digits. runs: the folder of all runs."""
+    """What a user asks for; model None is the bundled digits. runs: the folder of all runs.
+
+    backend: what runs the board; None is the first of its file that is there. jobs: targets that
+    share the vectors. nnom: an NNoM tree to build on, whose answers are compared with NNoM 0.4.3's.
+    """
 
     board: Board
     runs: Path
@@ -29,6 +34,11 @@ class RunRequest:
     min_accuracy: float | None = None
     convert: ConvertOptions = field(default_factory=ConvertOptions)
     compat: bool = False
+    backend: str | None = None
+    jobs: int = 1
+    timing: Timing = field(default_factory=Timing)
+    timing_only: bool = False
+    nnom: Path | None = None
 
     @property
     def model_file(self) -> Path:
@@ -48,9 +58,13 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
         board=request.board,
         model_name=model.stem,
         prepare=make,
-        target=default_target,
-        compat=request.compat,
+        target=lambda board: make_target(board, request.backend),
+        compat=request.compat or request.nnom is not None,
         min_accuracy=request.min_accuracy,
+        nnom=request.nnom,
+        jobs=request.jobs,
+        timing=request.timing,
+        timing_only=request.timing_only,
     )
     label = re.sub(r"[^A-Za-z0-9_-]", "_", model.stem)[:40]
     return Run(plan, RunFolder(request.runs, f"{request.board.name}-{label}"), observer)

@@ -1,7 +1,8 @@
 """One folder a run: journal and console log grow as things happen, run.json is written once."""
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,8 @@ __all__ = ["RunFolder", "load_record", "newest_run"]
 class RunFolder:
     """reports/runs/<id>/ with console.log, journal.jsonl, run.json, report.html.
 
+    Where several targets share the vectors, console-1.log and so on are those of the others.
+
     Raises StoreError when nothing can be written there, naming the place and what to do.
     """
 
@@ -24,16 +27,31 @@ class RunFolder:
         stamp = self.started.strftime("%Y%m%dT%H%M%S%fZ")
         self.id = f"{stamp}-{label}"
         self.path = root / self.id
+        self._lock = threading.Lock()  # several targets answer at once
         try:
             self.path.mkdir(parents=True)
-            self._console: IO[str] = (self.path / "console.log").open("w", encoding="utf-8")
             self._journal: IO[str] = (self.path / "journal.jsonl").open("w", encoding="utf-8")
+            self._consoles = [self._console_file(0)]
         except OSError as exc:
             raise _cannot_write(self.path, exc) from exc
 
+    def _console_path(self, target: int) -> Path:
+        return self.path / ("console.log" if target == 0 else f"console-{target}.log")
+
+    def _console_file(self, target: int) -> IO[str]:
+        return self._console_path(target).open("w", encoding="utf-8")
+
+    def open_console(self, target: int) -> Callable[[str], None]:
+        """Return what appends to the console log of a target; they are opened in order, from 1."""
+        try:
+            self._consoles.append(self._console_file(target))
+        except OSError as exc:
+            raise _cannot_write(self.path, exc) from exc
+        return lambda text: self._append(self._consoles[target], text)
+
     def console(self, text: str) -> None:
-        """Append console text."""
-        self._append(self._console, text)
+        """Append text to the first target's console log."""
+        self._append(self._consoles[0], text)
 
     def journal(self, entry: dict[str, Any]) -> None:
         """Append one event."""
@@ -41,19 +59,20 @@ class RunFolder:
 
     def _append(self, file: IO[str], text: str) -> None:
         try:
-            file.write(text)
-            file.flush()
+            with self._lock:
+                file.write(text)
+                file.flush()
         except OSError as exc:
             raise _cannot_write(self.path, exc) from exc
 
-    def console_text(self) -> str:
-        """Return the console text so far."""
-        return (self.path / "console.log").read_text(encoding="utf-8")
+    def console_text(self, target: int = 0) -> str:
+        """Return a target's console text so far."""
+        return self._console_path(target).read_text(encoding="utf-8")
 
-    def console_text_or_empty(self) -> str:
-        """Return the console text so far; nothing where the disk has failed."""
+    def console_text_or_empty(self, target: int = 0) -> str:
+        """Return a target's console text so far; nothing where the disk has failed."""
         try:
-            return self.console_text()
+            return self.console_text(target)
         except OSError:
             return ""
 
@@ -64,7 +83,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the growing files; twice is fine."""
-        for file in (self._console, self._journal):
+        for file in (*self._consoles, self._journal):
             try:
                 file.close()
             except OSError as exc:

@@ -1,0 +1,67 @@
+"""A Renode platform description of a board: what the firmware needs of the hardware, as text."""
+
+from typing import Final
+
+from nnom_hil.boards import Board, Cpu
+from nnom_hil.errors import BoardError
+
+__all__ = ["CONSOLE", "platform_description"]
+
+CONSOLE: Final = "console"
+"""The console's name in the description."""
+
+_CPU_TYPES: Final = {
+    Cpu.CORTEX_M0: "cortex-m0",
+    Cpu.CORTEX_M0PLUS: "cortex-m0+",
+    Cpu.CORTEX_M3: "cortex-m3",
+    Cpu.CORTEX_M4: "cortex-m4",
+    Cpu.CORTEX_M7: "cortex-m7",
+    Cpu.CORTEX_M23: "cortex-m23",
+    Cpu.CORTEX_M33: "cortex-m33",
+    Cpu.CORTEX_M55: "cortex-m55",
+}
+_UARTS: Final = {
+    "stm32_usart": ("UART.STM32_UART", ()),
+    "stm32_usart_v2": ("UART.STM32F7_USART", ("frequency: {clock_hz}",)),
+    "stm32_lpuart": ("UART.STM32F7_USART", ("frequency: {clock_hz}", "lowPowerMode: true")),
+    "nrf_uart": ("UART.NRF52840_UART", ()),
+    "pl011": ("UART.PL011", ()),
+}
+"""Renode's model of what each UART driver drives."""
+
+
+def platform_description(board: Board) -> str:
+    """Return the text of a .repl file.
+
+    Registers that the board's start-up touches and the description lacks read as 0 in Renode.
+    Raises BoardError where Renode is not known to have a model of the UART.
+    """
+    console, core, memory = board.console, board.core, board.memory
+    if console.driver not in _UARTS:
+        raise BoardError(
+            f"board {board.name}: no Renode model is known for driver = {console.driver!r} in "
+            "[console]; name a platform and its uart in [backend.renode]"
+        )
+    model, properties = _UARTS[console.driver]
+    cpu_type = _CPU_TYPES[core.cpu] + ("f" if core.cpu is Cpu.CORTEX_M4 and core.fpu else "")
+    lines = [
+        f"// {board.title}: made by nnom-hil from the board file",
+        "nvic: IRQControllers.NVIC @ sysbus 0xE000E000",
+        f"    systickFrequency: {board.clock.core_hz}",
+        "    IRQ -> cpu@0",
+        "",
+        "cpu: CPU.CortexM @ sysbus",
+        f'    cpuType: "{cpu_type}"',
+        "    nvic: nvic",
+        "",
+        f"flash: Memory.MappedMemory @ sysbus 0x{memory.flash.origin:08X}",
+        f"    size: 0x{memory.flash.length:X}",
+        "",
+        f"ram: Memory.MappedMemory @ sysbus 0x{memory.ram.origin:08X}",
+        f"    size: 0x{memory.ram.length:X}",
+        "",
+        f"{CONSOLE}: {model} @ sysbus 0x{console.base:08X}",
+        *(f"    {line.format(clock_hz=console.clock_hz)}" for line in properties),
+        f"    -> nvic@{console.irq}",
+    ]
+    return "\n".join(lines) + "\n"
