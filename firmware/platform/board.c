@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the board file says must be done before main: clocks, pins, power; and the caches. */
-#include <stddef.h>
-
 #include "config.h"
 #include "platform/board.h"
 #include "platform/registers.h"
@@ -55,9 +53,9 @@ static void enable_caches(void)
 
 void board_startup(void)
 {
-    static const step steps[] = {CONFIG_STARTUP_STEPS};
-    for (size_t i = 0; i < CONFIG_STARTUP_STEP_COUNT; i++) {
-        take(&steps[i]);
+    static const step steps[] = {CONFIG_STARTUP_STEPS{0}}; /* no register is at address 0 */
+    for (const step *s = steps; s->address != 0u; s++) {
+        take(s);
     }
 #if CONFIG_CACHES
     enable_caches();

@@ -36,6 +36,11 @@ __attribute__((section(".vectors"), used)) static const struct {
                  VECTORS_16(console_irq)},
 };
 
+/* for boards whose time does not come from SysTick */
+__attribute__((weak)) void systick_handler(void)
+{
+}
+
 /* runs on the stack it paints: only what lies below the stack pointer is free */
 static void paint_stack(void)
 {

@@ -12,6 +12,7 @@ from nnom_hil.boards.board import (
     list_boards,
     load_board,
 )
+from nnom_hil.boards.template import board_template
 
 __all__ = [
     "Board",
@@ -21,6 +22,7 @@ __all__ = [
     "QemuBackend",
     "RenodeBackend",
     "Step",
+    "board_template",
     "find_board",
     "list_boards",
     "load_board",

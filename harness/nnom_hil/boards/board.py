@@ -31,7 +31,7 @@ class _Facts(BaseModel):
 
 
 Address = Annotated[int, Field(ge=0, lt=2**32)]
-Register = Annotated[Address, Field(multiple_of=4)]
+Register = Annotated[int, Field(gt=0, lt=2**32, multiple_of=4)]
 Word = Annotated[int, Field(ge=0, lt=2**32)]
 Size = Annotated[int, Field(gt=0, le=2**32, multiple_of=4)]
 Hertz = Annotated[int, Field(ge=1_000_000, le=1_000_000_000)]
@@ -132,7 +132,7 @@ class Console(_Facts):
     """
 
     driver: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    base: Register
+    base: Annotated[Address, Field(multiple_of=4)]
     irq: Annotated[int, Field(ge=0, lt=112)]
     clock_hz: Hertz
     baud: Annotated[int, Field(ge=1200, le=12_000_000)]

@@ -1,5 +1,12 @@
 """Firmware images: CMake, Ninja and arm-none-eabi-gcc, cached by content."""
 
-from nnom_hil.build.image import Image, SectionSizes, build_image, check_drivers, tree_digest
+from nnom_hil.build.image import (
+    Image,
+    SectionSizes,
+    build_image,
+    check_drivers,
+    drivers,
+    tree_digest,
+)
 
-__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "tree_digest"]
+__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "drivers", "tree_digest"]

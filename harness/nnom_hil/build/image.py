@@ -17,7 +17,7 @@ from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import cache_dir, firmware_dir
 from nnom_hil.tool import find_tool, run_tool
 
-__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "tree_digest"]
+__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "drivers", "tree_digest"]
 
 _SCHEMA = "nnom-hil/image/1"
 _BUILD_TIMEOUT_S = 300.0
@@ -56,8 +56,7 @@ def build_image(
     if nnom is not None:
         nnom = _nnom_tree(nnom)
     program = _compiler(board)
-    if board.core.cpu is not Cpu.NATIVE:
-        check_drivers(board, sources)
+    check_drivers(board)
     compiler = run_tool([program, "--version"], deadline=Deadline.after(20)).splitlines()[0]
     template = (sources / "platform" / "link.ld.in").read_text()
     generated = {
@@ -65,10 +64,10 @@ def build_image(
         "config.h": config_h(board, settings, image_id=""),
         "link.ld": linker_script(template, board),
     }
-    image_id = digest(
-        _SCHEMA, compiler, cpu_flags(board), board.console.driver, board.time.driver,
-        tree_digest(sources), "" if nnom is None else tree_digest(nnom), *(part for item in sorted(generated.items()) for part in item),
-    )  # fmt: skip
+    parts = [part for item in sorted(generated.items()) for part in item]
+    trees = [tree_digest(tree) for tree in (sources, nnom) if tree is not None]
+    chosen = (cpu_flags(board), board.console.driver, board.time.driver)
+    image_id = digest(_SCHEMA, compiler, *chosen, *trees, *parts)
     generated["config.h"] = config_h(board, settings, image_id=image_id)
     folder = cache_dir() / "images" / image_id[:32]
     if (image := _cached(folder)) is not None:
@@ -97,16 +96,23 @@ def _nnom_tree(folder: Path) -> Path:
     return folder.resolve()
 
 
-def check_drivers(board: Board, sources: Path) -> None:
-    """Raise BoardError where the firmware has no driver of that name."""
-    for kind, driver in (("uart", board.console.driver), ("time", board.time.driver)):
-        folder = sources / "platform" / kind
-        if not (folder / f"{driver}.c").is_file():
-            known = ", ".join(sorted(p.stem for p in folder.glob("*.c")))
-            table = "console" if kind == "uart" else "time"
+def drivers(kind: str) -> list[str]:
+    """Return the names of the firmware's drivers: kind is uart or time."""
+    return sorted(p.stem for p in (firmware_dir() / "platform" / kind).glob("*.c"))
+
+
+def check_drivers(board: Board) -> None:
+    """Raise BoardError where the firmware has no driver of the name that the board gives."""
+    if board.core.cpu is Cpu.NATIVE:
+        return
+    for kind, table, driver in (
+        ("uart", "console", board.console.driver),
+        ("time", "time", board.time.driver),
+    ):
+        if driver not in (known := drivers(kind)):
             raise BoardError(
                 f"board {board.name}: driver = {driver!r} in [{table}]: no such driver; "
-                f"known: {known}"
+                f"known: {', '.join(known)}"
             )
 
 

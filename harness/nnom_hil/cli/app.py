@@ -29,8 +29,8 @@ app.command("convert")(convert.main)
 app.command("inspect")(inspect.main)
 app.command("monitor")(monitor.main)
 app.command("report")(report.main)
-app.command("boards")(boards.main)
 app.command("doctor")(doctor.main)
+app.add_typer(boards.app, name="boards")
 app.add_typer(bench.app, name="bench")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nnom_hil.cli.options import BoardOption, BoardsOption, JsonOption
+from nnom_hil.cli.options import BoardOption, BoardsOption, DataOption, JsonOption, ModelOption
 
 __all__ = ["app"]
 
@@ -40,6 +40,38 @@ def link(
             f"{result.overhead:.1%} framing)"
         )
     return 0
+
+
+@app.command("boards")
+def boards(
+    *,
+    model: ModelOption = None,
+    data: DataOption = None,
+    boards: BoardsOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N vectors.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Targets per board.")] = 1,
+) -> int:
+    """Run a model on every board that can run here and print a Markdown table."""
+    from rich.console import Console
+
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.errors import ExitCode
+    from nnom_hil.report.survey import survey_table
+    from nnom_hil.run.boardfiles import known_boards
+    from nnom_hil.run.survey import survey
+
+    with Progress(Console(stderr=True)) as progress:
+        rows = survey(
+            known_boards(boards), model=model, data=data, limit=limit, jobs=jobs,
+            on_step=progress.step,
+        )  # fmt: skip
+    print(
+        survey_table(
+            [(r.board.name, r.board.core.cpu.value, r.backend, r.record, r.why) for r in rows]
+        )
+    )
+    wrong = [r.board.name for r in rows if r.record is not None and not r.record.outputs_equal]
+    return int(ExitCode.FAIL if wrong else ExitCode.PASS)
 
 
 @app.command("convert")

@@ -1,32 +1,103 @@
-"""nnom-hil boards: what boards there are."""
+"""nnom-hil boards: what boards there are; show one, start a new file, check a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from nnom_hil.cli.options import BoardsOption
 
-__all__ = ["main"]
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="List, show, start and check boards.", invoke_without_command=True, rich_markup_mode=None
+)
 
 
-def main(*, boards: BoardsOption = None) -> int:
-    """List the boards with their cores, memories and back ends."""
+@app.callback()
+def main(context: typer.Context, *, boards: BoardsOption = None) -> int:
+    """List the boards with their cores, memories, and what can run them here and now."""
+    context.obj = boards
+    return 0 if context.invoked_subcommand else _list(boards)
+
+
+def _list(boards: Path | None) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from nnom_hil.boards import list_boards, load_board
     from nnom_hil.report.figures import size
+    from nnom_hil.run.boardfiles import backends, known_boards
 
-    table = Table()
-    for heading in ("board", "core", "MHz", "flash", "RAM", "QEMU machine", "title"):
+    table = Table(caption="back ends in brackets cannot run here; nnom-hil doctor says why")
+    for heading in ("board", "core", "MHz", "flash", "RAM", "back ends", "title"):
         table.add_column(heading)
-    for path in list_boards(boards).values():
-        board = load_board(path)
-        qemu = board.backend.qemu
+    for board in known_boards(boards):
+        names = [name if why is None else f"({name})" for name, why in backends(board).items()]
+        native = board.backend.native is not None
         table.add_row(
             board.name,
             board.core.cpu.value,
-            str(board.clock.core_hz // 1_000_000),
-            size(board.memory.flash.length),
-            size(board.memory.ram.length),
-            qemu.machine if qemu else "–",
+            "–" if native else str(board.clock.core_hz // 1_000_000),
+            "–" if native else size(board.memory.flash.length),
+            "–" if native else size(board.memory.ram.length),
+            " ".join(names),
             board.title,
         )
     Console().print(table)
+    return 0
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A board's name, or a .toml file.")],
+) -> int:
+    """Show what a board's file says, and what can run it here."""
+    from nnom_hil.boards import find_board
+    from nnom_hil.report.figures import size
+    from nnom_hil.run.boardfiles import backends
+
+    board = find_board(name, context.obj)
+    core, console = board.core, board.console
+    print(f"{board.name}: {board.title}")
+    print(f"core     {core.cpu.value}, FPU {core.fpu or 'none'}, {board.clock.core_hz / 1e6:g} MHz")
+    for kind, region in (("flash", board.memory.flash), ("ram", board.memory.ram)):
+        print(f"{kind:8} {size(region.length)} at 0x{region.origin:08X}")
+    pins = f", TX {console.tx}, RX {console.rx}" if console.tx or console.rx else ""
+    print(
+        f"console  {console.driver} at 0x{console.base:08X}, interrupt {console.irq}, "
+        f"{console.baud} baud{pins}"
+    )
+    print(f"time     {board.time.driver}")
+    print(f"start-up {len(board.startup.steps)} steps")
+    for backend, reason in backends(board).items():
+        facts = getattr(board.backend, backend).model_dump(exclude_none=True)
+        what = ", ".join(f"{key} {value}" for key, value in facts.items())
+        print(f"{backend:8} {what or '-'}: {'can run here' if reason is None else reason}")
+    return 0
+
+
+@app.command("new")
+def new(
+    file: Annotated[Path, typer.Argument(help="The new board's name or .toml file.")],
+) -> int:
+    """Write a commented board file to start from; it is valid as it is."""
+    from nnom_hil.run.boardfiles import new_board
+
+    path = new_board(file)
+    print(f"{path}: edit it, then: nnom-hil boards check {path}")
+    return 0
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="A board's .toml file.")],
+    *,
+    build: Annotated[bool, typer.Option(help="Build the digits firmware for it as well.")] = True,
+) -> int:
+    """Examine a board file: keys, drivers, QEMU's machine, and whether firmware fits."""
+    from nnom_hil.run.boardfiles import check_board
+
+    for line in check_board(file, build=build):
+        print(line)
     return 0

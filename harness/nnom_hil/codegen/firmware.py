@@ -77,10 +77,9 @@ def config_h(board: Board, settings: FirmwareSettings, *, image_id: str) -> str:
     lines += [f"#define CONFIG_{key} {value}u" for key, value in numbers.items()]
     lines.append(f"#define CONFIG_COMPAT_043 {int(settings.compat)}")
     lines.append(f"#define CONFIG_CACHES {int(board.core.cpu in _CACHED)}")
-    steps = [_step(step) for step in board.startup.steps]
-    lines.append(f"#define CONFIG_STARTUP_STEP_COUNT {len(steps)}u")
-    # C has no empty arrays
-    lines.append("#define CONFIG_STARTUP_STEPS \\\n    " + ", \\\n    ".join(steps or ["{0}"]))
+    # each ends with a comma: the table's end follows
+    table = [f"    {_step(step)}," for step in board.startup.steps]
+    lines.append(" \\\n".join(["#define CONFIG_STARTUP_STEPS", *table]))
     return "\n".join([*lines, "", "#endif", ""])
 
 

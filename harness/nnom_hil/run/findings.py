@@ -148,7 +148,8 @@ def make_record(
         "started": started.isoformat(timespec="seconds"),
         "board": plan.board.name,
         "board_title": plan.board.title,
-        "core_hz": plan.board.clock.core_hz,
+        # a process has no clock of its own that rates could be given by
+        "core_hz": 0 if found.time_source is TimeSource.HOST else plan.board.clock.core_hz,
         "model": plan.model_name,
         "compat": plan.compat,
         "min_accuracy": plan.min_accuracy,

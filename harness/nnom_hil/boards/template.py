@@ -1,0 +1,75 @@
+"""A commented board file to start from."""
+
+from typing import Final
+
+__all__ = ["board_template"]
+
+_TEMPLATE: Final = """\
+# What the board is, and where its clock comes from.
+schema = "nnom-hil/board/1"
+name = "@NAME@" # the file's name without .toml
+title = "@NAME@ (Cortex-M4F)"
+
+[core]
+cpu = "cortex-m4" # cortex-m0, m0plus, m3, m4, m7, m23, m33, m55, as GCC spells them
+fpu = "fpv4-sp-d16" # GCC's -mfpu; remove the line where there is none
+
+[clock]
+core_hz = 168_000_000 # after [startup]; whole megahertz
+
+[memory.flash]
+origin = 0x0800_0000
+length = 0x0010_0000
+
+[memory.ram]
+origin = 0x2000_0000
+length = 0x0002_0000
+
+[console]
+driver = "stm32_usart" # a file of firmware/platform/uart: @UARTS@
+base = 0x4000_4400 # the UART's first register
+irq = 38 # its interrupt's number
+clock_hz = 42_000_000 # what its baud rate is divided from
+baud = 115_200
+tx = "PA2" # for people; [startup] selects the pins
+rx = "PA3"
+
+[time]
+driver = "systick" # a file of firmware/platform/time: @TIMES@
+
+# Before main: clock tree, power, pins. Each step names one register:
+#   { write = R, value = V }   { set = R, bits = B }   { clear = R, bits = B }
+#   { modify = R, bits = B, value = V }   the bits B become V
+#   { wait = R, bits = B }   until all are set, or with value = V until they are V; bounded
+# An emulator may need none of them: remove what the hardware does not need either.
+[startup]
+steps = [
+    { set = 0x4002_3840, bits = 0x0002_0000 }, # RCC_APB1ENR: USART2EN
+]
+
+# One table for each back end that can run the board; at least one.
+[backend.qemu]
+machine = "netduinoplus2" # qemu-system-arm -machine help
+icount_shift = 3 # 2^n ns of virtual time an instruction: near 1.25 cycles
+serial = 1 # which of the machine's serial ports, from 0
+
+[backend.renode]
+mips = 168 # instructions per microsecond of virtual time
+# A description that Renode brings, and the console's name there; without, one is made from
+# this file:
+# platform = "platforms/cpus/stm32f4.repl"
+# uart = "usart2"
+
+[backend.probe]
+target = "stm32f407vg" # pyocd list --targets, or pyocd pack find
+usb = ["0483:374b"] # vendor and product of the probe on the board; lsusb
+"""
+
+
+def board_template(name: str, *, uarts: list[str], times: list[str]) -> str:
+    """Return a valid board file with every key explained; uarts, times: the drivers there are."""
+    return (
+        _TEMPLATE.replace("@NAME@", name)
+        .replace("@UARTS@", ", ".join(uarts))
+        .replace("@TIMES@", ", ".join(times))
+    )

@@ -1,0 +1,41 @@
+"""The Markdown table of one model on many boards."""
+
+from collections.abc import Iterable
+
+from nnom_hil.records import RunRecord
+from nnom_hil.report.figures import percent, size, thousands
+
+__all__ = ["survey_table"]
+
+_HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy", "time", "source",
+    "MACops/Hz", "flash", "RAM")  # fmt: skip
+
+
+def survey_table(rows: Iterable[tuple[str, str, str, RunRecord | None, str]]) -> str:
+    """Return a table; a row is board, core, back end, record, or None and why there is none."""
+    lines = [f"| {' | '.join(_HEADINGS)} |", "|---" * len(_HEADINGS) + "|"]
+    for board, core, backend, record, why in rows:
+        if record is None:
+            cells = [board, core, "", backend, why, *[""] * (len(_HEADINGS) - 5)]
+        else:
+            cells = [board, core, *_figures(backend, record)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _figures(backend: str, record: RunRecord) -> list[str]:
+    time_us, hz = record.total_time_us, record.core_hz
+    rate = ""
+    if time_us and hz and record.macs:
+        rate = f"{record.macs / (time_us * hz / 1e6):.3f}"
+    return [
+        str(hz // 1_000_000) if hz else "",
+        backend,
+        f"{record.vectors - record.outputs_different} of {record.vectors_planned}",
+        percent(record.accuracy.quantised) if record.accuracy else "",
+        f"{thousands(time_us, 1)} µs" if time_us else "",
+        record.time_source,
+        rate,
+        size(record.flash_bytes) if record.flash_bytes else "",
+        size(record.ram_bytes) if record.ram_bytes else "",
+    ]

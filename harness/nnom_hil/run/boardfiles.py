@@ -1,0 +1,71 @@
+"""What users do with board files: see what can run here, start a new one, have one examined."""
+
+import re
+from pathlib import Path
+
+from nnom_hil.boards import Board, board_template, list_boards, load_board
+from nnom_hil.build import check_drivers, drivers
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import BoardError, HilError, UsageError
+from nnom_hil.files import write_whole
+from nnom_hil.run.prepare import find_model, prepare
+from nnom_hil.run.runner import build_for
+from nnom_hil.target.select import backends
+from nnom_hil.tool import run_tool
+
+__all__ = ["backends", "check_board", "known_boards", "new_board"]
+
+
+def known_boards(folder: Path | None = None) -> list[Board]:
+    """Return every board, shipped and of the folder; raises BoardError for a wrong file."""
+    return [load_board(path) for path in list_boards(folder).values()]
+
+
+def new_board(path: Path) -> Path:
+    """Write a commented board file that is valid as it is; return its path.
+
+    Raises UsageError for a name that is none, or a file that is there already.
+    """
+    path = path.with_suffix(".toml")
+    if not re.fullmatch(r"[a-z0-9_]+", path.stem):
+        raise UsageError(
+            f"{path.stem!r}: a board's name has small letters, digits and underscores only"
+        )
+    if path.exists():
+        raise UsageError(f"{path}: this file exists already; choose another name")
+    write_whole(path, board_template(path.stem, uarts=drivers("uart"), times=drivers("time")))
+    return path
+
+
+def check_board(path: Path, *, build: bool = True) -> list[str]:
+    """Examine one board file as far as can be without the board; return what was found good.
+
+    Raises BoardError for what is wrong in the file, HilError where the firmware does not build.
+    """
+    board = load_board(path)
+    check_drivers(board)
+    found = [f"{board.name}: the file is valid, its drivers exist"]
+    if board.backend.qemu is not None:
+        _check_machine(board, path)
+        found.append(f"QEMU has the machine {board.backend.qemu.machine}")
+    if build:
+        image = build_for(board, prepare(find_model(None), None).graph)
+        found.append(f"the digits firmware fits: {image.sizes.flash} bytes of flash")
+    for name, reason in backends(board).items():
+        found.append(f"{name}: " + ("can run it here" if reason is None else reason))
+    return found
+
+
+def _check_machine(board: Board, path: Path) -> None:
+    assert board.backend.qemu is not None
+    try:
+        text = run_tool(["qemu-system-arm", "-machine", "help"], deadline=Deadline.after(20))
+    except HilError:
+        return  # without QEMU there is nothing to compare with; backends() says so
+    machines = {line.split()[0] for line in text.splitlines()[1:] if line.strip()}
+    machine = board.backend.qemu.machine
+    if machine not in machines:
+        raise BoardError(
+            f"{path}: machine = {machine!r} in [backend.qemu]: this QEMU has no such machine; "
+            "see: qemu-system-arm -machine help"
+        )

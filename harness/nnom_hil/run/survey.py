@@ -1,0 +1,58 @@
+"""One model on every board that can run here: the table of docs/measured.md."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnom_hil.boards import Board
+from nnom_hil.errors import HilError
+from nnom_hil.records import RunRecord
+from nnom_hil.run.boardfiles import backends
+from nnom_hil.run.service import RunRequest, open_run
+
+__all__ = ["BoardRow", "survey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRow:
+    """One board; record is None where the model does not run there, and why says the reason."""
+
+    board: Board
+    backend: str
+    record: RunRecord | None
+    why: str = ""
+
+
+def survey(
+    boards: Sequence[Board],
+    *,
+    model: Path | None = None,
+    data: Path | None = None,
+    limit: int | None = None,
+    jobs: int = 1,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> list[BoardRow]:
+    """Run a model on every board in every back end that is here; None is the bundled digits.
+
+    A board that a run cannot be finished on gets a row that says why; one that nothing here can
+    run gets none.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="nnom-hil-") as runs:
+        for board in boards:
+            for backend, reason in backends(board).items():
+                if reason is not None:
+                    continue
+                on_step(f"{board.name} in {backend}")
+                request = RunRequest(
+                    board=board, runs=Path(runs), model=model, data=data, limit=limit,
+                    backend=backend, jobs=jobs,
+                )  # fmt: skip
+                try:
+                    record = open_run(request).execute()
+                    rows.append(BoardRow(board=board, backend=backend, record=record))
+                except HilError as exc:
+                    why = str(exc).splitlines()[0]
+                    rows.append(BoardRow(board=board, backend=backend, record=None, why=why))
+    return rows
