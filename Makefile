@@ -29,13 +29,11 @@ unit: setup
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 robot: setup
-	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
+	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off --exclude renode robot_tests
 
 nightly: setup
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
-	$(BIN)/nnom-hil run --board stm32f4
-	for board in mps2_an385 mps2_an386 mps2_an500 mps2_an505 mps3_an547; do \
-	  $(BIN)/nnom-hil run --board $$board; done
+	$(BIN)/nnom-hil bench boards --jobs 2
 	$(BIN)/nnom-hil run --board stm32f4 --compat
 	$(BIN)/nnom-hil run --board stm32f4 --per-channel
 	for model in gru lstm resnet separable; do \

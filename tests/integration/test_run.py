@@ -157,7 +157,6 @@ def test_firmware_that_faults_names_the_function(tmp_path: Path) -> None:
     for step in (run.prepare, run.build, run.start):
         step()
     session = run._sessions[0]
-    assert session is not None
     with pytest.raises(TargetFaultError) as caught:
         session.client.crash()
     record = run.finish(caught.value)
@@ -173,7 +172,6 @@ def test_target_reset_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     for step in (run.prepare, run.build, run.start, run.time_layers):
         step()
     session = run._sessions[0]
-    assert session is not None
     vector, resets = run._observer.vector, []
 
     def reset_once(done: int, total: int) -> None:
@@ -215,9 +213,9 @@ def board_file(folder: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
-        ("length = 0x10_0000", "length = 0x4000", 3, "does not fit board stm32f4: flash needs"),
-        ("length = 0x2_0000", "length = 0x1000", 3, "does not fit board stm32f4: ram needs"),
-        ("length = 0x2_0000", "length = 0x3800", 3, "does not fit board stm32f4"),
+        ("length = 0x0010_0000", "length = 0x4000", 3, "does not fit board stm32f4: flash needs"),
+        ("length = 0x0002_0000", "length = 0x1000", 3, "does not fit board stm32f4: ram needs"),
+        ("length = 0x0002_0000", "length = 0x3800", 3, "does not fit board stm32f4"),
         ("baud =", "colour = 1\nbaud =", 2, "unknown key 'colour' in [console]"),
         ('"systick"', '"sundial"', 2, "driver = 'sundial' in [time]: no such driver"),
         ('"netduinoplus2"', '"abacus"', 3, "abacus"),

@@ -321,8 +321,8 @@ def load_board(path: Path) -> Board:
 
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        # steps are counted from 1, as people do
-        place = [f"step {p + 1}" if isinstance(p, int) else str(p) for p in problem["loc"]]
+        # lists are counted from 1, as people do
+        place = [f"item {p + 1}" if isinstance(p, int) else str(p) for p in problem["loc"]]
         if problem["type"] == "value_error":  # about a table as a whole
             yield f"{_table(place)}: {problem['ctx']['error']}"
             continue

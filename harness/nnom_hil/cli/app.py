@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nnom_hil.cli import bench, boards, convert, doctor, inspect, monitor, report, run
+from nnom_hil.cli import bench, boards, build, convert, doctor, inspect, monitor, report, run
 from nnom_hil.errors import ExitCode, HilError
 
 __all__ = ["run_app"]
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("run")(run.main)
 app.command("convert")(convert.main)
 app.command("inspect")(inspect.main)
+app.command("build")(build.main)
 app.command("monitor")(monitor.main)
 app.command("report")(report.main)
 app.command("doctor")(doctor.main)
@@ -58,6 +60,8 @@ def options(
 
 def run_app(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    # a polite end is an interruption too: targets are stopped and the record is written
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(args=list(argv), standalone_mode=False)
     except HilError as exc:
@@ -81,4 +85,6 @@ def run_app(argv: Sequence[str]) -> int:
             "nnom-hil: this is a fault of nnom-hil; please report the lines above", file=sys.stderr
         )
         return int(ExitCode.ENVIRONMENT)
+    if code == _INTERRUPTED:  # how typer tells of a KeyboardInterrupt
+        print("nnom-hil: interrupted", file=sys.stderr)
     return int(code) if isinstance(code, int) else int(ExitCode.PASS)

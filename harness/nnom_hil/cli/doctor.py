@@ -16,7 +16,8 @@ def main() -> int:
     for heading in ("", "what", "found", "what to do"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]missing[/]"
+        missing = "[yellow]absent[/]" if finding.optional else "[red]missing[/]"
+        mark = "[green]ok[/]" if finding.ok else missing
         table.add_row(mark, finding.what, finding.found, finding.remedy)
     Console().print(table)
-    return int(ExitCode.PASS if all(f.ok for f in findings) else ExitCode.ENVIRONMENT)
+    return int(ExitCode.PASS if all(f.ok or f.optional for f in findings) else ExitCode.ENVIRONMENT)

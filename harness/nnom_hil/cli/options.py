@@ -16,6 +16,7 @@ __all__ = [
     "MethodOption",
     "ModelArgument",
     "ModelOption",
+    "NnomOption",
     "PerChannelOption",
     "RenodeOption",
 ]
@@ -63,5 +64,9 @@ PerChannelOption = Annotated[
 ]
 CompatOption = Annotated[
     bool, typer.Option("--compat", help="Give NNoM 0.4.3's own int8 results, faults included.")
+]
+NnomOption = Annotated[
+    Path | None,
+    typer.Option("--nnom", help="Build on this NNoM tree (inc, src, port) instead of ours."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]

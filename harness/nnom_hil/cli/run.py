@@ -15,6 +15,7 @@ from nnom_hil.cli.options import (
     JsonOption,
     MethodOption,
     ModelOption,
+    NnomOption,
     PerChannelOption,
     RenodeOption,
 )
@@ -45,9 +46,7 @@ def main(
     timing_only: Annotated[
         bool, typer.Option("--timing-only", help="Time the layers; stream no vectors.")
     ] = False,
-    nnom: Annotated[
-        Path | None, typer.Option(help="Build on this NNoM tree (inc, src, port) instead of ours.")
-    ] = None,
+    nnom: NnomOption = None,
     boards: BoardsOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
     json: JsonOption = False,

@@ -11,6 +11,7 @@ from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
 from nnom_hil.paths import runs_dir
 from nnom_hil.records import RunRecord
+from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.runner import Run
@@ -54,6 +55,16 @@ class NnomHil:
         del data, result
         self.close_run()
 
+    # ---- boards
+
+    @keyword(tags=("Board",))
+    def why_board_cannot_run(self, board: str, backend: str, boards: Path | None = None) -> str:
+        """Return what keeps a board from running here in a back end; nothing when it can."""
+        reasons = backends(find_board(board, boards))
+        if backend not in reasons:
+            return f"board {board} has no back end {backend}"
+        return reasons[backend] or ""
+
     # ---- steps
 
     @keyword(tags=("Run",))
@@ -69,6 +80,8 @@ class NnomHil:
         compat: bool = False,
         boards: Path | None = None,
         runs: Path | None = None,
+        backend: str | None = None,
+        jobs: int = 1,
     ) -> Path:
         """Open a run and return its folder; a run that is still open is closed first.
 
@@ -82,6 +95,8 @@ class NnomHil:
         | compat | NNoM 0.4.3's own int8 results |
         | boards | a folder with board files of your own |
         | runs | the folder of all runs |
+        | backend | native, qemu, renode or probe; the first that is there without |
+        | jobs | targets that share the vectors |
         """
         self.close_run()
         request = RunRequest(
@@ -93,6 +108,8 @@ class NnomHil:
             min_accuracy=min_accuracy,
             convert=ConvertOptions(method=method, per_channel=per_channel),
             compat=compat,
+            backend=backend,
+            jobs=jobs,
         )
         self._run = open_run(request, _LogObserver())
         self._record = None

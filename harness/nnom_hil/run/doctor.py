@@ -9,6 +9,7 @@ from pathlib import Path
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 from nnom_hil.paths import cache_dir, runs_dir
+from nnom_hil.target.renode import find_renode
 from nnom_hil.tool import PACKAGES, run_tool
 
 __all__ = ["Finding", "examine"]
@@ -20,12 +21,13 @@ _MIN_FREE_BYTES = 100_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing looked for; remedy is empty where all is well."""
+    """One thing looked for; remedy is empty where all is well. optional: runs can do without."""
 
     what: str
     ok: bool
     found: str
     remedy: str = ""
+    optional: bool = False
 
 
 def examine() -> list[Finding]:
@@ -34,6 +36,7 @@ def examine() -> list[Finding]:
     findings += [_package(name) for name in _PYTHON_PACKAGES]
     findings += [_tool(name) for name in _TOOLS]
     findings.append(_newlib())
+    findings.append(_renode())
     findings += [_folder("cache", cache_dir()), _folder("runs", runs_dir())]
     return findings
 
@@ -74,6 +77,14 @@ def _newlib() -> Finding:
     ok = os.path.isabs(found)
     remedy = "" if ok else "apt-get install libnewlib-arm-none-eabi (or: make setup)"
     return Finding(what=what, ok=ok, found="nano.specs" if ok else "", remedy=remedy)
+
+
+def _renode() -> Finding:
+    """Boards that QEMU lacks need it; nothing else does."""
+    try:
+        return Finding(what="renode", ok=True, found=str(find_renode()), optional=True)
+    except ToolError as exc:
+        return Finding(what="renode", ok=False, found="", remedy=str(exc), optional=True)
 
 
 def _folder(what: str, path: Path) -> Finding:

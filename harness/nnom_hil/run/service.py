@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnom_hil.boards import Board
+from nnom_hil.codegen.renode import platform_description
 from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.plan import Observer, Plan, Timing
 from nnom_hil.run.prepare import ConvertOptions, Prepared, find_model, prepare
-from nnom_hil.run.runner import Run
+from nnom_hil.run.runner import Run, build_for
 from nnom_hil.run.store import RunFolder, load_record
 from nnom_hil.target.select import make_target
 
-__all__ = ["RunRequest", "open_run", "run_and_report", "write_report"]
+__all__ = ["RunRequest", "build_files", "open_run", "run_and_report", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,11 @@ class RunRequest:
         """The model's file."""
         return find_model(self.model)
 
+    @property
+    def is_compat(self) -> bool:
+        """Whether answers are compared with NNoM 0.4.3's own."""
+        return self.compat or self.nnom is not None
+
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
     """Return a run with a folder of its own; raises StoreError where none can be made."""
@@ -59,7 +65,7 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
         model_name=model.stem,
         prepare=make,
         target=lambda board: make_target(board, request.backend),
-        compat=request.compat or request.nnom is not None,
+        compat=request.is_compat,
         min_accuracy=request.min_accuracy,
         nnom=request.nnom,
         jobs=request.jobs,
@@ -86,6 +92,22 @@ def run_and_report(
         if not (run.folder.path / "run.json").exists():
             raise  # the disk is the trouble: there is no record to report from
     return run.folder.path, write_report(run.folder.path), trouble
+
+
+def build_files(request: RunRequest, folder: Path) -> list[Path]:
+    """Build a request's firmware into a folder, without running it; return the files.
+
+    Raises HilError as a run's first steps do.
+    """
+    board = request.board
+    prepared = prepare(request.model_file, request.data, options=request.convert)
+    image = build_for(board, prepared.graph, compat=request.is_compat, nnom=request.nnom)
+    written = [folder / f"{board.name}.elf"]
+    write_whole(written[0], image.elf.read_bytes())
+    if board.backend.renode is not None and board.backend.renode.platform is None:
+        written.append(folder / f"{board.name}.repl")
+        write_whole(written[1], platform_description(board))
+    return written
 
 
 def write_report(folder: Path) -> RunRecord:
