@@ -5,11 +5,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/compact.h"
 #include "config.h"
 #include "platform/platform.h"
+#include "platform/text.h"
 
 #define BOOKED 64u /* vectors whose repetition is recognised; more than any window holds */
 #define NO_LABEL 0xFFFFu
+#define GRANULE 32u /* bytes; parts of a vector begin at multiples of it */
+#define CAN_COMPACT 1u
+#define CAN_PARTS 2u
+#define CAN_BAUD 4u
+#define BAUD_TRIAL_MS 1000u
+
+/* A vector that comes in parts. */
+typedef struct {
+    uint32_t index; /* + 1; 0: none */
+    uint16_t label;
+    uint8_t type; /* AGENT_VECTOR or AGENT_COMPACT: what the parts make */
+    size_t total, missing;
+    uint8_t have[CONFIG_PARTS_SIZE / GRANULE + 1u]; /* a byte a granule */
+    uint8_t data[CONFIG_PARTS_SIZE + 1u];           /* no array is empty */
+} assembly;
+
+/* The vector that ran last: its answer can be given again while the output holds it. */
+typedef struct {
+    uint32_t index; /* + 1; 0: none */
+    uint32_t ticks;
+    nnom_status_t status;
+} answered;
 
 typedef struct {
     agent_model m;
@@ -21,6 +45,10 @@ typedef struct {
     uint32_t timed; /* layers seen in the current timing run */
     uint64_t layer_start; /* ticks when the layer that runs was begun */
     uint32_t booked[BOOKED]; /* index + 1 of vectors already in the prediction's counts */
+    assembly parts;
+    answered last;
+    uint32_t baud, trial_baud; /* trial: until a frame has come at that rate; 0: none */
+    uint64_t trial_end;
     frame_decoder decoder;
     uint8_t frame[CONFIG_MAX_PAYLOAD + FRAME_HEADER_SIZE + FRAME_CRC_SIZE];
 } agent;
@@ -152,6 +180,8 @@ static void hello(agent *a, const request *r)
     if (a->boot_id == 0) {
         a->boot_id = get_le32(r->body);
     }
+    a->last.index = 0; /* another host may number its vectors anew */
+    a->parts.index = 0;
     uint8_t *p = body;
     *p++ = AGENT_PROTOCOL_VERSION;
     *p++ = has_model(a) ? 1 : 0;
@@ -164,6 +194,10 @@ static void hello(agent *a, const request *r)
     p = put_le32(p, CONFIG_MAX_PAYLOAD);
     p = put_le32(p, (uint32_t)a->m.input_size);
     p = put_le32(p, (uint32_t)a->m.output_size);
+    p = put_le32(p, (CONFIG_COMPACT_RING > 0 ? CAN_COMPACT : 0u) |
+                        (CONFIG_PARTS_SIZE > 0 ? CAN_PARTS : 0u) | CAN_BAUD);
+    p = put_le16(p, CONFIG_COMPACT_STEP);
+    p = put_le16(p, CONFIG_COMPACT_STRIDE);
     p = put_format(p, has_model(a) ? a->m.model->head->out->tensor : NULL);
     p = put_format(p, has_model(a) ? a->m.model->tail->out->tensor : NULL);
     p = put_string(p, end, CONFIG_MODEL_HASH);
@@ -172,6 +206,19 @@ static void hello(agent *a, const request *r)
     p = put_string(p, end, "gcc " __VERSION__);
     p = put_string(p, end, "local");
     answer(a, r, body, (size_t)(p - body));
+}
+
+/* nonce u32: as HELLO, but short, for a host that knows us: the image id's first bytes */
+static void greet(agent *a, const request *r)
+{
+    if (r->len != 4) {
+        refuse(a, r, AGENT_ERROR_LENGTH);
+        return;
+    }
+    if (a->boot_id == 0) {
+        a->boot_id = get_le32(r->body);
+    }
+    answer(a, r, (const uint8_t *)CONFIG_IMAGE_ID, 8);
 }
 
 /* Notes that a vector is in the counts; false when it already was. */
@@ -194,11 +241,54 @@ static void forget_states(nnom_model_t *m)
     }
 }
 
-/* index u32, label u16, then the input */
-static void vector(agent *a, const request *r)
+static void answer_vector(const agent *a, const request *r)
 {
     uint8_t head[9];
-    if (r->len != 6u + a->m.input_size) {
+    put_le32(put_le32(head, a->last.index - 1u), a->last.ticks);
+    head[8] = (uint8_t)(int8_t)a->last.status;
+    const frame_part parts[2] = {{head, sizeof(head)},
+                                 {(const uint8_t *)a->m.output, a->m.output_size}};
+    send(AGENT_VECTOR | AGENT_ANSWER, r->seq, a->boot_id, parts, 2);
+}
+
+/* Runs the input that has been put in place, and answers. */
+static void run_vector(agent *a, const request *r, uint32_t index, uint16_t label)
+{
+    if (index == 0) {
+        forget_states(a->m.model);
+    }
+    const uint64_t start = ticks_now();
+    /* a repeated vector is computed again, but counted once */
+    if (a->prediction != NULL && label != NO_LABEL && book(a, index)) {
+        a->last.status = prediction_run(a->prediction, label, NULL, NULL);
+    } else {
+        a->last.status = model_run(a->m.model);
+    }
+    a->last.ticks = (uint32_t)(ticks_now() - start);
+    a->last.index = index + 1u;
+    answer_vector(a, r);
+}
+
+/* Puts an input in place: as it is, or decoded. */
+static bool place_input(agent *a, uint8_t type, const uint8_t *data, size_t len)
+{
+    if (type == AGENT_VECTOR && len == a->m.input_size) {
+        memcpy(a->m.input, data, len);
+        return true;
+    }
+#if CONFIG_COMPACT_RING > 0
+    return type == AGENT_COMPACT && compact_decode(data, len, CONFIG_COMPACT_STEP,
+                                                   CONFIG_COMPACT_STRIDE, a->m.input,
+                                                   a->m.input_size);
+#else
+    return false;
+#endif
+}
+
+/* index u32, label u16, then the input, or the compact form of it */
+static void vector(agent *a, const request *r)
+{
+    if (r->len < 6u) {
         refuse(a, r, AGENT_ERROR_LENGTH);
         return;
     }
@@ -207,25 +297,108 @@ static void vector(agent *a, const request *r)
         return;
     }
     const uint32_t index = get_le32(r->body);
-    const uint16_t label = get_le16(r->body + 4);
-    memcpy(a->m.input, r->body + 6, a->m.input_size);
-    if (index == 0) {
-        forget_states(a->m.model);
+    if (index + 1u == a->last.index) {
+        answer_vector(a, r);
+        return;
     }
-    const uint64_t start = ticks_now();
-    nnom_status_t status;
-    /* a repeated vector is computed again, but counted once */
-    if (a->prediction != NULL && label != NO_LABEL && book(a, index)) {
-        status = prediction_run(a->prediction, label, NULL, NULL);
-    } else {
-        status = model_run(a->m.model);
+    if (!place_input(a, r->type, r->body + 6, r->len - 6u)) {
+        refuse(a, r, AGENT_ERROR_LENGTH);
+        return;
     }
-    const uint32_t ticks = (uint32_t)(ticks_now() - start);
-    head[8] = (uint8_t)(int8_t)status;
-    put_le32(put_le32(head, index), ticks);
-    const frame_part parts[2] = {{head, sizeof(head)},
-                                 {(const uint8_t *)a->m.output, a->m.output_size}};
-    send(AGENT_VECTOR | AGENT_ANSWER, r->seq, a->boot_id, parts, 2);
+    run_vector(a, r, index, get_le16(r->body + 4));
+}
+
+/* Takes the part in, if it is one of this vector's; false if it cannot be. */
+static bool take_part(assembly *p, size_t offset, const uint8_t *data, size_t len)
+{
+    const bool is_last = offset + len == p->total;
+    if (offset % GRANULE != 0 || len == 0 || offset + len > p->total ||
+        (len % GRANULE != 0 && !is_last)) {
+        return false;
+    }
+    memcpy(p->data + offset, data, len);
+    for (size_t g = offset / GRANULE; g * GRANULE < offset + len; g++) {
+        p->missing -= p->have[g] ? 0u : 1u;
+        p->have[g] = 1;
+    }
+    return true;
+}
+
+/* index u32, label u16, type u8, total u16, offset u16, then the part; answered by index and offset
+ * until the vector is whole, and then as the vector is */
+static void part(agent *a, const request *r)
+{
+    if (r->len < 11u) {
+        refuse(a, r, AGENT_ERROR_LENGTH);
+        return;
+    }
+    if (!has_model(a)) {
+        refuse(a, r, AGENT_ERROR_NO_MODEL);
+        return;
+    }
+    const uint32_t index = get_le32(r->body);
+    const size_t total = get_le16(r->body + 7);
+    assembly *p = &a->parts;
+    if (index + 1u == a->last.index) {
+        answer_vector(a, r);
+        return;
+    }
+    if (total == 0 || total > CONFIG_PARTS_SIZE) {
+        refuse(a, r, AGENT_ERROR_LENGTH);
+        return;
+    }
+    if (p->index != index + 1u || p->type != r->body[6] || p->total != total) {
+        memset(p->have, 0, sizeof(p->have));
+        p->index = index + 1u;
+        p->label = get_le16(r->body + 4);
+        p->type = r->body[6];
+        p->total = total;
+        p->missing = (total + GRANULE - 1u) / GRANULE;
+    }
+    if (!take_part(p, get_le16(r->body + 9), r->body + 11, r->len - 11u)) {
+        refuse(a, r, AGENT_ERROR_ARGUMENT);
+        return;
+    }
+    if (p->missing > 0) {
+        uint8_t body[6];
+        put_le16(put_le32(body, index), get_le16(r->body + 9));
+        answer(a, r, body, sizeof(body));
+        return;
+    }
+    p->index = 0;
+    if (!place_input(a, p->type, p->data, p->total)) {
+        refuse(a, r, AGENT_ERROR_LENGTH);
+        return;
+    }
+    run_vector(a, r, index, p->label);
+}
+
+/* baud u32: answered at the old rate; without a frame at the new one the old one comes back */
+static void baud(agent *a, const request *r)
+{
+    const uint32_t wanted = r->len == 4 ? get_le32(r->body) : 0u;
+    if (wanted == 0 || wanted > CONFIG_UART_CLOCK_HZ / 8u) {
+        refuse(a, r, AGENT_ERROR_ARGUMENT);
+        return;
+    }
+    answer(a, r, NULL, 0);
+    a->trial_baud = wanted;
+    a->trial_end = ticks_now() + (uint64_t)BAUD_TRIAL_MS * (CONFIG_CORE_HZ / 1000u);
+    console_set_baud(wanted);
+}
+
+static void end_baud_trial(agent *a, bool frame_came)
+{
+    if (a->trial_baud == 0) {
+        return;
+    }
+    if (frame_came) {
+        a->baud = a->trial_baud;
+        a->trial_baud = 0;
+    } else if (ticks_now() >= a->trial_end) {
+        a->trial_baud = 0;
+        console_set_baud(a->baud);
+    }
 }
 
 static agent *timing; /* NNoM's callback carries no context of the user's */
@@ -258,6 +431,7 @@ static void time_layers(agent *a, const request *r)
         return;
     }
     memcpy(a->m.input, r->body, r->len);
+    a->last.index = 0;
     timing = a;
     a->timed = 0;
     model_set_callback(a->m.model, note_layer_time);
@@ -276,18 +450,9 @@ static void time_layers(agent *a, const request *r)
     send(AGENT_TIME | AGENT_ANSWER, r->seq, a->boot_id, parts, 2);
 }
 
-/* what u8: 0 model_stat, 1 model_io_format, 2 prediction_summary */
-static void print(agent *a, const request *r)
+static void print_table(agent *a, uint8_t what)
 {
-    if (r->len != 1 || r->body[0] > 2) {
-        refuse(a, r, AGENT_ERROR_ARGUMENT);
-        return;
-    }
-    if (!has_model(a)) {
-        refuse(a, r, AGENT_ERROR_NO_MODEL);
-        return;
-    }
-    switch (r->body[0]) {
+    switch (what) {
     case 0:
         model_stat(a->m.model);
         break;
@@ -295,11 +460,36 @@ static void print(agent *a, const request *r)
         model_io_format(a->m.model);
         break;
     default:
-        prediction_end(a->prediction);
         prediction_summary(a->prediction);
         break;
     }
-    answer(a, r, NULL, 0);
+}
+
+/* what u8: 0 model_stat, 1 model_io_format, 2 prediction_summary; answered by the text's length
+ * and checksum. With line u16: only that line comes, in the answer, with the number of lines. */
+static void print(agent *a, const request *r)
+{
+    uint8_t line[128];
+    if ((r->len != 1 && r->len != 3) || r->body[0] > 2) {
+        refuse(a, r, AGENT_ERROR_ARGUMENT);
+        return;
+    }
+    if (!has_model(a) || (r->body[0] == 2 && a->prediction == NULL)) {
+        refuse(a, r, AGENT_ERROR_NO_MODEL);
+        return;
+    }
+    text_watch(r->len == 3 ? get_le16(r->body + 1) : -1, line, sizeof(line));
+    print_table(a, r->body[0]);
+    const text_sum sum = text_watched();
+    uint8_t head[8];
+    if (r->len == 1) {
+        put_le32(put_le32(head, sum.len), sum.crc);
+        answer(a, r, head, 8);
+        return;
+    }
+    put_le32(head, sum.lines);
+    const frame_part parts[2] = {{head, 4}, {line, sum.captured}};
+    send(AGENT_PRINT | AGENT_ANSWER, r->seq, a->boot_id, parts, 2);
 }
 
 /* labels u16, top_k u8: starts the counts of prediction_*() anew */
@@ -313,6 +503,7 @@ static void predict(agent *a, const request *r)
         refuse(a, r, AGENT_ERROR_NO_MODEL);
         return;
     }
+    a->last.index = 0;
     prediction_delete(a->prediction);
     memset(a->booked, 0, sizeof(a->booked));
     a->prediction = prediction_create(a->m.model, a->m.output, get_le16(r->body), r->body[2]);
@@ -325,12 +516,13 @@ static void predict(agent *a, const request *r)
 
 static void status(agent *a, const request *r)
 {
-    uint8_t body[20];
+    uint8_t body[24];
     uint8_t *p = put_le32(body, memory_heap_used());
     p = put_le32(p, memory_stack_used());
     p = put_le32(p, a->decoder.damaged_frames);
     p = put_le32(p, console_overruns());
     p = put_le32(p, (uint32_t)nnom_mem_stat());
+    p = put_le32(p, a->baud);
     answer(a, r, body, (size_t)(p - body));
 }
 
@@ -362,12 +554,14 @@ static const struct {
     {AGENT_HELLO, hello},     {AGENT_VECTOR, vector}, {AGENT_TIME, time_layers},
     {AGENT_PRINT, print},     {AGENT_PREDICT, predict}, {AGENT_STATUS, status},
     {AGENT_SINK, sink},       {AGENT_CRASH, crash},   {AGENT_RESET, reset},
+    {AGENT_COMPACT, vector},  {AGENT_PART, part},     {AGENT_BAUD, baud},
+    {AGENT_GREET, greet},
 };
 
 static void dispatch(agent *a, const request *r)
 {
-    /* HELLO is how a host learns the boot id, so it cannot know it yet */
-    if (r->type != AGENT_HELLO && (a->boot_id == 0 || r->boot_id != a->boot_id)) {
+    /* HELLO and GREET are how a host learns the boot id, so it cannot know it yet */
+    if (r->type != AGENT_HELLO && r->type != AGENT_GREET && (a->boot_id == 0 || r->boot_id != a->boot_id)) {
         refuse(a, r, AGENT_ERROR_STALE_BOOT);
         return;
     }
@@ -395,11 +589,13 @@ void agent_serve(const agent_model *model)
 {
     static agent a;
     a.m = *model;
+    a.baud = CONFIG_UART_BAUD;
     a.layers = count_layers(model);
     a.layer_ticks = a.layers == 0 ? NULL : calloc(a.layers, sizeof(uint32_t));
     frame_decoder_init(&a.decoder, a.frame, sizeof(a.frame));
     for (;;) {
         uint8_t byte;
+        end_baud_trial(&a, false);
         if (!console_read(&byte)) {
             console_wait();
             continue;
@@ -412,6 +608,7 @@ void agent_serve(const agent_model *model)
                            .boot_id = get_le32(a.frame + 3),
                            .body = a.frame + FRAME_HEADER_SIZE,
                            .len = a.decoder.len - FRAME_HEADER_SIZE};
+        end_baud_trial(&a, true);
         dispatch(&a, &r);
     }
 }

@@ -9,7 +9,7 @@
 #include "agent/frame.h"
 #include "nnom.h"
 
-#define AGENT_PROTOCOL_VERSION 1u
+#define AGENT_PROTOCOL_VERSION 2u
 
 /* Requests; an answer has the same number with bit 7 set. */
 enum agent_type {
@@ -20,8 +20,12 @@ enum agent_type {
     AGENT_PREDICT = 0x05,
     AGENT_STATUS = 0x06,
     AGENT_SINK = 0x07,
+    AGENT_COMPACT = 0x08,
     AGENT_CRASH = 0x09,
     AGENT_RESET = 0x0A,
+    AGENT_PART = 0x0B,
+    AGENT_BAUD = 0x0C,
+    AGENT_GREET = 0x0D,
     AGENT_ANSWER = 0x80,
     AGENT_BOOT = 0xF0,  /* sent once after reset, unasked */
     AGENT_FAULT = 0xF1, /* the last words */

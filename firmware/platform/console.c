@@ -30,7 +30,13 @@ void console_irq(void)
 
 void console_init(void)
 {
-    uart_init();
+    uart_init(CONFIG_UART_BAUD);
+}
+
+void console_set_baud(uint32_t baud)
+{
+    uart_drain();
+    uart_init(baud);
 }
 
 void console_write(const uint8_t *data, size_t len)

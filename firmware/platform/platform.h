@@ -9,6 +9,8 @@
 
 /* Console: one UART for text and frames. Received bytes are buffered by interrupt. */
 void console_init(void);
+/* Takes effect when what was written has left. */
+void console_set_baud(uint32_t baud);
 void console_write(const uint8_t *data, size_t len);
 /* The next received byte; false when there is none. */
 bool console_read(uint8_t *byte);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "platform/platform.h"
+#include "platform/text.h"
 
 extern uint8_t heap_start[], heap_end[];
 
@@ -44,7 +45,7 @@ void *_sbrk(ptrdiff_t increment)
 int _write(int file, const char *data, int len)
 {
     (void)file;
-    console_write((const uint8_t *)data, (size_t)len);
+    text_write((const uint8_t *)data, (size_t)len);
     return len;
 }
 

@@ -143,7 +143,9 @@ def test_emulator_killed_in_the_middle(tmp_path: Path) -> None:
     assert isinstance(target, QemuTarget)
     assert target.pid is not None
     os.kill(target.pid, 9)
-    with pytest.raises(TargetError, match="qemu-system-arm was killed by SIGKILL") as caught:
+    with pytest.raises(
+        TargetError, match=r"qemu-system-arm \(machine netduinoplus2\) was killed by SIGKILL"
+    ) as caught:
         run.stream()
     record = run.finish(caught.value)
     assert record.verdict is Verdict.ERROR
@@ -163,7 +165,7 @@ def test_firmware_that_faults_names_the_function(tmp_path: Path) -> None:
     assert record.verdict is Verdict.ERROR
     assert record.error is not None
     assert "the target faulted" in record.error.message
-    assert "in crash+0x0, called from" in record.error.message
+    assert "in crash+0x" in record.error.message
     assert "FAULT exception" in (run.folder.path / "console.log").read_text()
 
 
@@ -178,7 +180,7 @@ def test_target_reset_in_the_middle_loses_nothing(tmp_path: Path) -> None:
         vector(done, total)
         if done == 15:
             resets.append(done)
-            session.client._send(session.client._frame(0x0A))
+            session.client.channel.send(session.client.channel.frame(0x0A))
 
     run._observer.vector = reset_once  # type: ignore[method-assign]
     run.stream()

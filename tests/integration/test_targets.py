@@ -91,7 +91,7 @@ def test_native_target_reset_in_the_middle_loses_nothing(tmp_path: Path) -> None
         vector(done, total)
         if done == 15:
             resets.append(done)
-            client._send(client._frame(0x0A))
+            client.channel.send(client.channel.frame(0x0A))
 
     run._observer.vector = reset_once  # type: ignore[method-assign]
     run.stream()
@@ -270,7 +270,8 @@ def test_nothing_survives_an_interruption(board: str, blow: signal.Signals, tmp_
     x = np.random.default_rng(0).random((20_000, 28, 28, 1), dtype=np.float32)
     np.savez(tmp_path / "many.npz", x=x)
     process = subprocess.Popen(
-        [sys.executable, "-c", "from nnom_hil.cli import main; raise SystemExit(main())",
+        # a shell starts background jobs with SIGINT ignored, and that is inherited
+        ["env", "--default-signal=INT", sys.executable, "-c", "from nnom_hil.cli import main; raise SystemExit(main())",
          "run", "--board", board, "--jobs", "2", "--model", str(zoo_model("digits")),
          "--data", str(tmp_path / "many.npz"), "--out", str(tmp_path / "r")],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

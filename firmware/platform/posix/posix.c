@@ -17,6 +17,7 @@
 
 #include "config.h"
 #include "platform/platform.h"
+#include "platform/text.h"
 
 #define RESUME "NNOM_HIL_CONSOLE" /* the terminal's descriptor, handed on by a reset */
 
@@ -123,6 +124,13 @@ static void open_terminal(void)
     }
 }
 
+static ssize_t print(void *unused, const char *data, size_t len)
+{
+    (void)unused;
+    text_write((const uint8_t *)data, len);
+    return (ssize_t)len;
+}
+
 void console_init(void)
 {
     const char *resumed = getenv(RESUME);
@@ -131,11 +139,20 @@ void console_init(void)
     } else {
         open_terminal();
     }
+    static char line[128];
+    const cookie_io_functions_t functions = {.write = print};
     pthread_t thread;
     /* printf goes where the frames go */
-    if (dup2(terminal, STDOUT_FILENO) < 0 || pthread_create(&thread, NULL, receive, NULL) != 0) {
+    stdout = fopencookie(NULL, "w", functions);
+    if (stdout == NULL || setvbuf(stdout, line, _IOLBF, sizeof(line)) != 0 ||
+        pthread_create(&thread, NULL, receive, NULL) != 0) {
         give_up("cannot start the console");
     }
+}
+
+void console_set_baud(uint32_t baud)
+{
+    (void)baud; /* a pseudo-terminal has no rate */
 }
 
 void console_write(const uint8_t *data, size_t len)

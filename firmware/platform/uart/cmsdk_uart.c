@@ -18,11 +18,17 @@
 #define CTRL_RX_INTERRUPT (1u << 3)
 #define INT_RX (1u << 1)
 
-void uart_init(void)
+void uart_init(uint32_t baud)
 {
-    reg_write(UART_BAUDDIV, CONFIG_UART_CLOCK_HZ / CONFIG_UART_BAUD);
+    reg_write(UART_BAUDDIV, CONFIG_UART_CLOCK_HZ / baud);
     reg_write(UART_CTRL, CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT);
     nvic_enable(CONFIG_UART_IRQ);
+}
+
+void uart_drain(void)
+{
+    while ((reg_read(UART_STATE) & STATE_TX_FULL) != 0u) {
+    }
 }
 
 void uart_put(uint8_t byte)

@@ -18,10 +18,10 @@
 #define ENABLE 4u
 #define INT_RX_READY (1u << 2)
 
-void uart_init(void)
+void uart_init(uint32_t baud)
 {
     /* 2^32 * baud / clock, in steps of 2^12 as the documented values are */
-    const uint64_t rate = ((uint64_t)CONFIG_UART_BAUD << 32) / CONFIG_UART_CLOCK_HZ;
+    const uint64_t rate = ((uint64_t)baud << 32) / CONFIG_UART_CLOCK_HZ;
     reg_write(UART_BAUDRATE, (uint32_t)(rate + 0x800u) & ~0xFFFu);
     reg_write(UART_ENABLE, ENABLE);
     reg_write(UART_RX_READY, 0);
@@ -29,6 +29,11 @@ void uart_init(void)
     reg_write(UART_START_TX, 1);
     reg_write(UART_START_RX, 1);
     nvic_enable(CONFIG_UART_IRQ);
+}
+
+void uart_drain(void)
+{
+    /* uart_put() has waited for its byte */
 }
 
 void uart_put(uint8_t byte)

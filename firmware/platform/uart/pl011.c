@@ -14,6 +14,7 @@
 #define UART_IMSC (CONFIG_UART_BASE + 0x38u)
 #define UART_ICR (CONFIG_UART_BASE + 0x44u)
 
+#define FR_BUSY (1u << 3)
 #define FR_RX_EMPTY (1u << 4)
 #define FR_TX_FULL (1u << 5)
 #define LCRH_FIFOS (1u << 4)
@@ -22,11 +23,10 @@
 #define INT_RX (1u << 4)
 #define INT_RX_TIMEOUT (1u << 6)
 
-void uart_init(void)
+void uart_init(uint32_t baud)
 {
     /* the divider counts 64ths of clock / 16 / baud */
-    const uint32_t divider =
-        (4u * CONFIG_UART_CLOCK_HZ + CONFIG_UART_BAUD / 2u) / CONFIG_UART_BAUD;
+    const uint32_t divider = (4u * CONFIG_UART_CLOCK_HZ + baud / 2u) / baud;
     reg_write(UART_CR, 0);
     reg_write(UART_IBRD, divider / 64u);
     reg_write(UART_FBRD, divider % 64u);
@@ -34,6 +34,12 @@ void uart_init(void)
     reg_write(UART_IMSC, INT_RX | INT_RX_TIMEOUT);
     reg_write(UART_CR, CR_ENABLE);
     nvic_enable(CONFIG_UART_IRQ);
+}
+
+void uart_drain(void)
+{
+    while ((reg_read(UART_FR) & FR_BUSY) != 0u) {
+    }
 }
 
 void uart_put(uint8_t byte)

@@ -11,17 +11,24 @@
 #define USART_CR1 (CONFIG_UART_BASE + 0x0Cu)
 
 #define SR_RXNE (1u << 5)
+#define SR_TC (1u << 6)
 #define SR_TXE (1u << 7)
 #define CR1_RE (1u << 2)
 #define CR1_TE (1u << 3)
 #define CR1_RXNEIE (1u << 5)
 #define CR1_UE (1u << 13)
 
-void uart_init(void)
+void uart_init(uint32_t baud)
 {
-    reg_write(USART_BRR, (CONFIG_UART_CLOCK_HZ + CONFIG_UART_BAUD / 2u) / CONFIG_UART_BAUD);
+    reg_write(USART_BRR, (CONFIG_UART_CLOCK_HZ + baud / 2u) / baud);
     reg_write(USART_CR1, CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE);
     nvic_enable(CONFIG_UART_IRQ);
+}
+
+void uart_drain(void)
+{
+    while ((reg_read(USART_SR) & SR_TC) == 0u) {
+    }
 }
 
 void uart_put(uint8_t byte)

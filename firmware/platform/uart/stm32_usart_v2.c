@@ -17,6 +17,7 @@
 #define CR1_TE (1u << 3)
 #define CR1_RXNEIE (1u << 5)
 #define ISR_RXNE (1u << 5)
+#define ISR_TC (1u << 6)
 #define ISR_TXE (1u << 7)
 #define ICR_ERRORS 0x0Fu /* parity, framing, noise, overrun */
 
@@ -24,12 +25,19 @@
 #define BRR_SCALE 1u
 #endif
 
-void uart_init(void)
+void uart_init(uint32_t baud)
 {
+    reg_write(USART_CR1, 0); /* the rate can be changed while it is off only */
     const uint64_t clock = (uint64_t)BRR_SCALE * CONFIG_UART_CLOCK_HZ;
-    reg_write(USART_BRR, (uint32_t)((clock + CONFIG_UART_BAUD / 2u) / CONFIG_UART_BAUD));
+    reg_write(USART_BRR, (uint32_t)((clock + baud / 2u) / baud));
     reg_write(USART_CR1, CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE);
     nvic_enable(CONFIG_UART_IRQ);
+}
+
+void uart_drain(void)
+{
+    while ((reg_read(USART_ISR) & ISR_TC) == 0u) {
+    }
 }
 
 void uart_put(uint8_t byte)

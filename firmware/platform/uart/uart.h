@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Enables the UART with its receive interrupt, 8N1. */
-void uart_init(void);
+/* Enables the UART with its receive interrupt, 8N1; again, at another rate. */
+void uart_init(uint32_t baud);
+/* Waits until the last byte has left. */
+void uart_drain(void);
 /* Blocks until the byte can be taken. */
 void uart_put(uint8_t byte);
 /* A received byte; false when there is none. Acknowledges the interrupt. */

@@ -37,8 +37,12 @@ class FrameType(IntEnum):
     PREDICT = 0x05
     STATUS = 0x06
     SINK = 0x07
+    COMPACT = 0x08
     CRASH = 0x09
     RESET = 0x0A
+    PART = 0x0B
+    BAUD = 0x0C
+    GREET = 0x0D
     BOOT = 0xF0
     FAULT = 0xF1
     ERROR = 0xFF

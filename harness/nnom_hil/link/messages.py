@@ -2,12 +2,14 @@
 
 import struct
 from dataclasses import dataclass
+from enum import IntEnum, IntFlag
 from typing import Self
 
 from nnom_hil.errors import LinkError
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "Capability",
     "FaultReport",
     "Hello",
     "LayerTimes",
@@ -15,13 +17,20 @@ __all__ = [
     "TargetStatus",
     "TensorFormat",
     "VectorResult",
+    "part_body",
     "vector_body",
 ]
 
-from enum import IntEnum
-
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 _NO_LABEL = 0xFFFF
+
+
+class Capability(IntFlag):
+    """What an agent can do beyond the protocol's core."""
+
+    COMPACT = 1
+    PARTS = 2
+    BAUD = 4
 
 
 class PrintWhat(IntEnum):
@@ -42,7 +51,10 @@ class TensorFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Who the target is. Sizes in bytes; clock and ticks in hertz."""
+    """Who the target is. Sizes in bytes; clock and ticks in hertz.
+
+    compact_layout: step and stride of the compact encoding.
+    """
 
     boot_id: int
     protocol: int
@@ -56,6 +68,8 @@ class Hello:
     max_payload: int
     input_bytes: int
     output_bytes: int
+    capabilities: Capability
+    compact_layout: tuple[int, int]
     input: TensorFormat
     output: TensorFormat
     model_hash: str
@@ -64,7 +78,7 @@ class Hello:
     compiler: str
     kernels: str
 
-    _FIXED = struct.Struct("<BBBH7I")
+    _FIXED = struct.Struct("<BBBH8I2H")
 
     @classmethod
     def parse(cls, body: bytes, boot_id: int) -> Self:
@@ -86,7 +100,8 @@ class Hello:
             )
         except (struct.error, ValueError) as exc:
             raise LinkError(f"malformed HELLO of {len(body)} bytes: wrong firmware?") from exc
-        protocol, ready, compat, layers, cpuid, core, tick, window, payload, n_in, n_out = fixed
+        protocol, ready, compat, layers, *numbers = fixed
+        cpuid, core, tick, window, payload, n_in, n_out, able, step, stride = numbers
         return cls(
             boot_id=boot_id,
             protocol=protocol,
@@ -100,6 +115,8 @@ class Hello:
             max_payload=payload,
             input_bytes=n_in,
             output_bytes=n_out,
+            capabilities=Capability(able),
+            compact_layout=(step, stride),
             input=tensors[0],
             output=tensors[1],
             model_hash=model_hash,
@@ -113,6 +130,12 @@ class Hello:
 def vector_body(index: int, label: int | None, data: bytes) -> bytes:
     """Return the payload of VECTOR; label None keeps it out of the target's own counts."""
     return struct.pack("<IH", index, _NO_LABEL if label is None else label) + data
+
+
+def part_body(index: int, label: int | None, kind: int, content: bytes, part: range) -> bytes:
+    """Return the payload of PART: a stretch of a VECTOR's or COMPACT's content."""
+    head = vector_body(index, label, struct.pack("<BHH", kind, len(content), part.start))
+    return head + content[part.start : part.stop]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,17 +177,19 @@ class TargetStatus:
     damaged_frames: int
     rx_overruns: int
     nnom_memory: int
+    baud: int
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """Read the answer to STATUS."""
-        heap, stack, damaged, overruns, memory = struct.unpack("<5I", body)
+        heap, stack, damaged, overruns, memory, baud = struct.unpack("<6I", body)
         return cls(
             heap_used=heap,
             stack_used=stack,
             damaged_frames=damaged,
             rx_overruns=overruns,
             nnom_memory=memory,
+            baud=baud,
         )
 
 

@@ -92,6 +92,7 @@ class Findings:
             nnom_memory=max(s.nnom_memory for s in known),
             damaged_frames=sum(s.damaged_frames for s in known),
             rx_overruns=sum(s.rx_overruns for s in known),
+            baud=min(s.baud for s in known),
         )
 
 

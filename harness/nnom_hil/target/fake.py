@@ -7,13 +7,18 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from nnom_hil.deadline import Deadline
+from nnom_hil.link.compact import decode_compact, layout_of
 from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, Splitter, encode_frame
+from nnom_hil.link.messages import PROTOCOL_VERSION, Capability
 from nnom_hil.link.transport import Transport
 
 __all__ = ["FakeFaults", "FakeModel", "FakeTarget"]
+
+_NO_PARTS: tuple[int, int, int, dict[int, int]] = (-1, 0, 0, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,13 @@ class FakeTarget:
         self.inferences = 0
         self.counted: list[int] = []
         self.stopped = False
+        self.capabilities = Capability.COMPACT | Capability.PARTS | Capability.BAUD
+        self.baud = 115_200
+        layout = layout_of(model.input_shape)
+        assert layout is not None
+        self._layout = layout
+        self._last: tuple[int, bytes] | None = None
+        self._parts = _NO_PARTS
         self._boot_id = 0
         self._frames_in = 0
         self._frames_out = 0
@@ -112,6 +124,8 @@ class FakeTarget:
 
     def _boot(self) -> None:
         self._boot_id = 0
+        self._last = None
+        self._parts = _NO_PARTS
         self.counted = []
         self._send(Frame(FrameType.BOOT, 0))
 
@@ -128,29 +142,42 @@ class FakeTarget:
         self._send(Frame(request.type | ANSWER, request.seq, self._boot_id, body))
 
     def _dispatch(self, request: Frame) -> None:
-        if request.type == FrameType.HELLO:
+        if request.type in (FrameType.HELLO, FrameType.GREET):
             if self._boot_id == 0:
                 self._boot_id = int.from_bytes(request.body, "little")
-            self._answer(request, self._hello())
+            brief = request.type == FrameType.GREET
+            self._answer(request, self.model.image_id[:8].encode() if brief else self._hello())
             return
         if request.boot_id != self._boot_id or self._boot_id == 0:
             body = bytes([AgentError.STALE_BOOT, request.type])
             self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, body))
             return
         match request.type:
-            case FrameType.VECTOR:
-                self._vector(request)
+            case FrameType.VECTOR | FrameType.COMPACT:
+                index, label = struct.unpack_from("<IH", request.body)
+                self._vector(request, index, label, request.type, request.body[6:])
+            case FrameType.PART:
+                self._part(request)
             case FrameType.PREDICT:
                 self.counted = []
+                self._last = None
                 self._answer(request)
+            case FrameType.PRINT:
+                self._answer(request, bytes(8))  # no text
             case FrameType.STATUS:
-                self._answer(request, struct.pack("<5I", 0, 0, 0, 0, 0))
+                self._answer(request, struct.pack("<6I", 0, 0, 0, 0, 0, self.baud))
+            case FrameType.BAUD:
+                self._answer(request)
+                self.baud = int.from_bytes(request.body, "little")
             case FrameType.TIME:
                 self._answer(request, b"\0" + struct.pack("<I", 1000))
             case _:
                 self._answer(request)
 
-    def _vector(self, request: Frame) -> None:
+    def _vector(self, request: Frame, index: int, label: int, kind: int, content: bytes) -> None:
+        if self._last is not None and self._last[0] == index:
+            self._send_vector(request)
+            return
         n, self._vectors = self._vectors, self._vectors + 1
         if n in self.faults.reset_before:
             self._boot()
@@ -162,21 +189,44 @@ class FakeTarget:
             self._send(Frame(FrameType.FAULT, 0, 0, body))
             self.stopped = True
             return
-        index, label = struct.unpack_from("<IH", request.body)
-        output = self.model.infer(request.body[6:])
+        data = content
+        if kind == FrameType.COMPACT:
+            data = decode_compact(content, prod(self.model.input_shape), self._layout)
+        output = self.model.infer(data)
         self.inferences += 1
         if label != 0xFFFF and index not in self.counted:
             self.counted.append(index)
-        self._answer(request, struct.pack("<IIb", index, 100, 0) + output)
+        self._last = (index, struct.pack("<IIb", index, 100, 0) + output)
+        self._send_vector(request)
+
+    def _send_vector(self, request: Frame) -> None:
+        assert self._last is not None
+        answer = FrameType.VECTOR | ANSWER
+        self._send(Frame(answer, request.seq, self._boot_id, self._last[1]))
+
+    def _part(self, request: Frame) -> None:
+        index, label, kind, total, offset = struct.unpack_from("<IHBHH", request.body)
+        if self._last is not None and self._last[0] == index:
+            self._send_vector(request)
+            return
+        if self._parts[:3] != (index, kind, total):
+            self._parts = (index, kind, total, {})
+        data = request.body[11:]
+        self._parts[3].update(enumerate(data, start=offset))
+        if len(self._parts[3]) < total:
+            self._answer(request, struct.pack("<IH", index, offset))
+            return
+        content = bytes(self._parts[3][i] for i in range(total))
+        self._parts = _NO_PARTS
+        self._vector(request, index, label, kind, content)
 
     def _hello(self) -> bytes:
         model = self.model
-        sizes = [1, 1]
-        for i, shape in enumerate((model.input_shape, model.output_shape)):
-            for n in shape:
-                sizes[i] *= n
+        sizes = prod(model.input_shape), prod(model.output_shape)
+        layout = self._layout
+        numbers = (0x410FC241, 168_000_000, 168_000_000, 4096, 1024, *sizes, self.capabilities)
         fixed = struct.pack(
-            "<BBBH7I", 1, 1, 0, 1, 0x410FC241, 168_000_000, 168_000_000, 4096, 1024, *sizes
+            "<BBBH8I2H", PROTOCOL_VERSION, 1, 0, 1, *numbers, layout.step, layout.stride
         )
         formats = _format(model.input_shape, 7) + _format(model.output_shape, model.output_dec)
         strings = (model.model_hash, model.image_id, "fake", "python", "fake")

@@ -94,7 +94,7 @@ class Session:
     def close(self, trouble: BaseException | None = None) -> None:
         """Stop the target; twice is fine. A fault that ended it gets its functions' names."""
         if self._client is not None and self.state is SessionState.RUNNING:
-            self._client.drain_text()
+            self._client.channel.drain_text()
         self.state = SessionState.CLOSED
         self.target.stop()
         self._add_symbols(trouble)

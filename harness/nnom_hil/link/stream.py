@@ -1,0 +1,288 @@
+"""Vectors sent ahead in a window, each answered once; in parts where whole ones are lost.
+
+tests/unit/test_protocol_model.py checks this protocol's rules over every interleaving of loss,
+repetition and reset.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import LinkError
+from nnom_hil.link.channel import AgentRefusedError, Channel, TargetWasResetError
+from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, encode_frame
+from nnom_hil.link.messages import VectorResult, part_body, vector_body
+
+__all__ = ["Vector", "VectorStream"]
+
+_MAX_OUTSTANDING: Final = 32  # fewer than the agent's book of vectors it has counted
+_TRIES: Final = 4  # of a whole vector, before it is sent in parts
+_GRANULE: Final = 32  # parts begin at multiples of it
+_FIRST_PART: Final = 64
+_LARGEST_PART: Final = 1024
+_TROUBLED_RETRY_S: Final = 0.1
+_PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """One input to send; label None keeps it out of the target's own counts.
+
+    compact: the input in the compact encoding, where that is wanted and shorter.
+    """
+
+    index: int
+    data: bytes
+    label: int | None = None
+    compact: bytes | None = None
+
+    @property
+    def kind(self) -> FrameType:
+        """The message that it is sent as."""
+        return FrameType.VECTOR if self.compact is None else FrameType.COMPACT
+
+    @property
+    def content(self) -> bytes:
+        """What is sent of it."""
+        return self.data if self.compact is None else self.compact
+
+
+@dataclass(slots=True)
+class _Sent:
+    vector: Vector
+    size: int
+    order: int
+    tries: int = 1
+
+
+@dataclass(slots=True)
+class _Window:
+    """Vectors on their way, by index, oldest transmission first."""
+
+    limit: int
+    in_order: bool = False
+    sent: OrderedDict[int, _Sent] = field(default_factory=OrderedDict)
+    bytes: int = 0
+
+    def has_room(self, size: int) -> bool:
+        return not self.sent or (
+            not self.in_order
+            and self.bytes + size <= self.limit
+            and len(self.sent) < _MAX_OUTSTANDING
+        )
+
+
+@dataclass(slots=True)
+class _PartSize:
+    """Bytes of a part: halved when fewer than half get through, doubled when nine in ten do."""
+
+    size: int = _FIRST_PART
+    clean: int = 0  # vectors in a row that nothing of the largest parts was lost of
+
+    def learn(self, sent: int, vector_bytes: int) -> None:
+        """Note that a vector took so many transmissions of parts."""
+        needed = -(-vector_bytes // self.size)
+        if 2 * needed < sent:
+            self.size = max(_GRANULE, self.size // 2 // _GRANULE * _GRANULE)
+        elif 10 * needed > 9 * sent:
+            self.clean = self.clean + 1 if self.size >= min(vector_bytes, _LARGEST_PART) else 0
+            self.size = min(_LARGEST_PART, self.size * 2)
+        else:
+            self.clean = 0
+
+
+class VectorStream:
+    """One stream of vectors over a channel.
+
+    window: bytes that may be unanswered. in_order: one vector at a time. start_again is called when
+    the target was reset, and finds its new boot id.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        window: int,
+        in_order: bool,
+        can_parts: bool,
+        start_again: Callable[[], None],
+        retry_s: float,
+        give_up_s: float,
+    ) -> None:
+        self._channel = channel
+        self._flight = _Window(limit=window, in_order=in_order)
+        self._can_parts = can_parts
+        self._start_again = start_again
+        self._retry_s = retry_s
+        self._give_up_s = give_up_s
+        self._answered: set[int] = set()
+        self._order = 0
+        self._parts: _PartSize | None = None  # None: vectors go whole
+        self._progress = time.monotonic()
+        self._part_limit = window
+
+    def run(self, vectors: Iterable[Vector]) -> Iterator[VectorResult]:
+        """Yield each vector's result once; raises as AgentClient.stream does."""
+        source = iter(vectors)
+        upcoming = next(source, None)
+        self._progress = time.monotonic()
+        flight = self._flight
+        while upcoming is not None or flight.sent:
+            if self._parts is not None:
+                if flight.sent:
+                    vector = next(iter(flight.sent.values())).vector
+                    flight.bytes -= flight.sent.pop(vector.index).size
+                else:
+                    assert upcoming is not None
+                    vector, upcoming = upcoming, next(source, None)
+                yield from self._in_parts(vector)
+                continue
+            while upcoming is not None and self._send_new(upcoming):
+                upcoming = next(source, None)
+            yield from self._take_answers()
+
+    # ---- whole vectors
+
+    def _frame(self, vector: Vector) -> Frame:
+        body = vector_body(vector.index, vector.label, vector.content)
+        return self._channel.frame(vector.kind, body)
+
+    def _send_new(self, vector: Vector) -> bool:
+        frame = self._frame(vector)
+        size = len(encode_frame(frame))
+        if not self._flight.has_room(size):
+            return False
+        self._channel.send(frame)
+        self._flight.sent[vector.index] = _Sent(vector, size, self._order)
+        self._flight.bytes += size
+        self._order += 1
+        return True
+
+    def _take_answers(self) -> Iterator[VectorResult]:
+        """Wait for one answer; what was sent before it and is not answered was lost."""
+        flight = self._flight
+        retry = Deadline.after(self._patience_s())
+        try:
+            result = None
+            while result is None and not retry.expired:
+                result = self._result(self._channel.receive(retry))
+        except TargetWasResetError:
+            self._start_again()
+            self._send_again(list(flight.sent.values()))
+            self._progress = time.monotonic()
+            return
+        if result is not None:
+            self._progress = time.monotonic()
+            done = flight.sent.pop(result.index, None)
+            if done is not None:  # else it was answered while another went in parts
+                flight.bytes -= done.size
+                self._send_again([s for s in flight.sent.values() if s.order < done.order])
+            yield result
+            return
+        waited_s = time.monotonic() - self._progress
+        if waited_s > self._give_up_s:
+            raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
+        self._send_again(list(flight.sent.values()))
+
+    def _patience_s(self) -> float:
+        """Return how long to wait for an answer: a link that has lost something gets less."""
+        stats = self._channel.stats
+        troubled = stats.damaged or stats.retransmitted
+        return min(self._retry_s, _TROUBLED_RETRY_S) if troubled else self._retry_s
+
+    def _send_again(self, lost: list[_Sent]) -> None:
+        for sent in lost:
+            self._channel.send(self._frame(sent.vector))
+            sent.order = self._order
+            sent.tries += 1
+            self._flight.sent.move_to_end(sent.vector.index)
+            self._order += 1
+            self._channel.stats.retransmitted += 1
+            if sent.tries > _TRIES and self._can_parts and self._parts is None:
+                self._parts = _PartSize()
+
+    def _result(self, answer: Frame | None) -> VectorResult | None:
+        """Return the result in a frame, None if it holds none that is still awaited."""
+        if answer is None:
+            return None
+        if answer.type == FrameType.ERROR:
+            if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
+                raise TargetWasResetError
+            raise AgentRefusedError(*answer.body[:2])
+        if answer.type != FrameType.VECTOR | ANSWER:
+            return None
+        result = VectorResult.parse(answer.body)
+        if result.index in self._answered:
+            return None
+        self._answered.add(result.index)
+        return result
+
+    # ---- parts
+
+    def _in_parts(self, vector: Vector) -> Iterator[VectorResult]:
+        """Send one vector in parts, those that are missing again, until it is answered."""
+        assert self._parts is not None
+        if vector.index in self._answered:
+            return
+        size, content = self._parts.size, vector.content
+        parts = {at: range(at, min(at + size, len(content))) for at in range(0, len(content), size)}
+        missing = dict(parts)
+        transmissions = 0
+        while True:
+            # all have arrived, but the answer has not: any one of them asks for it again
+            burst = list(missing.values()) or [parts[0]]
+            burst = burst[: max(1, self._part_limit // (size + _PART_OVERHEAD))]
+            try:
+                for part in burst:
+                    body = part_body(vector.index, vector.label, vector.kind, content, part)
+                    self._channel.send(self._channel.frame(FrameType.PART, body))
+                transmissions += len(burst)
+                result = self._take_parts(vector, missing, {part.start for part in burst})
+            except TargetWasResetError:
+                self._start_again()
+                missing = dict(parts)
+                self._progress = time.monotonic()
+                continue
+            if result is not None:
+                break
+            waited_s = time.monotonic() - self._progress
+            if waited_s > self._give_up_s:
+                raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
+        self._channel.stats.retransmitted += max(0, transmissions - len(parts))
+        self._parts.learn(transmissions, len(content))
+        if self._parts.clean >= _TRIES:
+            self._parts = None  # the link is well again
+        yield result
+
+    def _take_parts(
+        self, vector: Vector, missing: dict[int, range], sent: set[int]
+    ) -> VectorResult | None:
+        """Take answers until all parts sent are acknowledged, the vector is, or nothing comes."""
+        retry = Deadline.after(self._patience_s())
+        while sent:
+            answer = self._channel.receive(retry)
+            if answer is None:
+                return None
+            if answer.type == FrameType.PART | ANSWER:
+                index = int.from_bytes(answer.body[:4], "little")
+                offset = int.from_bytes(answer.body[4:6], "little")
+                if index == vector.index and offset in sent:
+                    sent.discard(offset)
+                    missing.pop(offset, None)
+                    self._progress = time.monotonic()
+                    # answers come in order: a gap means that something was lost, so wait less
+                    retry = Deadline.after(self._patience_s() / 4)
+                continue
+            result = self._result(answer)
+            if result is not None:
+                self._progress = time.monotonic()
+                if result.index == vector.index:
+                    return result
+                self._late(result)
+        return None
+
+    def _late(self, result: VectorResult) -> None:
+        self._answered.discard(result.index)  # it is asked for again, and answered then
