@@ -90,7 +90,10 @@ class MemoryRecord(_Record):
 
 
 class LinkRecord(_Record):
-    """bytes_per_s: vector data, without framing, over the time of streaming, inference included."""
+    """bytes_per_s: vector data, without framing, over the time of streaming, inference included.
+
+    Where a run was resumed, all figures are of its last part.
+    """
 
     seconds: float
     bytes_per_s: float
@@ -101,6 +104,8 @@ class LinkRecord(_Record):
     damaged_by_host: int
     rx_overruns: int
     resets: int
+    reconnects: int = 0
+    encoding: str = "raw"
 
 
 class CrossCheck(_Record):
@@ -149,6 +154,9 @@ class RunRecord(_Record):
     first_difference: Difference | None = None
     accuracy: Accuracy | None = None
     min_accuracy: float | None = None
+    faults: str | None = None
+    seed: int | None = None
+    resumed: int = 0
     confusion: tuple[tuple[int, ...], ...] | None = None
     time_source: TimeSource
     timing_runs: int = 0

@@ -271,7 +271,8 @@ def test_nothing_survives_an_interruption(board: str, blow: signal.Signals, tmp_
     np.savez(tmp_path / "many.npz", x=x)
     process = subprocess.Popen(
         # a shell starts background jobs with SIGINT ignored, and that is inherited
-        ["env", "--default-signal=INT", sys.executable, "-c", "from nnom_hil.cli import main; raise SystemExit(main())",
+        ["env", "--default-signal=INT", sys.executable, "-c",
+         "from nnom_hil.cli import main; raise SystemExit(main())",
          "run", "--board", board, "--jobs", "2", "--model", str(zoo_model("digits")),
          "--data", str(tmp_path / "many.npz"), "--out", str(tmp_path / "r")],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

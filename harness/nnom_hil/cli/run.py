@@ -47,6 +47,23 @@ def main(
         bool, typer.Option("--timing-only", help="Time the layers; stream no vectors.")
     ] = False,
     nnom: NnomOption = None,
+    encoding: Annotated[
+        str, typer.Option(help="How vectors travel: auto, raw or compact; auto: raw to emulators.")
+    ] = "auto",
+    port: Annotated[
+        str | None,
+        typer.Option(help="The firmware runs already behind this port: device or pyserial URL."),
+    ] = None,
+    baud: Annotated[
+        int | None, typer.Option(min=1200, help="Rate to try after the handshake, on a port.")
+    ] = None,
+    faults: Annotated[
+        str | None, typer.Option(help="Spoil the link: byte_error=0.01,drop=0.005,resets=2 ...")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with a run's folder; other options are its own.")
+    ] = None,
     boards: BoardsOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
     json: JsonOption = False,
@@ -54,12 +71,15 @@ def main(
     """Run a model on a board and report. Exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
     del renode  # its callback has set it
     from nnom_hil.boards import find_board
+    from nnom_hil.link.faults import LinkFaults
     from nnom_hil.paths import runs_dir
     from nnom_hil.records import Verdict
-    from nnom_hil.run.plan import Timing
+    from nnom_hil.run.plan import Encoding, Timing
     from nnom_hil.run.prepare import ConvertOptions
     from nnom_hil.run.service import RunRequest, run_and_report
 
+    if resume is not None and not resume.exists() and (runs_dir() / resume).exists():
+        resume = runs_dir() / resume
     request = RunRequest(
         board=find_board(board, boards),
         model=model,
@@ -73,6 +93,11 @@ def main(
         timing=Timing(warm_up=warm_up, repeats=repeats),
         timing_only=timing_only,
         nnom=nnom,
+        encoding=Encoding.named(encoding),
+        port=port,
+        baud=baud,
+        faults=None if faults is None else LinkFaults.parse(faults),
+        seed=seed,
         runs=out or runs_dir(),
     )
     from rich.console import Console
@@ -81,7 +106,7 @@ def main(
     from nnom_hil.report.terminal import print_summary
 
     with Progress(Console(stderr=True), quiet=json) as progress:
-        folder, record, error = run_and_report(request, progress)
+        folder, record, error = run_and_report(request if resume is None else resume, progress)
     if json:
         print(record.to_json(), end="")
     if error is not None:

@@ -1,5 +1,6 @@
 """Frames over a transport: numbered, counted, told apart from text; special ones become errors."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,7 +28,10 @@ __all__ = [
     "TargetWasResetError",
 ]
 
-_GRACE_S = 1.0
+LOG = logging.getLogger(__name__)
+
+_GRACE_S = 0.5
+_RECONNECT_S = 30.0
 
 
 class TargetFaultError(TargetError):
@@ -91,6 +95,8 @@ class Channel:
         self.boot_id = 0
         self.on_text = on_text
         self.text = ""  # what came since take_text(), as well
+        self.reconnect_s = _RECONNECT_S
+        self.reconnected_at = 0.0
         self._why_dead = why_dead
         self._splitter = Splitter()
         self._inbox: deque[Frame] = deque()
@@ -107,7 +113,7 @@ class Channel:
         try:
             self.transport.write(data)
         except LinkError as exc:
-            raise self._explain_loss(exc) from exc
+            self._reconnect(exc)  # the frame is lost, as any may be
         self.stats.tx_bytes += len(data)
         return len(data)
 
@@ -121,7 +127,8 @@ class Channel:
             try:
                 data = self.transport.read(deadline)
             except LinkError as exc:
-                raise self._explain_loss(exc) from exc
+                self._reconnect(exc)
+                continue
             if not data:
                 if reason := self._why_dead():
                     raise TargetError(reason)
@@ -163,12 +170,21 @@ class Channel:
             )
         return f"the target stopped answering: no reply to {kind.name} in {waited_s:.0f} s"
 
-    def _explain_loss(self, error: LinkError) -> TargetError:
-        """Return why a connection was lost; the target's own end may show a moment later."""
-        grace = Deadline.after(_GRACE_S)
-        while (reason := self._why_dead()) is None and not grace.expired:
+    def _reconnect(self, error: LinkError) -> None:
+        """Open a lost connection again; raises TargetError if the target's end is the reason."""
+        grace = Deadline.after(_GRACE_S)  # which may show a moment later
+        while not grace.expired:
+            if reason := self._why_dead():
+                raise TargetError(reason) from error
             time.sleep(0.01)
-        return error if reason is None else TargetError(reason)
+        LOG.warning("%s; waiting for it to come back", error)
+        try:
+            self.transport.reopen(Deadline.after(self.reconnect_s))
+        except LinkError as exc:
+            raise LinkError(f"{error}; it did not come back in {self.reconnect_s:g} s") from exc
+        self._splitter = Splitter()
+        self.stats.reconnects += 1
+        self.reconnected_at = time.monotonic()
 
     def _sort(self, item: Frame | Text | Damaged) -> None:
         match item:

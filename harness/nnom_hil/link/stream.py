@@ -23,7 +23,8 @@ _TRIES: Final = 4  # of a whole vector, before it is sent in parts
 _GRANULE: Final = 32  # parts begin at multiples of it
 _FIRST_PART: Final = 64
 _LARGEST_PART: Final = 1024
-_TROUBLED_RETRY_S: Final = 0.1
+_SHORTEST_RETRY_S: Final = 0.005
+_COPIES: Final = 3  # of a part that is sent alone
 _PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
 
 
@@ -94,6 +95,32 @@ class _PartSize:
             self.clean = 0
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How long answers take, so that lost ones are not waited for: RFC 6298's estimate."""
+
+    longest_s: float
+    mean_s: float | None = None
+    spread_s: float = 0.0
+    silent: int = 0  # times in a row that nothing came
+
+    def came(self, waited_s: float) -> None:
+        """Note that an answer came after so long."""
+        self.silent = 0
+        if self.mean_s is None:
+            self.mean_s, self.spread_s = waited_s, waited_s / 2
+            return
+        self.spread_s += (abs(waited_s - self.mean_s) - self.spread_s) / 4
+        self.mean_s += (waited_s - self.mean_s) / 8
+
+    def patience_s(self) -> float:
+        """Return how long to wait for the next one; twice as long after each silence."""
+        if self.mean_s is None:
+            return self.longest_s
+        expected = max(_SHORTEST_RETRY_S, self.mean_s + 4 * self.spread_s)
+        return min(self.longest_s, expected * 2.0 ** min(self.silent, 10))
+
+
 class VectorStream:
     """One stream of vectors over a channel.
 
@@ -117,12 +144,13 @@ class VectorStream:
         self._can_parts = can_parts
         self._start_again = start_again
         self._retry_s = retry_s
+        self._pace = _Pace(longest_s=retry_s)
         self._give_up_s = give_up_s
         self._answered: set[int] = set()
         self._order = 0
         self._parts: _PartSize | None = None  # None: vectors go whole
         self._progress = time.monotonic()
-        self._part_limit = window
+        self._window = window
 
     def run(self, vectors: Iterable[Vector]) -> Iterator[VectorResult]:
         """Yield each vector's result once; raises as AgentClient.stream does."""
@@ -168,7 +196,7 @@ class VectorStream:
         try:
             result = None
             while result is None and not retry.expired:
-                result = self._result(self._channel.receive(retry))
+                result = self._result(self._receive(retry))
         except TargetWasResetError:
             self._start_again()
             self._send_again(list(flight.sent.values()))
@@ -182,16 +210,30 @@ class VectorStream:
                 self._send_again([s for s in flight.sent.values() if s.order < done.order])
             yield result
             return
-        waited_s = time.monotonic() - self._progress
+        waited_s = self._waited_s()
         if waited_s > self._give_up_s:
             raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
         self._send_again(list(flight.sent.values()))
+
+    def _waited_s(self) -> float:
+        """Return how long nothing has got on, while there was a connection."""
+        return time.monotonic() - max(self._progress, self._channel.reconnected_at)
 
     def _patience_s(self) -> float:
         """Return how long to wait for an answer: a link that has lost something gets less."""
         stats = self._channel.stats
         troubled = stats.damaged or stats.retransmitted
-        return min(self._retry_s, _TROUBLED_RETRY_S) if troubled else self._retry_s
+        return self._pace.patience_s() if troubled else self._retry_s
+
+    def _receive(self, deadline: Deadline) -> Frame | None:
+        """Return the next frame, None when the deadline passes; either teaches patience."""
+        start = time.monotonic()
+        frame = self._channel.receive(deadline)
+        if frame is None:
+            self._pace.silent += 1
+        else:
+            self._pace.came(time.monotonic() - start)
+        return frame
 
     def _send_again(self, lost: list[_Sent]) -> None:
         for sent in lost:
@@ -234,13 +276,15 @@ class VectorStream:
         while True:
             # all have arrived, but the answer has not: any one of them asks for it again
             burst = list(missing.values()) or [parts[0]]
-            burst = burst[: max(1, self._part_limit // (size + _PART_OVERHEAD))]
+            burst = burst[: max(1, self._window // (size + _PART_OVERHEAD))]
+            # few of them cost little to repeat, and a silence costs much
+            burst *= max(1, _COPIES // len(burst))
+            transmissions += len(burst)
             try:
                 for part in burst:
                     body = part_body(vector.index, vector.label, vector.kind, content, part)
                     self._channel.send(self._channel.frame(FrameType.PART, body))
-                transmissions += len(burst)
-                result = self._take_parts(vector, missing, {part.start for part in burst})
+                result = self._take_parts(vector, missing, [part.start for part in burst])
             except TargetWasResetError:
                 self._start_again()
                 missing = dict(parts)
@@ -248,7 +292,7 @@ class VectorStream:
                 continue
             if result is not None:
                 break
-            waited_s = time.monotonic() - self._progress
+            waited_s = self._waited_s()
             if waited_s > self._give_up_s:
                 raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
         self._channel.stats.retransmitted += max(0, transmissions - len(parts))
@@ -258,30 +302,40 @@ class VectorStream:
         yield result
 
     def _take_parts(
-        self, vector: Vector, missing: dict[int, range], sent: set[int]
+        self, vector: Vector, missing: dict[int, range], burst: list[range]
     ) -> VectorResult | None:
-        """Take answers until all parts sent are acknowledged, the vector is, or nothing comes."""
+        """Take answers until the burst's last part is acknowledged, or nothing comes.
+
+        Answers come in the order of the parts, so what is missing then was lost. Return the
+        vector's result if it came.
+        """
+        last = burst[-1].start
+        complete = not missing  # as far as we know
         retry = Deadline.after(self._patience_s())
-        while sent:
-            answer = self._channel.receive(retry)
-            if answer is None:
-                return None
-            if answer.type == FrameType.PART | ANSWER:
-                index = int.from_bytes(answer.body[:4], "little")
-                offset = int.from_bytes(answer.body[4:6], "little")
-                if index == vector.index and offset in sent:
-                    sent.discard(offset)
-                    missing.pop(offset, None)
+        while (answer := self._receive(retry)) is not None:
+            if answer.type != FrameType.PART | ANSWER:
+                result = self._result(answer)
+                if result is not None:
                     self._progress = time.monotonic()
-                    # answers come in order: a gap means that something was lost, so wait less
-                    retry = Deadline.after(self._patience_s() / 4)
+                    if result.index == vector.index:
+                        return result
+                    self._late(result)
                 continue
-            result = self._result(answer)
-            if result is not None:
-                self._progress = time.monotonic()
-                if result.index == vector.index:
-                    return result
-                self._late(result)
+            index = int.from_bytes(answer.body[:4], "little")
+            offset = int.from_bytes(answer.body[4:6], "little")
+            if index != vector.index:
+                continue
+            self._progress = time.monotonic()
+            if complete:  # the target knows nothing of the vector any more
+                whole = range(0, len(vector.content), len(burst[0]))
+                missing.update(
+                    {at: range(at, min(at + len(burst[0]), len(vector.content))) for at in whole}
+                )
+                complete = False
+            missing.pop(offset, None)
+            if offset == last:
+                return None
+            retry = Deadline.after(self._patience_s())
         return None
 
     def _late(self, result: VectorResult) -> None:

@@ -3,6 +3,7 @@
 A device, a pty, socket://, rfc2217://, and unix:// of our own (link/urls).
 """
 
+import contextlib
 import errno
 import select
 import time
@@ -19,6 +20,7 @@ __all__ = ["LinkAddress", "SerialTransport", "Transport"]
 _CHUNK = 65536
 _URL_HANDLERS = "nnom_hil.link.urls"
 _POLL_S = 0.005
+_REOPEN_S = 0.1
 
 
 class Transport(Protocol):
@@ -30,6 +32,10 @@ class Transport(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send all bytes."""
+        ...
+
+    def reopen(self, deadline: Deadline) -> None:
+        """Open again what was lost; raises LinkError where that fails until the deadline."""
         ...
 
     def close(self) -> None:
@@ -58,11 +64,35 @@ class SerialTransport:
         self._escape = b"" if address.escape is None else bytes([address.escape])
         if _URL_HANDLERS not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(_URL_HANDLERS)
+        self._baud = address.baud
+        self._open()
+
+    def _open(self) -> None:
         try:
             # time-out 0: reads return what is there; waiting is done with select
-            self._port = serial.serial_for_url(address.url, address.baud, timeout=0)
+            self._port = serial.serial_for_url(self.address.url, self._baud, timeout=0)
         except (serial.SerialException, OSError, ValueError) as exc:
-            raise LinkError(_why_not_open(address.url, exc)) from exc
+            raise LinkError(_why_not_open(self.address.url, exc)) from exc
+
+    def reopen(self, deadline: Deadline) -> None:
+        """Open the port again, when it is there again."""
+        self.close()
+        while True:
+            try:
+                self._open()
+                return
+            except LinkError:
+                if deadline.expired:
+                    raise
+                time.sleep(_REOPEN_S)
+
+    def set_baud(self, baud: int) -> None:
+        """Change the rate."""
+        self._baud = baud
+        try:
+            self._port.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as exc:
+            raise LinkError(f"{self.address.url}: cannot set {baud} baud: {exc}") from exc
 
     def read(self, deadline: Deadline) -> bytes:
         """Return the bytes that have arrived, at least one; b"" when the deadline passes."""
@@ -94,7 +124,8 @@ class SerialTransport:
 
     def close(self) -> None:
         """Close the port; twice is fine."""
-        self._port.close()
+        with contextlib.suppress(OSError, serial.SerialException):  # it may be gone already
+            self._port.close()
 
 
 def _why_not_open(url: str, error: Exception) -> str:

@@ -57,7 +57,7 @@ class Share:
     counted: it kept NNoM's own counts.
     """
 
-    indices: range
+    indices: Sequence[int]
     stats: LinkStats
     counted: bool = False
     status: TargetStatus | None = None
@@ -74,6 +74,9 @@ class Findings:
     times: list[LayerTimes] = field(default_factory=list)
     tick_hz: int = 0
     time_source: TimeSource = TimeSource.VIRTUAL
+    encoding: str = "raw"
+    resumed: int = 0  # vectors that an earlier attempt had answered
+    tables: str = ""  # the console as it was before vectors came
     shares: list[Share] = field(default_factory=list)
     seconds: float = 0.0
     tools: dict[str, str] = field(default_factory=dict)
@@ -99,9 +102,9 @@ class Findings:
 def cross_check(found: Findings, consoles: Sequence[str], *, compat: bool) -> None:
     """Compare what the targets printed with what they returned; adds to found.checks.
 
-    consoles: one text a target; the first has the tables.
+    consoles: one text a target, with its prediction_summary().
     """
-    prepared, text = found.prepared, consoles[0]
+    prepared, text = found.prepared, found.tables
     assert prepared is not None
     graph = prepared.graph
     found.checks += check_compile_log(parse_compile_log(text), graph)
@@ -122,7 +125,9 @@ def _check_predictions(
     for share, text in zip(found.shares, consoles, strict=True):
         if len(share.indices) == 0:
             continue  # more targets than vectors
-        host = predictions(_outputs(prepared, found.outputs, share.indices), labels[share.indices])
+        host = predictions(
+            _outputs(prepared, found.outputs, share.indices), labels[list(share.indices)]
+        )
         for check in check_prediction(parse_prediction(text), host):
             if merged.setdefault(check.what, check).ok:
                 merged[check.what] = check
@@ -154,6 +159,9 @@ def make_record(
         "model": plan.model_name,
         "compat": plan.compat,
         "min_accuracy": plan.min_accuracy,
+        "faults": str(plan.faults) if plan.faults is not None else None,
+        "seed": plan.seed if plan.faults is not None else None,
+        "resumed": found.resumed,
         "time_source": found.time_source,
         "cross_checks": tuple(found.checks),
         "tools": found.tools,
@@ -163,7 +171,7 @@ def make_record(
         facts |= _model_facts(found.prepared, found)
         facts |= _result_facts(plan, found.prepared, found, reasons)
     if found.prepared is not None and found.image is not None:
-        facts |= _memory_facts(plan.board, found.image, console, found)
+        facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
     reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
     verdict = Verdict.FAIL if reasons else Verdict.PASS
     error = None
@@ -268,7 +276,7 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
     status, stats = found.status, [share.stats for share in found.shares]
     if found.seconds <= 0:
         return None
-    payload = len(found.outputs) * prepared.x.shape[1]
+    payload = (len(found.outputs) - found.resumed) * prepared.x.shape[1]
     return LinkRecord(
         seconds=round(found.seconds, 3),
         bytes_per_s=round(payload / found.seconds, 1),
@@ -279,6 +287,8 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
         damaged_by_target=status.damaged_frames if status else 0,
         rx_overruns=status.rx_overruns if status else 0,
         resets=sum(s.resets for s in stats),
+        reconnects=sum(s.reconnects for s in stats),
+        encoding=found.encoding,
     )
 
 

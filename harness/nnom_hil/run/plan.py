@@ -2,16 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import UsageError
+from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.target.base import Target
 
-__all__ = ["Observer", "Plan", "Timing"]
+__all__ = ["Encoding", "Observer", "Plan", "Timing"]
 
 _MAX_RUNS = 10_000
+
+
+class Encoding(StrEnum):
+    """How vectors travel. auto: compact on serial lines, raw to emulators, which are fast."""
+
+    AUTO = "auto"
+    RAW = "raw"
+    COMPACT = "compact"
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the encoding of a name; raises UsageError listing those there are."""
+        if name not in set(cls):
+            raise UsageError(f"--encoding: no encoding {name!r}; known: {', '.join(cls)}")
+        return cls(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +56,8 @@ class Plan:
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
     nnom: an NNoM tree to build on instead of ours. jobs: targets that share the vectors.
-    timing_only: the layers are timed and no vectors streamed.
+    timing_only: the layers are timed and no vectors streamed. faults, seed: what is spoiled on the
+    link while vectors stream. baud: rate to try after the handshake, on a real serial line.
     """
 
     board: Board
@@ -51,6 +70,10 @@ class Plan:
     jobs: int = 1
     timing: Timing = Timing()
     timing_only: bool = False
+    encoding: Encoding = Encoding.AUTO
+    faults: LinkFaults | None = None
+    seed: int = 0
+    baud: int | None = None
 
 
 class Observer:

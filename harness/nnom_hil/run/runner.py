@@ -4,7 +4,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -15,19 +15,29 @@ from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import TargetError, UsageError
 from nnom_hil.link.client import AgentRefusedError, Vector
-from nnom_hil.link.compact import layout_of
+from nnom_hil.link.compact import Layout, encode_compact, layout_of
 from nnom_hil.link.frame import AgentError
-from nnom_hil.link.messages import Hello, PrintWhat
+from nnom_hil.link.messages import Capability, Hello, PrintWhat
+from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.records import RunRecord, TimeSource
+from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
-from nnom_hil.run.plan import Observer, Plan
+from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import TOP_K
 from nnom_hil.target.session import Session
 
 __all__ = ["Run", "build_for"]
+
+_ENCODED_AT_ONCE = 512
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Yield the items in stretches of size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def build_for(
@@ -60,6 +70,8 @@ class Run:
         self.plan = plan
         self.folder = folder
         self.found = Findings(tools={"nnom-hil": __version__})
+        self.found.outputs, self.found.statuses = folder.answers()
+        self.found.resumed = len(self.found.outputs)
         self._observer = observer or Observer()
         self._sessions: list[Session] = []
         self._record: RunRecord | None = None
@@ -76,11 +88,15 @@ class Run:
         return self.found.prepared
 
     def build(self) -> Image:
-        """Build the firmware, or find it in the cache."""
+        """Build the firmware, or find it in the cache.
+
+        Raises UsageError where the run to resume had another model or image.
+        """
         self._observer.step("building the firmware")
         plan = self.plan
         image = build_for(plan.board, self._prepared.graph, compat=plan.compat, nnom=plan.nnom)
         self.found.image = image
+        self.folder.identify(model=self._prepared.graph.content_hash, image=image.id)
         self.found.tools["compiler"] = image.compiler
         if plan.nnom is not None:
             self.found.tools["nnom"] = f"{plan.nnom.resolve().name} {tree_digest(plan.nnom)[:12]}"
@@ -114,6 +130,9 @@ class Run:
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan.board, self.folder.console_text_or_empty(number))
         self.found.tick_hz = hello.tick_hz
+        transport = session.client.channel.transport
+        if self.plan.baud is not None and isinstance(transport, SerialTransport):
+            session.client.raise_baud(self.plan.baud, transport.set_baud)
         return hello
 
     def time_layers(self) -> None:
@@ -129,6 +148,7 @@ class Run:
             data = b""
         client.print_table(PrintWhat.MODEL_STAT)
         client.print_table(PrintWhat.IO_FORMAT)
+        self.found.tables = self.folder.console_text()
         if self.plan.timing_only:
             share = Share(indices=range(0), stats=client.stats, status=client.status())
             self.found.shares.append(share)
@@ -137,8 +157,9 @@ class Run:
         """Stream all vectors; what comes back is journaled as it comes."""
         self._observer.step("streaming vectors")
         total, jobs = len(self._prepared.x), len(self._sessions)
+        left = [i for i in range(total) if i not in self.found.outputs]
         self.found.shares = [
-            Share(indices=range(i, total, jobs), stats=session.client.stats)
+            Share(indices=left[i::jobs], stats=session.client.stats)
             for i, session in enumerate(self._sessions)
         ]
         stop = threading.Event()
@@ -169,12 +190,17 @@ class Run:
             return self._begin_prediction(session)
 
         share.counted = begin()
-        for result in client.stream(
-            self._vectors(share, stop),
+        disturbance = None
+        if self.plan.faults is not None:
+            seed = self.plan.seed + self._sessions.index(session)
+            disturbance = Disturbance(session, self.plan.faults, seed, len(share.indices))
+        results = client.stream(
+            self._vectors(session, share, stop),
             window=session.hello.rx_window,
             on_reset=begin,
             in_order=self._prepared.graph.is_stateful,
-        ):
+        )
+        for answered, result in enumerate(results, start=1):
             found.outputs[result.index] = result.output
             found.statuses[result.index] = result.status
             self.folder.journal(
@@ -186,18 +212,48 @@ class Run:
                 }
             )
             self._observer.vector(len(found.outputs), total)
+            if disturbance is not None:
+                disturbance.after(answered)
+        if disturbance is not None:
+            disturbance.end()
         if share.counted:
             client.print_table(PrintWhat.PREDICTION_SUMMARY)
         share.status = client.status()
 
-    def _vectors(self, share: Share, stop: threading.Event) -> Iterator[Vector]:
+    def _vectors(self, session: Session, share: Share, stop: threading.Event) -> Iterator[Vector]:
         prepared = self._prepared
         labels = prepared.labels if share.counted else None
-        for i in share.indices:
-            if stop.is_set():
-                return
-            label = None if labels is None else int(labels[i])
-            yield Vector(index=i, data=prepared.x[i].tobytes(), label=label)
+        layout = self._compact_layout(session)
+        self.found.encoding = "raw" if layout is None else "compact"
+        for some in batched(share.indices, _ENCODED_AT_ONCE):
+            x = prepared.x[list(some)]
+            encoded = [None] * len(x) if layout is None else encode_compact(x, layout)
+            for i, row, short in zip(some, x, encoded, strict=True):
+                if stop.is_set():
+                    return
+                yield Vector(
+                    index=i,
+                    data=row.tobytes(),
+                    label=None if labels is None else int(labels[i]),
+                    compact=short if short is not None and len(short) < row.size else None,
+                )
+
+    def _compact_layout(self, session: Session) -> Layout | None:
+        """Return the layout to encode vectors by, None to send them as they are.
+
+        Raises UsageError where the user wants what this target cannot.
+        """
+        can = bool(session.hello.capabilities & Capability.COMPACT)
+        if self.plan.encoding is Encoding.COMPACT and not can:
+            raise UsageError(
+                "--encoding compact: this firmware has no room for it, or the input's rows are too "
+                "long; use raw"
+            )
+        serial_line = self.found.time_source in (TimeSource.SYSTICK, TimeSource.DWT)
+        wanted = self.plan.encoding is Encoding.COMPACT or (
+            self.plan.encoding is Encoding.AUTO and serial_line
+        )
+        return Layout(*session.hello.compact_layout) if can and wanted else None
 
     def execute(self) -> RunRecord:
         """Take all steps and finish; raises what stopped the run, after the record is written."""

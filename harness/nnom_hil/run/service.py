@@ -2,58 +2,44 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnom_hil.boards import Board
 from nnom_hil.codegen.renode import platform_description
 from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
-from nnom_hil.run.plan import Observer, Plan, Timing
-from nnom_hil.run.prepare import ConvertOptions, Prepared, find_model, prepare
+from nnom_hil.run.plan import Observer, Plan
+from nnom_hil.run.prepare import Prepared, prepare
+from nnom_hil.run.request import RunRequest, load_request, save_request
 from nnom_hil.run.runner import Run, build_for
 from nnom_hil.run.store import RunFolder, load_record
 from nnom_hil.target.select import make_target
 
-__all__ = ["RunRequest", "build_files", "open_run", "run_and_report", "write_report"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What a user asks for; model None is the bundled digits. runs: the folder of all runs.
-
-    backend: what runs the board; None is the first of its file that is there. jobs: targets that
-    share the vectors. nnom: an NNoM tree to build on, whose answers are compared with NNoM 0.4.3's.
-    """
-
-    board: Board
-    runs: Path
-    model: Path | None = None
-    data: Path | None = None
-    limit: int | None = None
-    min_accuracy: float | None = None
-    convert: ConvertOptions = field(default_factory=ConvertOptions)
-    compat: bool = False
-    backend: str | None = None
-    jobs: int = 1
-    timing: Timing = field(default_factory=Timing)
-    timing_only: bool = False
-    nnom: Path | None = None
-
-    @property
-    def model_file(self) -> Path:
-        """The model's file."""
-        return find_model(self.model)
-
-    @property
-    def is_compat(self) -> bool:
-        """Whether answers are compared with NNoM 0.4.3's own."""
-        return self.compat or self.nnom is not None
+__all__ = [
+    "RunRequest",
+    "build_files",
+    "open_run",
+    "resume_run",
+    "run_and_report",
+    "write_report",
+]
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
     """Return a run with a folder of its own; raises StoreError where none can be made."""
+    label = re.sub(r"[^A-Za-z0-9_-]", "_", request.model_file.stem)[:40]
+    folder = RunFolder(request.runs, f"{request.board.name}-{label}")
+    save_request(folder.path, request)
+    return _run(request, folder, observer)
+
+
+def resume_run(path: Path, observer: Observer | None = None) -> Run:
+    """Return a run that goes on where an earlier process was ended; raises UsageError."""
+    folder = RunFolder.resume(path)
+    return _run(load_request(path), folder, observer)
+
+
+def _run(request: RunRequest, folder: RunFolder, observer: Observer | None) -> Run:
     model = request.model_file
 
     def make(on_step: Callable[[str], None]) -> Prepared:
@@ -64,26 +50,32 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
         board=request.board,
         model_name=model.stem,
         prepare=make,
-        target=lambda board: make_target(board, request.backend),
+        target=lambda board: make_target(board, request.backend, request.port),
         compat=request.is_compat,
         min_accuracy=request.min_accuracy,
         nnom=request.nnom,
         jobs=request.jobs,
         timing=request.timing,
         timing_only=request.timing_only,
+        encoding=request.encoding,
+        faults=request.faults,
+        seed=request.seed,
+        baud=request.baud,
     )
-    label = re.sub(r"[^A-Za-z0-9_-]", "_", model.stem)[:40]
-    return Run(plan, RunFolder(request.runs, f"{request.board.name}-{label}"), observer)
+    return Run(plan, folder, observer)
 
 
 def run_and_report(
-    request: RunRequest, observer: Observer
+    request: RunRequest | Path, observer: Observer
 ) -> tuple[Path, RunRecord, BaseException | None]:
-    """Execute a request; return its folder, its record, and the error that stopped it, if any.
+    """Execute a request, or go on with the run of a folder.
 
-    Raises StoreError when no record can be written at all.
+    Return the folder, the record, and the error that stopped it, if any. Raises StoreError when no
+    record can be written at all, UsageError for a folder that cannot be gone on with.
     """
-    run = open_run(request, observer)
+    run = (
+        resume_run(request, observer) if isinstance(request, Path) else open_run(request, observer)
+    )
     trouble: BaseException | None = None
     try:
         run.execute()

@@ -13,6 +13,11 @@ class Target(Protocol):
     """Runs one image. start() once, stop() at any time and more than once."""
 
     @property
+    def runs_already(self) -> bool:
+        """Whether start() only joins firmware that runs, which must be reset to hear its start."""
+        ...
+
+    @property
     def time_source(self) -> str:
         """What the target's clock counts: dwt, systick (cycles), virtual, instructions, model."""
         ...

@@ -55,6 +55,7 @@ class FakeFaults:
 class FakeTarget:
     """Target and transport in one; write() is answered at once, read() returns what there is."""
 
+    runs_already = False
     time_source = "virtual"
     description = "fake target"
 
@@ -116,6 +117,9 @@ class FakeTarget:
             for item in self._splitter.feed(wire + b"\0"):
                 if isinstance(item, Frame):
                     self._dispatch(item)
+
+    def reopen(self, deadline: Deadline) -> None:
+        """Open again; nothing to do."""
 
     def close(self) -> None:
         """Close; nothing to do."""

@@ -15,6 +15,7 @@ __all__ = ["NativeTarget"]
 class NativeTarget:
     """One process. It starts when its terminal is open, so that no text is missed."""
 
+    runs_already = False
     time_source = "host"
 
     def __init__(self, board: Board) -> None:

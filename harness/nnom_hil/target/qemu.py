@@ -40,6 +40,7 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
 class QemuTarget:
     """One QEMU process."""
 
+    runs_already = False
     time_source = "virtual"
 
     def __init__(self, board: Board) -> None:

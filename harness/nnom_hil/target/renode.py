@@ -127,6 +127,7 @@ class Monitor:
 class RenodeTarget:
     """One Renode process with one machine."""
 
+    runs_already = False
     time_source = "virtual"
 
     def __init__(self, board: Board) -> None:

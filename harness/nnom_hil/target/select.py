@@ -7,6 +7,7 @@ from nnom_hil.boards import Board
 from nnom_hil.errors import TargetError, ToolError, UsageError
 from nnom_hil.target.base import Target
 from nnom_hil.target.native import NativeTarget
+from nnom_hil.target.port import PortTarget
 from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.renode import RenodeTarget, find_renode
 from nnom_hil.tool import find_tool
@@ -55,12 +56,16 @@ def backends(board: Board) -> dict[str, str | None]:
     return found
 
 
-def make_target(board: Board, backend: str | None = None) -> Target:
+def make_target(board: Board, backend: str | None = None, port: str | None = None) -> Target:
     """Return the target that runs a board: in `backend`, or in the first that is there.
+
+    port: the URL of a serial port behind which the firmware runs already.
 
     Raises UsageError for a back end that the board's file does not have, TargetError when none can
     run here.
     """
+    if port is not None:
+        return PortTarget(board, port)
     found = backends(board)
     if backend is not None and backend not in found:
         raise UsageError(

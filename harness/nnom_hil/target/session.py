@@ -64,6 +64,9 @@ class Session:
             self.state = SessionState.RUNNING
             self._hello = self._client.hello(timeout_s=_START_TIMEOUT_S)
             self._check_firmware(self._hello)
+            if self.target.runs_already:
+                self._client.reset()
+                self._hello = self._client.hello(timeout_s=_START_TIMEOUT_S)
         except BaseException as exc:
             self.close(exc)
             raise

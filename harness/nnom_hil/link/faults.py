@@ -1,0 +1,126 @@
+"""A transport that spoils what passes, on purpose and repeatably."""
+
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, fields
+from typing import Self
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import UsageError
+from nnom_hil.link.transport import Transport
+
+__all__ = ["FaultyTransport", "LinkFaults"]
+
+_MAX_EVENTS = 1000
+_GARBAGE_BYTES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFaults:
+    """How often what goes wrong, on each side of the link.
+
+    byte_error: share of bytes that are changed. drop, duplicate, delay, split, garbage: share of
+    reads and writes that are lost, repeated, held back for delay_ms, cut in two, or have noise or
+    console text put before them. resets, hangs, disconnects: how many, at random vectors.
+    """
+
+    byte_error: float = 0.0
+    drop: float = 0.0
+    duplicate: float = 0.0
+    delay: float = 0.0
+    delay_ms: float = 20.0
+    split: float = 0.0
+    garbage: float = 0.0
+    resets: int = 0
+    hangs: int = 0
+    disconnects: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "byte_error=0.01,resets=2"; raises UsageError naming what is wrong."""
+        known = {field.name: field.type for field in fields(cls)}
+        values: dict[str, float] = {}
+        for item in filter(None, text.replace(" ", "").split(",")):
+            name, _, value = item.partition("=")
+            if name not in known:
+                raise UsageError(f"--faults: no fault {name!r}; known: {', '.join(known)}")
+            try:
+                number = int(value) if known[name] is int else float(value)
+            except ValueError:
+                number = -1.0
+            limit = _MAX_EVENTS if known[name] is int or name == "delay_ms" else 1.0
+            if not 0 <= number <= limit:
+                kind = "a whole number" if known[name] is int else "a number"
+                raise UsageError(f"--faults: {item}: needs {kind} from 0 to {limit:g}")
+            values[name] = number
+        return cls(**values)  # type: ignore[arg-type]  # the loop has checked the types
+
+    def __str__(self) -> str:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return ",".join(f"{k}={v:g}" for k, v in given.items() if v and k != "delay_ms")
+
+
+class FaultyTransport:
+    """Another transport with faults; the same seed and traffic give the same faults."""
+
+    def __init__(self, inner: Transport, faults: LinkFaults, seed: int) -> None:
+        self.inner = inner
+        self._faults = faults
+        self._to_target = random.Random(f"{seed} to target")
+        self._to_host = random.Random(f"{seed} to host")
+        self._held: deque[bytes] = deque()
+
+    def read(self, deadline: Deadline) -> bytes:
+        """Return what arrived and survived; b"" at the deadline."""
+        while True:
+            if self._held:
+                return self._held.popleft()
+            data = self.inner.read(deadline)
+            if not data:
+                return b""
+            self._held.extend(part for part in self._spoil(data, self._to_host) if part)
+
+    def write(self, data: bytes) -> None:
+        """Send what survives."""
+        for part in self._spoil(data, self._to_target):
+            self.inner.write(part)
+
+    def reopen(self, deadline: Deadline) -> None:
+        """Open the port again."""
+        self._held.clear()
+        self.inner.reopen(deadline)
+
+    def close(self) -> None:
+        """Close the port; twice is fine."""
+        self.inner.close()
+
+    def _spoil(self, data: bytes, rng: random.Random) -> list[bytes]:
+        faults = self._faults
+        if rng.random() < faults.drop:
+            return []
+        if rng.random() < faults.delay:
+            time.sleep(faults.delay_ms / 1000)
+        if faults.byte_error:
+            data = _changed(data, faults.byte_error, rng)
+        parts = [data]
+        if rng.random() < faults.split and len(data) > 1:
+            cut = rng.randrange(1, len(data))
+            parts = [data[:cut], data[cut:]]
+        if rng.random() < faults.duplicate:
+            parts = parts * 2
+        if rng.random() < faults.garbage:
+            noise = rng.choice(
+                [rng.randbytes(rng.randrange(1, _GARBAGE_BYTES)), b"\r\nboot> ok\r\n"]
+            )
+            parts.insert(0, noise)
+        return parts
+
+
+def _changed(data: bytes, share: float, rng: random.Random) -> bytes:
+    """Return the data with about that share of its bytes changed to something else."""
+    changed = bytearray(data)
+    for i in range(len(changed)):
+        if rng.random() < share:
+            changed[i] ^= rng.randrange(1, 256)
+    return bytes(changed)

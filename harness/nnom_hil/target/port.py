@@ -1,0 +1,36 @@
+"""Firmware that runs already, on a board that somebody else has flashed: only its port is ours."""
+
+from pathlib import Path
+
+from nnom_hil.boards import Board, Cpu
+from nnom_hil.deadline import Deadline
+from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
+
+__all__ = ["PortTarget"]
+
+
+class PortTarget:
+    """A serial port: a device, `socket://`, `rfc2217://`. The session resets what is behind it."""
+
+    runs_already = True
+
+    def __init__(self, board: Board, url: str) -> None:
+        self._address = LinkAddress(url=url, baud=board.console.baud)
+        self.time_source = "host" if board.core.cpu is Cpu.NATIVE else "systick"
+        self.description = f"port {url}"
+        self._transport: SerialTransport | None = None
+
+    def start(self, elf: Path, deadline: Deadline) -> Transport:
+        """Open the port; raises LinkError where it cannot be."""
+        del elf, deadline
+        self._transport = SerialTransport(self._address)
+        return self._transport
+
+    def why_dead(self) -> str | None:
+        """Return None: what is behind a port shows by its silence only."""
+        return None
+
+    def stop(self) -> None:
+        """Close the port; twice is fine."""
+        if self._transport is not None:
+            self._transport.close()
