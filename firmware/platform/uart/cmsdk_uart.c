@@ -22,6 +22,7 @@ void uart_init(uint32_t baud)
 {
     reg_write(UART_BAUDDIV, CONFIG_UART_CLOCK_HZ / baud);
     reg_write(UART_CTRL, CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT);
+    (void)reg_read(UART_DATA); /* what came before the reset is nobody's any more */
     nvic_enable(CONFIG_UART_IRQ);
 }
 

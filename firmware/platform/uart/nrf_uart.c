@@ -28,6 +28,7 @@ void uart_init(uint32_t baud)
     reg_write(UART_INTENSET, INT_RX_READY);
     reg_write(UART_START_TX, 1);
     reg_write(UART_START_RX, 1);
+    (void)reg_read(UART_RXD); /* what came before the reset is nobody's any more */
     nvic_enable(CONFIG_UART_IRQ);
 }
 

@@ -33,6 +33,7 @@ void uart_init(uint32_t baud)
     reg_write(UART_LCRH, LCRH_8_BITS | LCRH_FIFOS); /* takes the divider over */
     reg_write(UART_IMSC, INT_RX | INT_RX_TIMEOUT);
     reg_write(UART_CR, CR_ENABLE);
+    (void)reg_read(UART_DR); /* what came before the reset is nobody's any more */
     nvic_enable(CONFIG_UART_IRQ);
 }
 

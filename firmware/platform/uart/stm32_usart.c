@@ -22,6 +22,7 @@ void uart_init(uint32_t baud)
 {
     reg_write(USART_BRR, (CONFIG_UART_CLOCK_HZ + baud / 2u) / baud);
     reg_write(USART_CR1, CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE);
+    (void)reg_read(USART_DR); /* what came before the reset is nobody's any more */
     nvic_enable(CONFIG_UART_IRQ);
 }
 

@@ -31,6 +31,7 @@ void uart_init(uint32_t baud)
     const uint64_t clock = (uint64_t)BRR_SCALE * CONFIG_UART_CLOCK_HZ;
     reg_write(USART_BRR, (uint32_t)((clock + baud / 2u) / baud));
     reg_write(USART_CR1, CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE);
+    (void)reg_read(USART_RDR); /* what came before the reset is nobody's any more */
     nvic_enable(CONFIG_UART_IRQ);
 }
 

@@ -23,7 +23,8 @@ _TRIES: Final = 4  # of a whole vector, before it is sent in parts
 _GRANULE: Final = 32  # parts begin at multiples of it
 _FIRST_PART: Final = 64
 _LARGEST_PART: Final = 1024
-_SHORTEST_RETRY_S: Final = 0.005
+_FIRST_RETRY_S: Final = 0.1
+_SHORTEST_RETRY_S: Final = 0.003
 _COPIES: Final = 3  # of a part that is sent alone
 _PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
 
@@ -114,11 +115,11 @@ class _Pace:
         self.mean_s += (waited_s - self.mean_s) / 8
 
     def patience_s(self) -> float:
-        """Return how long to wait for the next one; twice as long after each silence."""
-        if self.mean_s is None:
-            return self.longest_s
-        expected = max(_SHORTEST_RETRY_S, self.mean_s + 4 * self.spread_s)
-        return min(self.longest_s, expected * 2.0 ** min(self.silent, 10))
+        """Return how long to wait for the next one; longer after each silence."""
+        expected = _FIRST_RETRY_S
+        if self.mean_s is not None:
+            expected = max(_SHORTEST_RETRY_S, self.mean_s + 4 * self.spread_s)
+        return min(self.longest_s, expected * 1.5 ** min(self.silent, 20))
 
 
 class VectorStream:
@@ -284,7 +285,7 @@ class VectorStream:
                 for part in burst:
                     body = part_body(vector.index, vector.label, vector.kind, content, part)
                     self._channel.send(self._channel.frame(FrameType.PART, body))
-                result = self._take_parts(vector, missing, [part.start for part in burst])
+                result = self._take_parts(vector, parts, missing, burst)
             except TargetWasResetError:
                 self._start_again()
                 missing = dict(parts)
@@ -302,7 +303,11 @@ class VectorStream:
         yield result
 
     def _take_parts(
-        self, vector: Vector, missing: dict[int, range], burst: list[range]
+        self,
+        vector: Vector,
+        parts: dict[int, range],
+        missing: dict[int, range],
+        burst: list[range],
     ) -> VectorResult | None:
         """Take answers until the burst's last part is acknowledged, or nothing comes.
 
@@ -327,10 +332,7 @@ class VectorStream:
                 continue
             self._progress = time.monotonic()
             if complete:  # the target knows nothing of the vector any more
-                whole = range(0, len(vector.content), len(burst[0]))
-                missing.update(
-                    {at: range(at, min(at + len(burst[0]), len(vector.content))) for at in whole}
-                )
+                missing.update(parts)
                 complete = False
             missing.pop(offset, None)
             if offset == last:

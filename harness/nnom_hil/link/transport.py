@@ -21,6 +21,7 @@ _CHUNK = 65536
 _URL_HANDLERS = "nnom_hil.link.urls"
 _POLL_S = 0.005
 _REOPEN_S = 0.1
+_WRITE_TIMEOUT_S = 10.0
 
 
 class Transport(Protocol):
@@ -70,7 +71,9 @@ class SerialTransport:
     def _open(self) -> None:
         try:
             # time-out 0: reads return what is there; waiting is done with select
-            self._port = serial.serial_for_url(self.address.url, self._baud, timeout=0)
+            self._port = serial.serial_for_url(
+                self.address.url, self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S
+            )
         except (serial.SerialException, OSError, ValueError) as exc:
             raise LinkError(_why_not_open(self.address.url, exc)) from exc
 
@@ -119,6 +122,10 @@ class SerialTransport:
             data = data.replace(self._escape, 2 * self._escape)
         try:
             self._port.write(data)
+        except serial.SerialTimeoutException as exc:
+            raise LinkError(
+                f"{self.address.url}: the target takes no bytes for {_WRITE_TIMEOUT_S:g} s"
+            ) from exc
         except (serial.SerialException, OSError) as exc:
             raise LinkError(f"{self.address.url}: the connection was lost: {exc}") from exc
 
