@@ -31,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "run": LEAVES | {"model", "zoo", "boards", "codegen", "build", "link", "target", "report"},
     "report": {"errors", "paths", "records"},
     "compat": {"errors", "files", "model", "codegen"},
-    "cli": LEAVES | {"boards", "codegen", "run", "report"},
-    "robot": LEAVES | {"boards", "run"},
+    "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
+    "robot": LEAVES | {"boards", "link", "run"},
     "__init__": LEAVES | {"boards", "run"},
 }
 HEAVY = {"keras", "tf_keras", "tensorflow", "sklearn", "scipy", "h5py"}

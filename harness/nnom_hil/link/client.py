@@ -15,7 +15,7 @@ from nnom_hil.link.channel import (
     TargetFaultError,
     TargetWasResetError,
 )
-from nnom_hil.link.frame import ANSWER, Frame, FrameType, encode_frame
+from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, encode_frame
 from nnom_hil.link.messages import (
     Capability,
     Hello,
@@ -211,6 +211,8 @@ class AgentClient:
                 if answer.seq != frame.seq:
                     continue  # the late answer to a repeated request
                 if answer.type == FrameType.ERROR:
+                    if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
+                        raise TargetWasResetError
                     raise AgentRefusedError(*answer.body[:2])
                 if answer.type == kind | ANSWER:
                     return answer

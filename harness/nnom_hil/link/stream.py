@@ -173,6 +173,15 @@ class VectorStream:
                 upcoming = next(source, None)
             yield from self._take_answers()
 
+    def _restart(self) -> None:
+        """Greet a target that was reset; it may be reset again meanwhile."""
+        while True:
+            try:
+                self._start_again()
+                return
+            except TargetWasResetError:
+                continue
+
     # ---- whole vectors
 
     def _frame(self, vector: Vector) -> Frame:
@@ -199,7 +208,7 @@ class VectorStream:
             while result is None and not retry.expired:
                 result = self._result(self._receive(retry))
         except TargetWasResetError:
-            self._start_again()
+            self._restart()
             self._send_again(list(flight.sent.values()))
             self._progress = time.monotonic()
             return
@@ -287,7 +296,7 @@ class VectorStream:
                     self._channel.send(self._channel.frame(FrameType.PART, body))
                 result = self._take_parts(vector, parts, missing, burst)
             except TargetWasResetError:
-                self._start_again()
+                self._restart()
                 missing = dict(parts)
                 self._progress = time.monotonic()
                 continue

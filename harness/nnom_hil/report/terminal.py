@@ -76,6 +76,10 @@ def _facts(record: RunRecord) -> Table:
         link = record.link
         rate = f"{link.bytes_per_s / 1000:.1f} kB/s of vector data, inference included"
         table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
+    if record.faults:
+        table.add_row("planted faults", f"{record.faults}, seed {record.seed}")
+    if record.resumed:
+        table.add_row("resumed", f"{record.resumed} vectors were answered before")
     if record.cross_checks:
         agreeing = sum(check.ok for check in record.cross_checks)
         what = "printed against returned"

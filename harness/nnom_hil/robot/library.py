@@ -9,10 +9,11 @@ from robot.api.deco import keyword, library
 from nnom_hil import __version__
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
+from nnom_hil.link.faults import LinkFaults
 from nnom_hil.paths import runs_dir
 from nnom_hil.records import RunRecord
 from nnom_hil.run.boardfiles import backends
-from nnom_hil.run.plan import Observer
+from nnom_hil.run.plan import Encoding, Observer
 from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.runner import Run
 from nnom_hil.run.service import RunRequest, open_run, write_report
@@ -82,6 +83,10 @@ class NnomHil:
         runs: Path | None = None,
         backend: str | None = None,
         jobs: int = 1,
+        encoding: str = "auto",
+        port: str | None = None,
+        faults: str | None = None,
+        seed: int = 0,
     ) -> Path:
         """Open a run and return its folder; a run that is still open is closed first.
 
@@ -97,6 +102,9 @@ class NnomHil:
         | runs | the folder of all runs |
         | backend | native, qemu, renode or probe; the first that is there without |
         | jobs | targets that share the vectors |
+        | encoding | how vectors travel: auto, raw, compact |
+        | port | the firmware runs already behind this port |
+        | faults, seed | what is spoiled on the link: byte_error=0.01,drop=0.005,resets=2 |
         """
         self.close_run()
         request = RunRequest(
@@ -110,6 +118,10 @@ class NnomHil:
             compat=compat,
             backend=backend,
             jobs=jobs,
+            encoding=Encoding.named(encoding),
+            port=port,
+            faults=None if faults is None else LinkFaults.parse(faults),
+            seed=seed,
         )
         self._run = open_run(request, _LogObserver())
         self._record = None

@@ -14,7 +14,7 @@ from nnom_hil.build import Image, build_image, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import TargetError, UsageError
-from nnom_hil.link.client import AgentRefusedError, Vector
+from nnom_hil.link.client import AgentRefusedError, TargetWasResetError, Vector
 from nnom_hil.link.compact import Layout, encode_compact, layout_of
 from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
@@ -216,9 +216,13 @@ class Run:
                 disturbance.after(answered)
         if disturbance is not None:
             disturbance.end()
-        if share.counted:
-            client.print_table(PrintWhat.PREDICTION_SUMMARY)
-        share.status = client.status()
+        try:
+            if share.counted:
+                client.print_table(PrintWhat.PREDICTION_SUMMARY)
+            share.status = client.status()
+        except TargetWasResetError:  # its counts are gone, its answers are not
+            client.greet_again()
+            share.status = client.status()
 
     def _vectors(self, session: Session, share: Share, stop: threading.Event) -> Iterator[Vector]:
         prepared = self._prepared

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fuzzes the frame codec and the agent behind it. Inputs are made here, or come from libFuzzer
+ * (build with clang -fsanitize=fuzzer -DLIBFUZZER).
+ *
+ * An input is a sequence of pieces: raw bytes, or a frame of any type with any payload and a right
+ * checksum, so that what lies behind the checksum is reached too. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "app/app.h"
+#include "config.h"
+#include "platform/platform.h"
+#include "platform/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint8_t wire[1u << 16];
+static size_t wire_len, wire_read;
+static jmp_buf end;
+static uint32_t boot = 1;
+static uint64_t now, answered, frames_sent;
+
+/* ---- the platform --------------------------------------------------------------------------- */
+
+
+static frame_decoder answers;
+static uint8_t answer_frame[1u << 16];
+
+void console_write(const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (frame_decode(&answers, data[i])) { /* the agent's own frames must be whole */
+            answered++;
+        }
+    }
+}
+
+bool console_read(uint8_t *byte)
+{
+    if (wire_read == wire_len) {
+        longjmp(end, 1);
+    }
+    *byte = wire[wire_read++];
+    return true;
+}
+
+void console_init(void) {}
+void console_wait(void) {}
+void console_set_baud(uint32_t baud) { (void)baud; }
+uint32_t console_overruns(void) { return 0; }
+void ticks_init(void) {}
+void ticks_restart(void) {}
+uint64_t ticks_now(void) { return now += 1000; }
+uint32_t port_us(void) { return (uint32_t)now; }
+uint32_t port_ms(void) { return (uint32_t)now; }
+uint32_t memory_heap_used(void) { return 0; }
+uint32_t memory_stack_used(void) { return 0; }
+uint32_t platform_cpuid(void) { return 0; }
+void text_watch(int32_t line, uint8_t *buf, size_t cap) { (void)line, (void)buf, (void)cap; }
+text_sum text_watched(void) { return (text_sum){0}; }
+_Noreturn void platform_reset(void) { longjmp(end, 1); }
+_Noreturn void fuzz_trap(void);
+_Noreturn void fuzz_trap(void) { longjmp(end, 1); }
+
+/* ---- inputs --------------------------------------------------------------------------------- */
+
+static void put(void *ctx, const uint8_t *data, size_t len)
+{
+    (void)ctx;
+    if (wire_len + len <= sizeof(wire)) {
+        memcpy(wire + wire_len, data, len);
+        wire_len += len;
+    }
+}
+
+/* kind, length (2 bytes), then the piece: 0-63 raw, else a frame whose type is the kind's low bits */
+static void make_wire(const uint8_t *data, size_t size)
+{
+    wire_len = wire_read = 0;
+    while (size > 3) {
+        const uint8_t kind = data[0];
+        size_t len = (size_t)(data[1] | (data[2] & 7u) << 8);
+        data += 3;
+        size -= 3;
+        len = len < size ? len : size;
+        if (kind < 64) {
+            put(NULL, data, len);
+        } else {
+            uint8_t header[FRAME_HEADER_SIZE] = {(uint8_t)(kind & 15u), 1, 0};
+            memcpy(header + 3, &boot, 4);
+            const frame_part parts[2] = {{header, sizeof(header)}, {data, len}};
+            frame_encode(parts, 2, put, NULL);
+            frames_sent++;
+        }
+        data += len;
+        size -= len;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static agent_model model;
+    if (model.model == NULL) {
+        model = app_create_model();
+        frame_decoder_init(&answers, answer_frame, sizeof(answer_frame));
+    }
+    make_wire(data, size);
+    if (setjmp(end) == 0) {
+        agent_serve(&model);
+    }
+    return 0;
+}
+
+#ifndef LIBFUZZER
+static uint64_t state;
+
+static uint32_t next(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32);
+}
+
+static uint8_t text[4096];
+
+static size_t add(size_t at, uint8_t kind, const uint8_t *body, size_t len)
+{
+    text[at] = kind;
+    text[at + 1] = (uint8_t)len;
+    text[at + 2] = (uint8_t)(len >> 8);
+    memcpy(text + at + 3, body, len);
+    return at + 3 + len;
+}
+
+/* a piece that is nearly right: what a mutation of a good host's frame would be */
+static size_t likely(size_t at)
+{
+    uint8_t body[CONFIG_MAX_PAYLOAD];
+    static const uint8_t types[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 2, 8, 11, 11, 4};
+    const uint8_t type = types[next() % sizeof(types)];
+    size_t len = next() % 24u;
+    for (size_t i = 0; i < sizeof(body); i++) {
+        body[i] = (uint8_t)(next() % 7u == 0 ? next() : 0u);
+    }
+    if (type == 2) {
+        len = 6u + sizeof(nnom_input_bytes);
+    } else if (type == 8) {
+        len = 6u + next() % 40u;
+    } else if (type == 11) {
+        body[6] = next() % 2u ? 2 : 8;
+        body[7] = (uint8_t)sizeof(nnom_input_bytes);
+        body[8] = (uint8_t)(sizeof(nnom_input_bytes) >> 8);
+        body[9] = (uint8_t)(32u * (next() % 6u));
+        body[10] = 0;
+        len = 11u + 32u * (next() % 6u);
+    } else if (type == 1 || type == 12 || type == 13) {
+        len = 4;
+    }
+    len = next() % 16u == 0 ? next() % 200u : len;
+    len = len < sizeof(body) ? len : sizeof(body);
+    return add(at, (uint8_t)(64u + type), body, len);
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
+    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 88172645463325252ull;
+    for (uint64_t n = 0; n < count; n++) {
+        size_t len = 0;
+        const uint32_t pieces = 1u + next() % 3u;
+        for (uint32_t i = 0; i < pieces && len < 1500; i++) {
+            if (next() % 8u == 0) {
+                uint8_t noise[32];
+                for (size_t k = 0; k < sizeof(noise); k++) {
+                    noise[k] = (uint8_t)(next() % 3u == 0 ? 0u : next());
+                }
+                len = add(len, (uint8_t)(next() % 256u), noise, next() % 32u);
+            } else {
+                len = likely(len);
+            }
+        }
+        LLVMFuzzerTestOneInput(text, len);
+    }
+    fprintf(stderr, "%llu inputs, %llu frames sent, %llu frames answered\n",
+            (unsigned long long)count, (unsigned long long)frames_sent,
+            (unsigned long long)answered);
+    return answered > 0 ? 0 : 1;
+}
+#endif

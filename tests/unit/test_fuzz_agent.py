@@ -1,0 +1,66 @@
+"""The frame codec and the agent in C, under sanitizers, fed with millions of inputs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.random_graphs import random_graph
+
+from nnom_hil.boards import find_board
+from nnom_hil.codegen.firmware import FirmwareSettings, config_h
+from nnom_hil.codegen.weights import weights_h
+from nnom_hil.link.compact import layout_of
+from nnom_hil.paths import firmware_dir
+from nnom_hil.tool import find_tool
+
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+SOURCE = Path(__file__).parents[1] / "native" / "fuzz_agent.c"
+
+
+@pytest.fixture(scope="module")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The agent with a small model, every allocation and index watched."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    graph = min((random_graph(seed) for seed in range(40)), key=lambda g: g.macs)
+    layout = layout_of(graph.input.shape)
+    assert layout is not None
+    settings = FirmwareSettings(
+        input_bytes=graph.input.size, model_hash="00", step=layout.step, stride=layout.stride
+    )
+    config = config_h(find_board("native"), settings, image_id="0123456789")
+    (folder / "config.h").write_text(config)
+    (folder / "weights.h").write_text(weights_h(graph, provenance="a fuzz test"))
+    sources = firmware_dir()
+    nnom = sources / "nnom"
+    subprocess.run(
+        [
+            find_tool("cc"), "-O1", "-g", "-w", "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=all", '-DCOMPACT_CONFIG="config.h"',
+            '-DNNOM_PORT_CONFIG="platform/nnom_config.h"', "-D__builtin_trap()=fuzz_trap()",
+            "-include", "setjmp.h", "-DNNOM_LOG(...)=((void)0)",
+            f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
+            f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
+            SOURCE, sources / "app" / "model.c",
+            *(sources / "agent" / f"{name}.c" for name in ("agent", "compact", "frame")),
+            *sorted((nnom / "src").rglob("*.c")), "-lm", "-o", folder / "fuzz",
+        ],
+        check=True,
+    )  # fmt: skip
+    return folder / "fuzz"
+
+
+@pytest.mark.timeout(3600)
+def test_no_input_makes_the_agent_stumble(fuzzer: Path) -> None:
+    count = 10_000_000 if NIGHTLY else 100_000
+    done = subprocess.run(
+        [fuzzer, str(count), "12345"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    sent, answered = re.findall(r"(\d+) frames", done.stderr)
+    assert int(answered) > int(sent) // 4

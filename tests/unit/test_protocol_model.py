@@ -1,0 +1,117 @@
+"""Every interleaving of up to two faults with the frames of a stream: each vector is answered once.
+
+The host's own code runs against the fake agent; between them each frame, in either direction, may
+be lost, doubled, overtaken by the next, or find that the target has just been reset.
+"""
+
+import itertools
+import os
+from collections import deque
+
+import pytest
+
+from nnom_hil.deadline import Deadline
+from nnom_hil.link.client import AgentClient, Vector
+from nnom_hil.target.fake import FakeModel, FakeTarget
+
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+KINDS = ("lose", "double", "delay", "reset")
+VECTORS = [Vector(index=i, data=bytes([i, 1, 2, 3]) * 10, label=i, compact=None) for i in range(4)]
+MODEL = FakeModel(infer=lambda x: bytes(reversed(x[:4])), input_shape=(1, 1, 40), output_shape=(4,))
+Schedule = dict[int, str]
+
+
+class Scheduled:
+    """A transport over the fake that treats the n-th frame since begin() as a schedule says."""
+
+    def __init__(self, target: FakeTarget, schedule: Schedule) -> None:
+        self.target = target
+        self.events = 0
+        self._schedule = schedule
+        self._active = False
+        self._delayed: dict[str, bytes] = {}
+        self._out: deque[bytes] = deque()
+
+    def begin(self) -> None:
+        self._active = True
+
+    def _treat(self, way: str, data: bytes) -> list[bytes]:
+        if not self._active:
+            return [data]
+        kind = self._schedule.get(self.events)
+        self.events += 1
+        passing = [data]
+        if kind == "lose":
+            passing = []
+        elif kind == "double":
+            passing = [data, data]
+        elif kind == "delay" and way not in self._delayed:
+            self._delayed[way] = data
+            return []
+        elif kind == "reset":
+            self.target._boot()
+        if way in self._delayed:
+            passing.append(self._delayed.pop(way))
+        return passing
+
+    def write(self, data: bytes) -> None:
+        for frame in self._treat("out", data):
+            self.target.write(frame)
+
+    def read(self, deadline: Deadline) -> bytes:
+        while not self._out:
+            data = self.target.read(deadline)
+            if not data:
+                return b""
+            self._out.extend(self._treat("in", data))
+        return self._out.popleft()
+
+    def reopen(self, deadline: Deadline) -> None:
+        raise AssertionError("nothing was disconnected")
+
+    def close(self) -> None:
+        pass
+
+
+def run(schedule: Schedule, window: int) -> Scheduled:
+    target = FakeTarget(MODEL)
+    transport = Scheduled(target, schedule)
+    client = AgentClient(
+        transport, nonce=itertools.count(1).__next__, retry_s=0.0004, give_up_s=2.0
+    )
+    client.hello(timeout_s=1)
+    client.begin_prediction(4, 1)
+    transport.begin()
+    answers = [
+        (result.index, result.output)
+        for result in client.stream(
+            VECTORS, window=window, on_reset=lambda: client.begin_prediction(4, 1)
+        )
+    ]
+    assert sorted(answers) == [(v.index, bytes(reversed(v.data[:4]))) for v in VECTORS], schedule
+    return transport
+
+
+@pytest.mark.parametrize("window", [60, 150, 400], ids=["one", "two", "all"])
+def test_one_fault_anywhere(window: int) -> None:
+    events = run({}, window).events
+    assert events == 2 * len(VECTORS)
+    for place, kind in itertools.product(range(events + 4), KINDS):
+        run({place: kind}, window)
+
+
+@pytest.mark.parametrize("window", [60, 150, 400], ids=["one", "two", "all"])
+def test_two_faults_anywhere(window: int) -> None:
+    """All pairs of places, the later ones among what the first fault brings about."""
+    last = 2 * len(VECTORS) + 8
+    places = list(itertools.combinations(range(last), 2))
+    for first, second in places:
+        for kinds in itertools.product(KINDS, KINDS):
+            run({first: kinds[0], second: kinds[1]}, window)
+
+
+@pytest.mark.parametrize("burst", range(8))
+def test_losses_in_a_row_lead_to_parts_and_back(burst: int) -> None:
+    """So many frames in a row are lost, from each place on."""
+    for place in range(12):
+        run({place + i: "lose" for i in range(3 * burst)}, 150)
