@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,7 @@ class AgentClient:
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
+        self._inference_s = 0.0  # wall clock of the latest run, link included
 
     # ---- requests
 
@@ -105,7 +107,10 @@ class AgentClient:
 
     def time_layers(self, data: bytes) -> LayerTimes:
         """Run once with a quiet link; data may be b"" to run the last input again."""
-        return LayerTimes.parse(self._request(FrameType.TIME, data, timeout_s=60.0).body)
+        start = time.monotonic()
+        times = LayerTimes.parse(self._request(FrameType.TIME, data, timeout_s=60.0).body)
+        self._inference_s = time.monotonic() - start
+        return times
 
     def print_table(self, what: PrintWhat) -> None:
         """Make the target print a table; its text has arrived, whole, when this returns.
@@ -256,6 +261,7 @@ class AgentClient:
             in_order=in_order,
             can_parts=can_parts,
             start_again=start_again,
-            retry_s=self._retry_s,
-            give_up_s=self._give_up_s,
+            # a slow network is no lost vector
+            retry_s=max(self._retry_s, 3 * self._inference_s),
+            give_up_s=max(self._give_up_s, 20 * self._inference_s),
         ).run(vectors)
