@@ -17,6 +17,7 @@ from nnom_hil.boards import find_board
 from nnom_hil.errors import LinkError, UsageError
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.records import RunRecord, Verdict
+from nnom_hil.run.bench import measure_link
 from nnom_hil.run.plan import Encoding
 from nnom_hil.run.prepare import find_model, prepare
 from nnom_hil.run.request import RunRequest
@@ -164,8 +165,9 @@ def test_what_cannot_be_resumed_is_named(tmp_path: Path) -> None:
 class Cable:
     """A terminal with a name that stays, joined to a native firmware; it can be unplugged."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bytes_per_s: float | None = None) -> None:
         self.name = folder / "ttyBOARD"
+        self._bytes_per_s = bytes_per_s
         image = build_for(find_board("native"), prepare(find_model(None), None).graph)
         self._firmware = subprocess.Popen(
             [image.elf], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -195,9 +197,14 @@ class Cable:
         os.close(host)
 
     def _inward(self, host: int) -> None:
+        due = time.monotonic()
         while True:
             try:
-                os.write(self._board, os.read(host, 4096))
+                data = os.read(host, 256)
+                if self._bytes_per_s is not None:  # as a UART would: never faster
+                    due = max(due, time.monotonic() - 0.05) + len(data) / self._bytes_per_s
+                    time.sleep(max(0.0, due - time.monotonic()))
+                os.write(self._board, data)
             except OSError:
                 if self._host != host:
                     return
@@ -254,6 +261,21 @@ def test_cable_pulled_for_five_seconds_costs_nothing_but_time(cable: Cable, tmp_
     assert record.link is not None
     assert record.link.reconnects == 1
     assert sorted(journaled(tmp_path / "r")) == list(range(360))
+
+
+@pytest.mark.parametrize("baud", [115_200, 921_600])
+def test_nine_tenths_of_a_serial_line_carry_vectors(baud: int, tmp_path: Path) -> None:
+    """8N1 takes ten bits a byte. The line here is paced; the machine's load can only slow it."""
+    line = baud / 10
+    cable = Cable(tmp_path, bytes_per_s=line)
+    try:
+        best = max(
+            measure_link(find_board("native"), int(3 * line), port=str(cable.name)).bytes_per_s
+            for _ in range(2)
+        )
+    finally:
+        cable.close()
+    assert 0.9 * line <= best <= line
 
 
 def test_other_firmware_behind_the_port_is_refused(cable: Cable, tmp_path: Path) -> None:

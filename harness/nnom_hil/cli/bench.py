@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from nnom_hil.cli.options import BoardOption, BoardsOption, DataOption, JsonOption, ModelOption
+from nnom_hil.cli.options import (
+    BoardOption,
+    BoardsOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    PortOption,
+)
 
 __all__ = ["app"]
 
@@ -21,6 +28,7 @@ def link(
     *,
     board: BoardOption = "stm32f4",
     boards: BoardsOption = None,
+    port: PortOption = None,
     kilobytes: Annotated[int, typer.Option(min=1, help="How much vector data to send.")] = 1000,
     json: JsonOption = False,
 ) -> int:
@@ -28,7 +36,7 @@ def link(
     from nnom_hil.boards import find_board
     from nnom_hil.run.bench import measure_link
 
-    result = measure_link(find_board(board, boards), kilobytes * 1000)
+    result = measure_link(find_board(board, boards), kilobytes * 1000, port=port)
     if json:
         import json as json_module
 

@@ -18,6 +18,7 @@ __all__ = [
     "ModelOption",
     "NnomOption",
     "PerChannelOption",
+    "PortOption",
     "RenodeOption",
 ]
 
@@ -68,5 +69,9 @@ CompatOption = Annotated[
 NnomOption = Annotated[
     Path | None,
     typer.Option("--nnom", help="Build on this NNoM tree (inc, src, port) instead of ours."),
+]
+PortOption = Annotated[
+    str | None,
+    typer.Option("--port", help="The firmware runs already behind this device or pyserial URL."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]

@@ -17,6 +17,7 @@ from nnom_hil.cli.options import (
     ModelOption,
     NnomOption,
     PerChannelOption,
+    PortOption,
     RenodeOption,
 )
 from nnom_hil.errors import ExitCode
@@ -50,10 +51,7 @@ def main(
     encoding: Annotated[
         str, typer.Option(help="How vectors travel: auto, raw or compact; auto: raw to emulators.")
     ] = "auto",
-    port: Annotated[
-        str | None,
-        typer.Option(help="The firmware runs already behind this port: device or pyserial URL."),
-    ] = None,
+    port: PortOption = None,
     baud: Annotated[
         int | None, typer.Option(min=1200, help="Rate to try after the handshake, on a port.")
     ] = None,

@@ -46,14 +46,17 @@ class LinkBench:
         return {**asdict(self), "bytes_per_s": round(self.bytes_per_s, 1)}
 
 
-def measure_link(board: Board, total_bytes: int) -> LinkBench:
-    """Send about total_bytes of random data; raises LinkError if the target counted otherwise."""
+def measure_link(board: Board, total_bytes: int, *, port: str | None = None) -> LinkBench:
+    """Send about total_bytes of random data; raises LinkError if the target counted otherwise.
+
+    port: the digits firmware runs already behind this one.
+    """
     image = build_for(board, prepare(find_model(None), None).graph)
     generator = random.Random(1)
     frames = max(1, total_bytes // _FRAME_BYTES)
     payloads = [generator.randbytes(_FRAME_BYTES) for _ in range(frames)]
     session = Session(
-        make_target(board),
+        make_target(board, port=port),
         image.elf,
         image.id,
         on_text=lambda _: None,
