@@ -12,6 +12,9 @@ __all__ = ["main"]
 def main(
     *,
     model: ModelArgument = None,
+    board: Annotated[
+        list[str] | None, typer.Option("--board", "-b", help="Link for these only; repeatable.")
+    ] = None,
     boards: BoardsOption = None,
     build: Annotated[
         bool, typer.Option(help="Link firmware for every board to learn flash and RAM.")
@@ -26,7 +29,7 @@ def main(
     from nnom_hil.run.conversion import inspect_model
 
     with Progress(Console(stderr=True), quiet=json) as progress:
-        record = inspect_model(model, boards, progress.step, build=build)
+        record = inspect_model(model, boards, progress.step, build=build, only=board or ())
     if json:
         print(record.to_json(), end="")
     else:

@@ -1,7 +1,7 @@
 """Converting without running: a header on disk, and what is to be said of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -158,11 +158,17 @@ def _activation_bytes(graph: QGraph) -> int:
 
 
 def inspect_model(
-    model: Path | None, boards: Path | None, on_step: Callable[[str], None], *, build: bool
+    model: Path | None,
+    boards: Path | None,
+    on_step: Callable[[str], None],
+    *,
+    build: bool,
+    only: Sequence[str] = (),
 ) -> ConversionRecord:
     """Return what a model holds, its formats chosen on random data between -1 and 1.
 
-    build: link firmware for every board and tell flash and RAM. Raises ModelError.
+    build: link firmware for every board, or those of `only`, and tell flash and RAM. Raises
+    ModelError, BoardError for a name that is none.
     """
     from nnom_hil.model.keras_import import read_keras
     from nnom_hil.model.quantise import quantise
@@ -173,9 +179,9 @@ def inspect_model(
     x = np.random.default_rng(0).uniform(-1, 1, (_INSPECTED_VECTORS, *graph.input.shape))
     quantised = quantise(graph, x.astype(np.float32))
     fits = {}
-    for name in list_boards(boards) if build else ():
+    for name in (only or list_boards(boards)) if build else ():
         board = find_board(name, boards)
-        if board.backend.native is None:  # a process has all the memory it wants
+        if only or board.backend.native is None:  # a process has all the memory it wants
             on_step(f"linking for {name}")
             fits[name] = _fit(board, quantised)
     options = "formats of random data"
