@@ -126,7 +126,8 @@ def test_two_targets_give_the_record_of_one(tmp_path: Path) -> None:
     for log in ("console.log", "console-1.log"):
         assert "Confusion matrix" in (folder / log).read_text()
     entries = [json.loads(x) for x in (folder / "journal.jsonl").read_text().splitlines()]
-    assert sorted(entry["vector"] for entry in entries) == list(range(101))
+    assert set(entries[0]) == {"model", "image"}
+    assert sorted(entry["vector"] for entry in entries[1:]) == list(range(101))
 
 
 def test_more_targets_than_vectors(tmp_path: Path) -> None:
