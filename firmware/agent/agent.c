@@ -44,7 +44,8 @@ typedef struct {
     uint32_t *layer_ticks;
     uint32_t timed; /* layers seen in the current timing run */
     uint64_t layer_start; /* ticks when the layer that runs was begun */
-    uint32_t booked[BOOKED]; /* index + 1 of vectors already in the prediction's counts */
+    uint32_t booked[BOOKED]; /* index + 1 of vectors latest in the prediction's counts */
+    uint32_t next_booked;
     assembly parts;
     answered last;
     uint32_t baud, trial_baud; /* trial: until a frame has come at that rate; 0: none */
@@ -224,10 +225,13 @@ static void greet(agent *a, const request *r)
 /* Notes that a vector is in the counts; false when it already was. */
 static bool book(agent *a, uint32_t index)
 {
-    uint32_t *slot = &a->booked[index % BOOKED];
-    const bool is_new = *slot != index + 1u;
-    *slot = index + 1u;
-    return is_new;
+    for (uint32_t i = 0; i < BOOKED; i++) {
+        if (a->booked[i] == index + 1u) {
+            return false;
+        }
+    }
+    a->booked[a->next_booked++ % BOOKED] = index + 1u;
+    return true;
 }
 
 /* What stateful layers remember of timing runs is not the vectors' history. */
@@ -377,7 +381,7 @@ static void part(agent *a, const request *r)
 static void baud(agent *a, const request *r)
 {
     const uint32_t wanted = r->len == 4 ? get_le32(r->body) : 0u;
-    if (wanted == 0 || wanted > CONFIG_UART_CLOCK_HZ / 8u) {
+    if (wanted == 0 || wanted > CONFIG_UART_CLOCK_HZ / 16u) {
         refuse(a, r, AGENT_ERROR_ARGUMENT);
         return;
     }
@@ -478,6 +482,9 @@ static void print(agent *a, const request *r)
         refuse(a, r, AGENT_ERROR_NO_MODEL);
         return;
     }
+    if (r->body[0] == 2 && r->len == 1) {
+        prediction_end(a->prediction); /* once: lines that are fetched later are of the same text */
+    }
     text_watch(r->len == 3 ? get_le16(r->body + 1) : -1, line, sizeof(line));
     print_table(a, r->body[0]);
     const text_sum sum = text_watched();
@@ -561,7 +568,8 @@ static const struct {
 static void dispatch(agent *a, const request *r)
 {
     /* HELLO and GREET are how a host learns the boot id, so it cannot know it yet */
-    if (r->type != AGENT_HELLO && r->type != AGENT_GREET && (a->boot_id == 0 || r->boot_id != a->boot_id)) {
+    const bool is_greeting = r->type == AGENT_HELLO || r->type == AGENT_GREET;
+    if (!is_greeting && (a->boot_id == 0 || r->boot_id != a->boot_id)) {
         refuse(a, r, AGENT_ERROR_STALE_BOOT);
         return;
     }

@@ -69,6 +69,15 @@ def test_each_vector_is_answered_right_and_once(
         assert any("confusion" in c.what or "frames" in c.what for c in record.cross_checks)
 
 
+def test_many_targets_count_nothing_twice(tmp_path: Path) -> None:
+    """Their shares are far apart, so that what is on its way spans many more indices."""
+    record = run(tmp_path, faults=LinkFaults(drop=0.1), seed=2, jobs=8)
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert record.link is not None
+    assert record.link.retransmitted > 0
+    assert any("confusion" in check.what for check in record.cross_checks)
+
+
 def test_emulated_target_under_fire(tmp_path: Path) -> None:
     faults = LinkFaults.parse("byte_error=0.005,drop=0.005,resets=2,disconnects=1")
     board = find_board("stm32f4")

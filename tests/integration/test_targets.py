@@ -269,7 +269,7 @@ def children(pid: int) -> list[int]:
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_survives_an_interruption(board: str, blow: signal.Signals, tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((20_000, 28, 28, 1), dtype=np.float32)
-    np.savez(tmp_path / "many.npz", x=x)
+    np.savez(tmp_path / "many.npz", x=x, y=np.zeros(len(x), dtype=np.int64))
     process = subprocess.Popen(
         # a shell starts background jobs with SIGINT ignored, and that is inherited
         ["env", "--default-signal=INT", sys.executable, "-c",

@@ -40,7 +40,7 @@ Pin = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{1,7}$")]
 _VECTOR_TABLE_ALIGNMENT = 512  # 128 vectors; Armv7-M ARM, B3.2.5
 _MIN_RAM_BYTES = 4096
 _MIN_FLASH_BYTES = 16384
-_MIN_OVERSAMPLING = 8
+_MIN_OVERSAMPLING = 16  # of every driver
 
 
 class Cpu(StrEnum):

@@ -28,7 +28,9 @@ def _list(boards: Path | None) -> int:
     from nnom_hil.report.figures import size
     from nnom_hil.run.boardfiles import backends, known_boards
 
-    table = Table(caption="back ends in brackets cannot run here; nnom-hil doctor says why")
+    table = Table(
+        caption="back ends in brackets cannot run here; nnom-hil boards show NAME says why"
+    )
     for heading in ("board", "core", "MHz", "flash", "RAM", "back ends", "title"):
         table.add_column(heading)
     for board in known_boards(boards):

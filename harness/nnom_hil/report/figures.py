@@ -15,7 +15,7 @@ __all__ = [
 
 TIME_NOTES = {
     "dwt": "cycles counted by the core",
-    "systick": "cycles counted by SysTick",
+    "systick": "cycles of the core, counted by SysTick or a timer on its clock",
     "virtual": "virtual time: a fixed time per instruction, not the target's cycles",
     "instructions": "counted instructions, not cycles",
     "model": "cycles estimated from an instruction profile",

@@ -34,7 +34,7 @@ __all__ = ["Run", "build_for"]
 _ENCODED_AT_ONCE = 512
 
 
-def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def _batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """Yield the items in stretches of size."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
@@ -229,7 +229,7 @@ class Run:
         labels = prepared.labels if share.counted else None
         layout = self._compact_layout(session)
         self.found.encoding = "raw" if layout is None else "compact"
-        for some in batched(share.indices, _ENCODED_AT_ONCE):
+        for some in _batched(share.indices, _ENCODED_AT_ONCE):
             x = prepared.x[list(some)]
             encoded = [None] * len(x) if layout is None else encode_compact(x, layout)
             for i, row, short in zip(some, x, encoded, strict=True):
@@ -282,7 +282,8 @@ class Run:
         consoles = [
             self.folder.console_text_or_empty(i) for i in range(max(1, len(self._sessions)))
         ]
-        if self.found.status is not None and self.found.times:
+        # a run that was stopped may have all targets' status, but not all answers
+        if trouble is None and self.found.status is not None and self.found.times:
             cross_check(self.found, consoles, compat=self.plan.compat)
         self._record = make_record(
             self.plan,

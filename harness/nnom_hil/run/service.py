@@ -36,7 +36,11 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
 def resume_run(path: Path, observer: Observer | None = None) -> Run:
     """Return a run that goes on where an earlier process was ended; raises UsageError."""
     folder = RunFolder.resume(path)
-    return _run(load_request(path), folder, observer)
+    try:
+        return _run(load_request(path), folder, observer)
+    except BaseException:
+        folder.close()  # it is another's to take up
+        raise
 
 
 def _run(request: RunRequest, folder: RunFolder, observer: Observer | None) -> Run:

@@ -64,16 +64,18 @@ class RunFolder:
         self._holder = FileLock(self.path / ".lock")
         try:
             self._holder.acquire(timeout=0)
-        except Timeout as exc:
-            raise UsageError(f"{self.path}: another process is at this run; wait for it") from exc
-        try:
             journal = self.path / "journal.jsonl"
             if journal.exists():
                 self._read_journal(journal)
             self._journal: IO[str] = journal.open("a", encoding="utf-8")
             self._consoles = [self._console_file(0)]
+        except Timeout as exc:
+            raise UsageError(f"{self.path}: another process is at this run; wait for it") from exc
         except OSError as exc:
             raise _cannot_write(self.path, exc) from exc
+        except UsageError:  # in the journal
+            self._holder.release()
+            raise
 
     def _console_path(self, target: int) -> Path:
         return self.path / ("console.log" if target == 0 else f"console-{target}.log")

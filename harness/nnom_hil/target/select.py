@@ -28,7 +28,10 @@ def _renode() -> None:
 
 
 def _probe() -> None:
-    raise ToolError("flashing through a debug probe is not built yet")
+    raise ToolError(
+        "flashing through a debug probe is not built yet; flash what nnom-hil build writes and use "
+        "--port"
+    )
 
 
 _CHECKS: Final[dict[str, Callable[[], None]]] = {
