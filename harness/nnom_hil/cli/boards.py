@@ -32,7 +32,7 @@ def _list(boards: Path | None) -> int:
         caption="back ends in brackets cannot run here; nnom-hil boards show NAME says why"
     )
     for heading in ("board", "core", "MHz", "flash", "RAM", "back ends", "title"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading in ("board", "core"))  # names are copied
     for board in known_boards(boards):
         names = [name if why is None else f"({name})" for name, why in backends(board).items()]
         native = board.backend.native is not None
