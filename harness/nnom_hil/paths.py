@@ -5,7 +5,15 @@ from pathlib import Path
 
 from nnom_hil.errors import HilEnvironmentError
 
-__all__ = ["boards_dir", "cache_dir", "firmware_dir", "renode_dir", "runs_dir", "templates_dir"]
+__all__ = [
+    "boards_dir",
+    "cache_dir",
+    "firmware_dir",
+    "hardware_map",
+    "renode_dir",
+    "runs_dir",
+    "templates_dir",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -48,6 +56,15 @@ def cache_dir() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("nnom-hil")
+
+
+def hardware_map() -> Path:
+    """Return the file that says which board is where: $NNOM_HIL_HARDWARE or the user's."""
+    if configured := os.environ.get("NNOM_HIL_HARDWARE"):
+        return Path(configured)
+    from platformdirs import user_config_path
+
+    return user_config_path("nnom-hil") / "hardware.toml"
 
 
 def runs_dir() -> Path:

@@ -14,6 +14,7 @@ from nnom_hil.paths import boards_dir
 
 __all__ = [
     "Board",
+    "Check",
     "Cpu",
     "NativeBackend",
     "ProbeBackend",
@@ -233,10 +234,30 @@ class RenodeBackend(_Facts):
         return self
 
 
+class Check(_Facts):
+    """A register that tells something: its bits are value."""
+
+    address: Register
+    bits: Annotated[int, Field(gt=0, lt=2**32)]
+    value: Word
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if self.value & ~self.bits:
+            raise ValueError(f"value {self.value:#x} is outside bits {self.bits:#x}")
+        return self
+
+
 class ProbeBackend(_Facts):
-    """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries."""
+    """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries.
+
+    id: what names the chip, read before anything is flashed. unlocked: what says that its flash is
+    not protected.
+    """
 
     target: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    id: Check | None = None
+    unlocked: Check | None = None
     usb: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")], ...], Field(strict=False)
     ] = ()

@@ -17,8 +17,10 @@ __all__ = [
     "ModelArgument",
     "ModelOption",
     "NnomOption",
+    "PackOption",
     "PerChannelOption",
     "PortOption",
+    "ProbeOption",
     "RenodeOption",
 ]
 
@@ -72,6 +74,14 @@ NnomOption = Annotated[
 ]
 PortOption = Annotated[
     str | None,
-    typer.Option("--port", help="The firmware runs already behind this device or pyserial URL."),
+    typer.Option(
+        "--port", help="Device or pyserial URL; without a probe, firmware runs behind it already."
+    ),
+]
+ProbeOption = Annotated[
+    str | None, typer.Option("--probe", help="Flash by this probe's id, or remote:HOST:PORT.")
+]
+PackOption = Annotated[
+    Path | None, typer.Option("--pack", help="A CMSIS-Pack file that has the board's chip.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]

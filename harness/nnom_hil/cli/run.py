@@ -16,8 +16,10 @@ from nnom_hil.cli.options import (
     MethodOption,
     ModelOption,
     NnomOption,
+    PackOption,
     PerChannelOption,
     PortOption,
+    ProbeOption,
     RenodeOption,
 )
 from nnom_hil.errors import ExitCode
@@ -52,6 +54,8 @@ def main(
         str, typer.Option(help="How vectors travel: auto, raw or compact; auto: raw to emulators.")
     ] = "auto",
     port: PortOption = None,
+    probe: ProbeOption = None,
+    pack: PackOption = None,
     baud: Annotated[
         int | None, typer.Option(min=1200, help="Rate to try after the handshake, on a port.")
     ] = None,
@@ -93,6 +97,8 @@ def main(
         nnom=nnom,
         encoding=Encoding.named(encoding),
         port=port,
+        probe=probe,
+        pack=pack,
         baud=baud,
         faults=None if faults is None else LinkFaults.parse(faults),
         seed=seed,

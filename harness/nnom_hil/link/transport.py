@@ -5,9 +5,11 @@ A device, a pty, socket://, rfc2217://, and unix:// of our own (link/urls).
 
 import contextlib
 import errno
+import os
 import select
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -72,7 +74,11 @@ class SerialTransport:
         try:
             # time-out 0: reads return what is there; waiting is done with select
             self._port = serial.serial_for_url(
-                self.address.url, self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S
+                self.address.url,
+                self._baud,
+                timeout=0,
+                write_timeout=_WRITE_TIMEOUT_S,
+                exclusive=True,  # two readers of one port get half each
             )
         except (serial.SerialException, OSError, ValueError) as exc:
             raise LinkError(_why_not_open(self.address.url, exc)) from exc
@@ -88,6 +94,11 @@ class SerialTransport:
                 if deadline.expired:
                     raise
                 time.sleep(_REOPEN_S)
+
+    def discard(self) -> None:
+        """Forget what has arrived before, from another program's time."""
+        with contextlib.suppress(OSError, serial.SerialException):  # a socket has no such thing
+            self._port.reset_input_buffer()
 
     def set_baud(self, baud: int) -> None:
         """Change the rate."""
@@ -135,12 +146,27 @@ class SerialTransport:
             self._port.close()
 
 
+def _who_has(port: str) -> str:
+    """Return the program that has a device open, as far as /proc tells."""
+    device = os.path.realpath(port)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+            if process.name != str(os.getpid()) and any(
+                os.path.realpath(handle) == device for handle in (process / "fd").iterdir()
+            ):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return "another program"
+
+
 def _why_not_open(url: str, error: Exception) -> str:
     code = getattr(error, "errno", None)
     if code == errno.ENOENT:
         return f"{url}: no such port; is the board plugged in?"
     if code == errno.EACCES:
-        return f"{url}: permission denied; add yourself to the group 'dialout' and log in again"
+        return (
+            f"{url}: permission denied; add yourself to the port's group (sudo usermod -aG dialout "
+            "$USER) and log in again, or write a udev rule for it (docs/boards.md, Real boards)"
+        )
     if code == errno.EBUSY or "exclusively lock" in str(error):
-        return f"{url}: the port is in use by another program; close it"
+        return f"{url}: the port is in use by {_who_has(url)}; close it"
     return f"{url}: cannot open the port: {error}"

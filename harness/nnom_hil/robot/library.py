@@ -85,6 +85,8 @@ class NnomHil:
         jobs: int = 1,
         encoding: str = "auto",
         port: str | None = None,
+        probe: str | None = None,
+        pack: Path | None = None,
         faults: str | None = None,
         seed: int = 0,
     ) -> Path:
@@ -103,7 +105,8 @@ class NnomHil:
         | backend | native, qemu, renode or probe; the first that is there without |
         | jobs | targets that share the vectors |
         | encoding | how vectors travel: auto, raw, compact |
-        | port | the firmware runs already behind this port |
+        | port | a serial port; without a probe, the firmware runs behind it already |
+        | probe, pack | the id of the probe to flash by, and a CMSIS-Pack with the chip |
         | faults, seed | what is spoiled on the link: byte_error=0.01,drop=0.005,resets=2 |
         """
         self.close_run()
@@ -120,6 +123,8 @@ class NnomHil:
             jobs=jobs,
             encoding=Encoding.named(encoding),
             port=port,
+            probe=probe,
+            pack=pack,
             faults=None if faults is None else LinkFaults.parse(faults),
             seed=seed,
         )

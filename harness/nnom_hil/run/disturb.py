@@ -1,9 +1,6 @@
 """What happens to a target while vectors stream: resets, hangs, lost connections, on purpose."""
 
-import contextlib
-import os
 import random
-import signal
 import threading
 
 from nnom_hil.link.faults import FaultyTransport, LinkFaults
@@ -42,18 +39,11 @@ class Disturbance:
                     self._link.close()
 
     def _hang(self) -> None:
-        """Stop the target's process for a while; hardware cannot be held like that."""
-        pid = getattr(self._session.target, "pid", None)
-        if pid is None:
-            return
-
-        def go_on() -> None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-        os.kill(pid, signal.SIGSTOP)
-        self._timers.append(threading.Timer(_HANG_S, go_on))
-        self._timers[-1].start()
+        """Stop the target's core for a while, where it can be."""
+        target = self._session.target
+        if target.hold():
+            self._timers.append(threading.Timer(_HANG_S, target.let_go))
+            self._timers[-1].start()
 
     def end(self) -> None:
         """Wait for what is still going on."""

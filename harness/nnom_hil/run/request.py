@@ -22,6 +22,7 @@ class RunRequest:
 
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
     share the vectors. nnom: an NNoM tree to build on, whose answers are compared with NNoM 0.4.3's.
+    port: a serial port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip.
     """
 
     board: Board
@@ -42,6 +43,8 @@ class RunRequest:
     seed: int = 0
     port: str | None = None
     baud: int | None = None
+    probe: str | None = None
+    pack: Path | None = None
 
     @property
     def model_file(self) -> Path:
@@ -67,6 +70,7 @@ def save_request(folder: Path, request: RunRequest) -> None:
         model=request.model_file.resolve(),
         data=absolute(request.data),
         nnom=absolute(request.nnom),
+        pack=absolute(request.pack),
     )
     document = TypeAdapter(RunRequest).dump_json(kept, by_alias=True, indent=2)
     write_whole(folder / _FILE, document + b"\n")

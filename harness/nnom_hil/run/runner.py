@@ -115,7 +115,6 @@ class Run:
         target = self.plan.target(self.plan.board)
         if number == 0:
             self.found.tools["target"] = target.description
-            self.found.time_source = TimeSource(target.time_source)
         on_text = self.folder.console if number == 0 else self.folder.open_console(number)
         session = Session(
             target,
@@ -127,6 +126,7 @@ class Run:
         )
         self._sessions.append(session)
         hello = session.__enter__().hello
+        self.found.time_source = TimeSource(target.time_source)
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan.board, self.folder.console_text_or_empty(number))
         self.found.tick_hz = hello.tick_hz

@@ -1,12 +1,16 @@
 """The seam between a session and what runs the firmware."""
 
+import contextlib
+import os
+import signal
 from pathlib import Path
 from typing import Protocol
 
 from nnom_hil.deadline import Deadline
-from nnom_hil.link.transport import Transport
+from nnom_hil.link.transport import SerialTransport, Transport
+from nnom_hil.target.process import ChildProcess
 
-__all__ = ["Target"]
+__all__ = ["ProcessTarget", "Target"]
 
 
 class Target(Protocol):
@@ -35,6 +39,66 @@ class Target(Protocol):
         """Return why the target cannot answer any more, or None while it can."""
         ...
 
+    def reset(self) -> bool:
+        """Reset what does not answer any more, from outside; False where that cannot be done."""
+        ...
+
+    def hold(self) -> bool:
+        """Stop the core where it is, as a hang does; False where that cannot be done."""
+        ...
+
+    def let_go(self) -> None:
+        """Let a core that was stopped go on; nothing happens to one that has ended."""
+        ...
+
     def stop(self) -> None:
         """End it and release everything."""
         ...
+
+
+class ProcessTarget:
+    """What all targets share that live in a child process; name is what messages call it."""
+
+    runs_already = False
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._process: ChildProcess | None = None
+        self._transport: SerialTransport | None = None
+
+    def why_dead(self) -> str | None:
+        """Return how the process ended, or None while it runs."""
+        if self._process is None:
+            return f"{self._name} was not started"
+        return self._process.why_ended()
+
+    def reset(self) -> bool:
+        """Return False: an emulated core that hangs would hang again."""
+        return False
+
+    def hold(self) -> bool:
+        """Stop the process where it is."""
+        return self._signal(signal.SIGSTOP)
+
+    def let_go(self) -> None:
+        """Let the process go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> bool:
+        if self._process is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
+        return True
+
+    def stop(self) -> None:
+        """End the process and close its console; twice is fine."""
+        if self._transport is not None:
+            self._transport.close()
+        if self._process is not None:
+            self._process.kill()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, for tests that kill it."""
+        return None if self._process is None else self._process.pid

@@ -30,6 +30,17 @@ class PortTarget:
         """Return None: what is behind a port shows by its silence only."""
         return None
 
+    def reset(self) -> bool:
+        """Return False: the one way there is does not answer."""
+        return False
+
+    def hold(self) -> bool:
+        """Return False: a core behind a port cannot be stopped."""
+        return False
+
+    def let_go(self) -> None:
+        """Nothing was stopped."""
+
     def stop(self) -> None:
         """Close the port; twice is fine."""
         if self._transport is not None:

@@ -8,6 +8,7 @@ from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
+from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.tool import run_tool
 
@@ -37,10 +38,9 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
     ]  # fmt: skip
 
 
-class QemuTarget:
+class QemuTarget(ProcessTarget):
     """One QEMU process."""
 
-    runs_already = False
     time_source = "virtual"
 
     def __init__(self, board: Board) -> None:
@@ -48,9 +48,8 @@ class QemuTarget:
             raise TargetError(
                 f"board {board.name} cannot run in QEMU: its file has no [backend.qemu] table"
             )
+        super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
         self._qemu = board.backend.qemu
-        self._process: ChildProcess | None = None
-        self._transport: SerialTransport | None = None
         # private, and short: the path of a Unix socket is limited to 107 bytes
         self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
 
@@ -64,7 +63,7 @@ class QemuTarget:
         console = Path(self._folder.name) / "console"
         self._process = ChildProcess(
             qemu_argv(self._qemu, elf.resolve(), console),
-            name=f"{_PROGRAM} (machine {self._qemu.machine})",
+            name=self._name,
             ignore="waiting for connection",
         )
         address = LinkAddress(url=f"unix://{console}", escape=_ESCAPE)
@@ -79,21 +78,7 @@ class QemuTarget:
                     raise TargetError(f"{_PROGRAM} does not open its console: {exc}") from exc
                 time.sleep(0.005)
 
-    def why_dead(self) -> str | None:
-        """Return how QEMU ended, or None while it runs."""
-        if self._process is None:
-            return f"{_PROGRAM} was not started"
-        return self._process.why_ended()
-
     def stop(self) -> None:
         """End QEMU and close its console; twice is fine."""
-        if self._transport is not None:
-            self._transport.close()
-        if self._process is not None:
-            self._process.kill()
+        super().stop()
         self._folder.cleanup()
-
-    @property
-    def pid(self) -> int | None:
-        """The emulator's process id, for tests that kill it."""
-        return None if self._process is None else self._process.pid

@@ -16,6 +16,7 @@ from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.files import digest, write_whole
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.paths import cache_dir, renode_dir
+from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.tool import find_tool, run_tool
 
@@ -124,10 +125,9 @@ class Monitor:
         self._socket.close()
 
 
-class RenodeTarget:
+class RenodeTarget(ProcessTarget):
     """One Renode process with one machine."""
 
-    runs_already = False
     time_source = "virtual"
 
     def __init__(self, board: Board) -> None:
@@ -135,10 +135,9 @@ class RenodeTarget:
             raise TargetError(
                 f"board {board.name} cannot run in Renode: its file has no [backend.renode] table"
             )
+        super().__init__("renode")
         self._board = board
         self._renode = board.backend.renode
-        self._process: ChildProcess | None = None
-        self._transport: SerialTransport | None = None
         self._monitor: Monitor | None = None
         # Renode clears renode-* folders of its TMPDIR when it starts: it gets one of its own
         self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
@@ -158,7 +157,7 @@ class RenodeTarget:
         monitor_port, console_port = _free_ports()
         self._process = ChildProcess(
             [program, "--plain", headless, "--port", str(monitor_port)],
-            name="renode",
+            name=self._name,
             env={**os.environ, "TMPDIR": str(folder)},
         )
         self._monitor = self._connect(monitor_port, deadline)
@@ -205,26 +204,12 @@ class RenodeTarget:
             raise TargetError("Renode is not running")
         return int(self._monitor.command("cpu ExecutedInstructions"), 0)
 
-    def why_dead(self) -> str | None:
-        """Return how Renode ended, or None while it runs."""
-        if self._process is None:
-            return "renode was not started"
-        return self._process.why_ended()
-
     def stop(self) -> None:
         """End Renode and close its sockets; twice is fine."""
-        if self._transport is not None:
-            self._transport.close()
         if self._monitor is not None:
             self._monitor.close()
-        if self._process is not None:
-            self._process.kill()
+        super().stop()
         self._folder.cleanup()
-
-    @property
-    def pid(self) -> int | None:
-        """The emulator's process id, for tests that kill it."""
-        return None if self._process is None else self._process.pid
 
 
 def _free_ports() -> tuple[int, int]:

@@ -1,13 +1,18 @@
 """Which back end runs a board: those its file names, those that are there, the one to take."""
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import TargetError, ToolError, UsageError
+from nnom_hil.paths import hardware_map
+from nnom_hil.probe import Attached, find_attached, list_probes, load_map
 from nnom_hil.target.base import Target
 from nnom_hil.target.native import NativeTarget
 from nnom_hil.target.port import PortTarget
+from nnom_hil.target.probe import ProbeTarget
 from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.renode import RenodeTarget, find_renode
 from nnom_hil.tool import find_tool
@@ -27,11 +32,11 @@ def _renode() -> None:
     find_renode()
 
 
+@functools.cache
 def _probe() -> None:
-    raise ToolError(
-        "flashing through a debug probe is not built yet; flash what nnom-hil build writes and use "
-        "--port"
-    )
+    remote = any(entry.probe.startswith("remote:") for entry in load_map(hardware_map()).attached)
+    if not remote and not list_probes():
+        raise ToolError("no debug probe is attached")
 
 
 _CHECKS: Final[dict[str, Callable[[], None]]] = {
@@ -54,29 +59,49 @@ def backends(board: Board) -> dict[str, str | None]:
         try:
             _CHECKS[name]()
             found[name] = None
-        except ToolError as exc:
+        except (ToolError, TargetError) as exc:
             found[name] = str(exc)
     return found
 
 
-def make_target(board: Board, backend: str | None = None, port: str | None = None) -> Target:
+def make_target(
+    board: Board,
+    backend: str | None = None,
+    port: str | None = None,
+    *,
+    probe: str | None = None,
+    pack: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Target:
     """Return the target that runs a board: in `backend`, or in the first that is there.
 
-    port: the URL of a serial port behind which the firmware runs already.
+    port: the URL of the serial port; without a probe, the firmware runs already behind it.
+    probe: the id of the probe to flash by. pack: a CMSIS-Pack with the chip. on_step is told what
+    goes on at the board.
 
     Raises UsageError for a back end that the board's file does not have, TargetError when none can
     run here.
     """
+    if backend is not None and backend not in board.backend.names:
+        raise UsageError(
+            f"board {board.name} has no back end {backend!r}; its file has "
+            f"{', '.join(board.backend.names)}"
+        )
+
+    def at_probe() -> Target:
+        def find() -> Attached:
+            return find_attached(board, hardware_map(), probe=probe, port=port)
+
+        return ProbeTarget(board, find, pack=pack, on_step=on_step)
+
+    if backend == "probe" or probe is not None:
+        return at_probe()
     if port is not None:
         return PortTarget(board, port)
     found = backends(board)
-    if backend is not None and backend not in found:
-        raise UsageError(
-            f"board {board.name} has no back end {backend!r}; its file has {', '.join(found)}"
-        )
     for name in found if backend is None else [backend]:
         if found[name] is None:
-            return _TARGETS[name](board)
+            return at_probe() if name == "probe" else _TARGETS[name](board)
     reasons = "; ".join(
         f"{name}: {found[name]}" for name in (found if backend is None else [backend])
     )

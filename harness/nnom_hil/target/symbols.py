@@ -1,8 +1,8 @@
-"""Addresses become function names, from an ELF's symbol table."""
+"""What an ELF says: which function an address is in, what to load where."""
 
 from pathlib import Path
 
-__all__ = ["describe_address"]
+__all__ = ["describe_address", "load_pieces"]
 
 
 def describe_address(elf: Path, address: int) -> str:
@@ -20,3 +20,15 @@ def describe_address(elf: Path, address: int) -> str:
                 if is_function and start <= address < start + max(symbol["st_size"], 2):
                     return f"{symbol.name}+{address - start:#x}"
     return f"{address:#010x}"
+
+
+def load_pieces(elf: Path) -> list[tuple[int, bytes]]:
+    """Return what a loader must put into memory: first address and bytes of each segment."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        return [
+            (segment["p_paddr"], segment.data())
+            for segment in ELFFile(file).iter_segments("PT_LOAD")
+            if segment["p_filesz"]
+        ]

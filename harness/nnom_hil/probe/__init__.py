@@ -1,0 +1,23 @@
+"""Real boards: their probes and serial ports, which board is where, who uses it, flashing."""
+
+from nnom_hil.probe.attached import Attached, find_attached
+from nnom_hil.probe.debugger import Debugger, ProbeInfo, check_pyocd, list_probes
+from nnom_hil.probe.hardware import HardwareMap, load_map, save_map
+from nnom_hil.probe.lock import BoardLock
+from nnom_hil.probe.ports import SerialPortInfo, list_serial_ports, port_of_probe
+
+__all__ = [
+    "Attached",
+    "BoardLock",
+    "Debugger",
+    "HardwareMap",
+    "ProbeInfo",
+    "SerialPortInfo",
+    "check_pyocd",
+    "find_attached",
+    "list_probes",
+    "list_serial_ports",
+    "load_map",
+    "port_of_probe",
+    "save_map",
+]

@@ -1,0 +1,86 @@
+"""The hardware map: which board is at which probe and serial port of this machine."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nnom_hil.errors import UsageError
+from nnom_hil.files import write_whole
+
+__all__ = ["Entry", "HardwareMap", "load_map", "save_map"]
+
+_SCHEMA: Final = "nnom-hil/hardware/1"
+_HEAD: Final = f"""\
+# The boards of this machine, written by: nnom-hil boards scan
+# Where board or port is empty, fill it in; a later scan keeps what you have written.
+schema = "{_SCHEMA}"
+"""
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Entry(_Facts):
+    """One probe. port: a device or pyserial URL. board: a board file's name; "" is not known yet.
+
+    recognised: how board was found. candidates: boards it may be, where it is not clear.
+    """
+
+    probe: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    port: str = ""
+    board: Annotated[str, Field(pattern=r"^[a-z0-9_]*$")] = ""
+    recognised: str = ""
+    candidates: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class HardwareMap(_Facts):
+    """What is attached."""
+
+    schema_: Annotated[Literal["nnom-hil/hardware/1"], Field(alias="schema")] = _SCHEMA
+    attached: Annotated[tuple[Entry, ...], Field(strict=False)] = ()
+
+
+def load_map(path: Path) -> HardwareMap:
+    """Read a hardware map; an empty one where there is no file.
+
+    Raises UsageError naming what is wrong in it.
+    """
+    try:
+        hardware = HardwareMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return HardwareMap()
+    except OSError as exc:
+        raise UsageError(f"{path}: cannot read the hardware map: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: the hardware map is not valid TOML: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{path}: not a hardware map: {where}: {first['msg']}; correct it, or remove the file "
+            "and run: nnom-hil boards scan"
+        ) from exc
+    probes = [entry.probe for entry in hardware.attached]
+    if twice := next((probe for probe in probes if probes.count(probe) > 1), None):
+        raise UsageError(f"{path}: probe {twice} is in the hardware map twice; remove one")
+    return hardware
+
+
+def save_map(path: Path, hardware: HardwareMap) -> None:
+    """Write a hardware map; raises StoreError where it cannot be."""
+    # a JSON string is a TOML string too
+    tables = [
+        "\n[[attached]]\n"
+        + "".join(
+            f"{key} = {json.dumps(value)}\n"
+            for key, value in entry.model_dump(mode="json").items()
+            if value or key in ("port", "board")
+        )
+        for entry in hardware.attached
+    ]
+    write_whole(path, _HEAD + "".join(tables))

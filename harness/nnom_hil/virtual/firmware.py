@@ -1,0 +1,125 @@
+"""The firmware behind a virtual probe: QEMU runs the flash's contents, a pty is its serial port."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+import tty
+from pathlib import Path
+from typing import Final
+
+from nnom_hil.boards import Board
+from nnom_hil.deadline import Deadline
+from nnom_hil.errors import LinkError
+from nnom_hil.link.transport import Transport
+from nnom_hil.target.qemu import QemuTarget
+
+__all__ = ["SerialPort", "VirtualFirmware"]
+
+_START_S: Final = 20.0
+_READ_S: Final = 0.05
+_NOBODY_READS_S: Final = 0.3
+_CHUNK: Final = 4096
+
+
+class SerialPort:
+    """A pseudo-terminal under a name that stays: it is there whether firmware runs or not."""
+
+    def __init__(self, link: Path) -> None:
+        self._link = link
+        self.master, self._slave = os.openpty()  # our end of the slave keeps the terminal alive
+        tty.setraw(self._slave)
+        os.set_blocking(self.master, False)
+        with contextlib.suppress(FileNotFoundError):
+            link.unlink()
+        link.symlink_to(os.ttyname(self._slave))
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to whoever reads; what nobody takes for a while is lost, as on a wire."""
+        deadline = time.monotonic() + _NOBODY_READS_S
+        while data and time.monotonic() < deadline:
+            try:
+                data = data[os.write(self.master, data) :]
+            except BlockingIOError:
+                time.sleep(0.002)
+
+    def receive(self) -> bytes:
+        """Return what has come, b"" if nothing has."""
+        try:
+            return os.read(self.master, _CHUNK)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Take it away."""
+        with contextlib.suppress(FileNotFoundError):
+            self._link.unlink()
+        os.close(self.master)
+        os.close(self._slave)
+
+
+class VirtualFirmware:
+    """QEMU with the flash's contents, between its console and the port. saved: where they lie."""
+
+    def __init__(self, board: Board, port: SerialPort, image: Path) -> None:
+        self._board = board
+        self._port = port
+        self._image = image
+        self._qemu: QemuTarget | None = None
+        self._threads: list[threading.Thread] = []
+        self._ended = threading.Event()
+
+    def boot(self, flash: bytes) -> None:
+        """Start anew with these contents; raises TargetError where QEMU cannot."""
+        self.off()
+        self._image.write_bytes(flash)
+        self._qemu = QemuTarget(self._board)
+        console = self._qemu.start(self._image, Deadline.after(_START_S))
+        self._ended = threading.Event()
+        for pump in (self._to_port, self._to_firmware):
+            thread = threading.Thread(target=pump, args=(console, self._ended), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def pause(self) -> None:
+        """Hold it where it is."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go from there."""
+        self._signal(signal.SIGCONT)
+
+    def off(self) -> None:
+        """End it; twice is fine."""
+        if self._qemu is None:
+            return
+        self._ended.set()
+        self._qemu.stop()
+        self._qemu = None
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = None if self._qemu is None else self._qemu.pid
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _to_port(self, console: Transport, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                self._port.send(console.read(Deadline.after(_READ_S)))
+            except LinkError:
+                return  # QEMU is gone
+
+    def _to_firmware(self, console: Transport, ended: threading.Event) -> None:
+        while not ended.is_set():
+            data = self._port.receive()
+            if not data:
+                time.sleep(0.001)
+                continue
+            try:
+                console.write(data)
+            except LinkError:
+                return
