@@ -23,6 +23,7 @@ def connect(faults: FakeFaults | None = None) -> tuple[FakeTarget, AgentClient]:
         target,
         nonce=lambda: next(nonces),
         why_dead=target.why_dead,
+        revive=target.reset,
         retry_s=0.01,
         give_up_s=0.3,
     )
@@ -90,6 +91,18 @@ def test_no_vector_is_lost_or_doubled_whatever_the_link_does(
 def test_target_that_stops_answering_is_named() -> None:
     _, client = connect(FakeFaults(silent_from=5))
     with pytest.raises(LinkError, match="the target stopped answering: no reply to VECTOR"):
+        run(client, 20)
+
+
+def test_target_that_hangs_is_reset_from_outside_and_loses_nothing() -> None:
+    _, client = connect(FakeFaults(hang_at={5, 9}, resettable=True))
+    assert run(client, 20) == expected(20)
+    assert client.stats.resets == 2
+
+
+def test_target_that_hangs_again_and_again_is_left_alone() -> None:
+    _, client = connect(FakeFaults(silent_from=5, resettable=True))
+    with pytest.raises(LinkError, match=r"no reply to VECTOR.*after 2 resets from outside"):
         run(client, 20)
 
 

@@ -2,6 +2,7 @@
 
 from nnom_hil.boards.board import (
     Board,
+    Check,
     Cpu,
     NativeBackend,
     ProbeBackend,
@@ -16,6 +17,7 @@ from nnom_hil.boards.template import board_template
 
 __all__ = [
     "Board",
+    "Check",
     "Cpu",
     "NativeBackend",
     "ProbeBackend",

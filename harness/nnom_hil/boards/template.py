@@ -61,7 +61,7 @@ mips = 168 # instructions per microsecond of virtual time
 # uart = "usart2"
 
 [backend.probe]
-target = "stm32f407vg" # pyocd list --targets, or pyocd pack find
+target = "stm32f407vgtx" # pyocd list --targets, or pyocd pack find
 usb = ["0483:374b"] # vendor and product of the probe on the board; lsusb
 """
 

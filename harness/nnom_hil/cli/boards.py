@@ -79,6 +79,42 @@ def show(
     return 0
 
 
+@app.command("scan")
+def scan(
+    context: typer.Context,
+    *,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="The hardware map [$NNOM_HIL_HARDWARE].")
+    ] = None,
+) -> int:
+    """Find attached boards: probe, chip, serial port; write the hardware map."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nnom_hil.paths import hardware_map
+    from nnom_hil.run.scan import scan as scan_boards
+
+    path = map_file or hardware_map()
+    found = scan_boards(path, context.obj)
+    if not found:
+        print(
+            "no debug probe is attached: check cable and power; on Linux a probe needs a udev "
+            "rule too (docs/boards.md, Real boards)"
+        )
+        return 0
+    table = Table()
+    for heading in ("probe", "board", "port", "recognised by"):
+        table.add_column(heading, overflow="fold")  # names and paths are copied
+    for one in found:
+        entry = one.entry
+        board = entry.board or " or ".join(entry.candidates) or "?"
+        how = entry.recognised if one.here else "not attached now"
+        table.add_row(entry.probe, board, entry.port or "?", how)
+    Console().print(table)
+    print(f"written to {path}; fill in there what is not known (?)")
+    return 0
+
+
 @app.command("new")
 def new(
     file: Annotated[Path, typer.Argument(help="The new board's name or .toml file.")],

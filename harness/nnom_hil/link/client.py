@@ -49,7 +49,8 @@ class AgentClient:
     """Talks to one agent.
 
     on_text gets the console text as it comes; why_dead is asked when nothing comes, and says why
-    the target cannot answer any more, or None.
+    the target cannot answer any more, or None. revive resets a target that has gone silent while
+    vectors stream; False where that cannot be done.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class AgentClient:
         *,
         on_text: Callable[[str], None] = lambda _: None,
         why_dead: Callable[[], str | None] = lambda: None,
+        revive: Callable[[], bool] = lambda: False,
         nonce: Callable[[], int],
         retry_s: float = _RETRY_S,
         give_up_s: float = _GIVE_UP_S,
@@ -65,6 +67,7 @@ class AgentClient:
         self.channel = Channel(transport, on_text=on_text, why_dead=why_dead)
         self.stats = self.channel.stats
         self._nonce = nonce
+        self._revive = revive
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
@@ -262,6 +265,7 @@ class AgentClient:
             in_order=in_order,
             can_parts=can_parts,
             start_again=start_again,
+            revive=self._revive,
             # a slow network is no lost vector
             retry_s=max(self._retry_s, 3 * self._inference_s),
             give_up_s=max(self._give_up_s, 20 * self._inference_s),

@@ -4,6 +4,7 @@ tests/unit/test_protocol_model.py checks this protocol's rules over every interl
 repetition and reset.
 """
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ from nnom_hil.link.messages import VectorResult, part_body, vector_body
 
 __all__ = ["Vector", "VectorStream"]
 
+LOG = logging.getLogger(__name__)
+
 _MAX_OUTSTANDING: Final = 32  # fewer than the agent's book of vectors it has counted
 _TRIES: Final = 4  # of a whole vector, before it is sent in parts
 _GRANULE: Final = 32  # parts begin at multiples of it
@@ -26,6 +29,7 @@ _LARGEST_PART: Final = 1024
 _FIRST_RETRY_S: Final = 0.1
 _SHORTEST_RETRY_S: Final = 0.003
 _COPIES: Final = 3  # of a part that is sent alone
+_REVIVALS: Final = 2  # resets from outside without an answer between them
 _PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
 
 
@@ -126,7 +130,8 @@ class VectorStream:
     """One stream of vectors over a channel.
 
     window: bytes that may be unanswered. in_order: one vector at a time. start_again is called when
-    the target was reset, and finds its new boot id.
+    the target was reset, and finds its new boot id. revive resets a target that has gone silent,
+    from outside; False where that cannot be done.
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class VectorStream:
         in_order: bool,
         can_parts: bool,
         start_again: Callable[[], None],
+        revive: Callable[[], bool] = lambda: False,
         retry_s: float,
         give_up_s: float,
     ) -> None:
@@ -144,6 +150,8 @@ class VectorStream:
         self._flight = _Window(limit=window, in_order=in_order)
         self._can_parts = can_parts
         self._start_again = start_again
+        self._revive = revive
+        self._revived = 0  # times in a row
         self._retry_s = retry_s
         self._pace = _Pace(longest_s=retry_s)
         self._give_up_s = give_up_s
@@ -220,10 +228,26 @@ class VectorStream:
                 self._send_again([s for s in flight.sent.values() if s.order < done.order])
             yield result
             return
-        waited_s = self._waited_s()
-        if waited_s > self._give_up_s:
-            raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
+        self._check_silence()
         self._send_again(list(flight.sent.values()))
+
+    def _check_silence(self) -> bool:
+        """Reset a target that is silent for too long and return True; LinkError if that is no help.
+
+        One that hangs again and again at the same vectors is left alone.
+        """
+        waited_s = self._waited_s()
+        if waited_s <= self._give_up_s:
+            return False
+        if self._revived < _REVIVALS and self._revive():
+            self._revived += 1
+            LOG.warning("no answer for %.0f s; the target was reset from outside", waited_s)
+            self._restart()
+            self._progress = time.monotonic()
+            return True
+        silence = self._channel.silence(FrameType.VECTOR, waited_s)
+        resets = f", after {self._revived} resets from outside" if self._revived else ""
+        raise LinkError(silence + resets)
 
     def _waited_s(self) -> float:
         """Return how long nothing has got on, while there was a connection."""
@@ -270,6 +294,7 @@ class VectorStream:
         if result.index in self._answered:
             return None
         self._answered.add(result.index)
+        self._revived = 0
         return result
 
     # ---- parts
@@ -302,9 +327,8 @@ class VectorStream:
                 continue
             if result is not None:
                 break
-            waited_s = self._waited_s()
-            if waited_s > self._give_up_s:
-                raise LinkError(self._channel.silence(FrameType.VECTOR, waited_s))
+            if self._check_silence():
+                missing = dict(parts)
         self._channel.stats.retransmitted += max(0, transmissions - len(parts))
         self._parts.learn(transmissions, len(content))
         if self._parts.clean >= _TRIES:

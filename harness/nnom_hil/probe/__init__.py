@@ -2,7 +2,7 @@
 
 from nnom_hil.probe.attached import Attached, find_attached
 from nnom_hil.probe.debugger import Debugger, ProbeInfo, check_pyocd, list_probes
-from nnom_hil.probe.hardware import HardwareMap, load_map, save_map
+from nnom_hil.probe.hardware import Entry, HardwareMap, load_map, save_map
 from nnom_hil.probe.lock import BoardLock
 from nnom_hil.probe.ports import SerialPortInfo, list_serial_ports, port_of_probe
 
@@ -10,6 +10,7 @@ __all__ = [
     "Attached",
     "BoardLock",
     "Debugger",
+    "Entry",
     "HardwareMap",
     "ProbeInfo",
     "SerialPortInfo",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from nnom_hil.boards import ProbeBackend
+from nnom_hil.boards import Check, ProbeBackend
 from nnom_hil.errors import TargetError
 
 __all__ = ["CoreState", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list_probes"]
@@ -21,13 +21,14 @@ _GENERIC: Final = "cortex_m"
 class ProbeInfo:
     """An attached probe. target: pyOCD's name of the chip, where the probe knows its board.
 
-    port: the serial port, where the probe itself knows it.
+    port: the serial port, usb: its ids "vvvv:pppp", where the probe itself knows them.
     """
 
     id: str
     description: str
     target: str | None = None
     port: str = ""
+    usb: str | None = None
 
 
 def check_pyocd() -> str:
@@ -68,6 +69,7 @@ def _info(probe: Any) -> ProbeInfo:
         description=str(probe.description),
         target=None if board is None else board.target,
         port=str(getattr(probe, "serial_port", "")),
+        usb=getattr(probe, "usb", None),
     )
 
 
@@ -225,6 +227,13 @@ class Debugger:
         with self._doing(f"cannot read {address:#010x}"):
             return int(self._target.read32(address))
 
+    def holds(self, check: Check) -> bool:
+        """Return whether the chip passes a check; one without such a register does not."""
+        try:
+            return self.read_word(check.address) & check.bits == check.value
+        except TargetError:
+            return False
+
     def check_chip(self, facts: ProbeBackend, board: str) -> None:
         """Raise TargetError for a chip that is not the board's, or one that is locked."""
         if (check := facts.id) is not None:
@@ -283,6 +292,12 @@ class Debugger:
                     return start + at + next(i for i, (a, b) in pairs if a != b)
         return None
 
+    def _refused(self, what: str, error: Exception) -> TargetError:
+        why = "it is protected from writing (option bytes), or worn out"
+        if "timed out" in str(error):
+            why = "its controller stays busy; take the board's power away and try again"
+        return TargetError(f"probe {self.probe}: the flash would not be {what}: {error}; {why}")
+
     def program(
         self, pieces: Sequence[tuple[int, bytes]], on_progress: Callable[[float], None]
     ) -> None:
@@ -302,15 +317,9 @@ class Debugger:
             except ValueError as exc:  # an address outside the chip's memories
                 raise TargetError(f"probe {self.probe}: cannot flash: {exc}") from exc
             except exceptions.FlashEraseFailure as exc:
-                raise TargetError(
-                    f"probe {self.probe}: the flash would not be erased: {exc}; it is protected "
-                    "from writing (option bytes), or worn out"
-                ) from exc
+                raise self._refused("erased", exc) from exc
             except exceptions.FlashProgramFailure as exc:
-                raise TargetError(
-                    f"probe {self.probe}: the flash would not be programmed: {exc}; it is "
-                    "protected from writing (option bytes), or worn out"
-                ) from exc
+                raise self._refused("programmed", exc) from exc
         self.reset_and_halt()
         wrong = self.first_difference(pieces)
         if wrong is not None:

@@ -40,7 +40,8 @@ class FakeFaults:
     drop, damage: frames that get lost or a byte of which is changed, host to target.
     drop_answers, damage_answers: the same, target to host. reset_before: vectors before which the
     target starts anew. silent_from: from this vector on nothing is answered. fault_at: this vector
-    ends in a HardFault.
+    ends in a HardFault. hang_at: before these vectors it goes deaf until reset() is called, which
+    only a resettable one can be.
     """
 
     drop: set[int] = field(default_factory=set)
@@ -50,6 +51,8 @@ class FakeFaults:
     reset_before: set[int] = field(default_factory=set)
     silent_from: int | None = None
     fault_at: int | None = None
+    hang_at: set[int] = field(default_factory=set)
+    resettable: bool = False
 
 
 class FakeTarget:
@@ -76,6 +79,7 @@ class FakeTarget:
         self._frames_in = 0
         self._frames_out = 0
         self._vectors = 0
+        self._deaf = False
         self._splitter = Splitter()
         self._out: deque[bytes] = deque()
 
@@ -90,6 +94,20 @@ class FakeTarget:
     def why_dead(self) -> str | None:
         """Return that it was stopped, once it was."""
         return "the fake target was stopped" if self.stopped else None
+
+    def reset(self) -> bool:
+        """Start anew, if a probe could do that."""
+        if self.faults.resettable:
+            self._deaf = False
+            self._boot()
+        return self.faults.resettable
+
+    def hold(self) -> bool:
+        """Return False: it is no process."""
+        return False
+
+    def let_go(self) -> None:
+        """Nothing was stopped."""
 
     def stop(self) -> None:
         """Stop; twice is fine."""
@@ -108,7 +126,7 @@ class FakeTarget:
     def write(self, data: bytes) -> None:
         """Take the host's bytes and answer them."""
         for segment in data.split(b"\0"):
-            if not segment or self.stopped:
+            if not segment or self.stopped or self._deaf:
                 continue
             n, self._frames_in = self._frames_in, self._frames_in + 1
             if n in self.faults.drop:
@@ -183,6 +201,9 @@ class FakeTarget:
             self._send_vector(request)
             return
         n, self._vectors = self._vectors, self._vectors + 1
+        if n in self.faults.hang_at:
+            self._deaf = True
+            return
         if n in self.faults.reset_before:
             self._boot()
             return

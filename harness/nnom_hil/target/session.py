@@ -59,6 +59,7 @@ class Session:
                 transport,
                 on_text=self._on_text,
                 why_dead=self.target.why_dead,
+                revive=self.target.reset,
                 nonce=self._nonce,
             )
             self.state = SessionState.RUNNING

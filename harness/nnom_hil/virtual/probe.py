@@ -52,6 +52,7 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
     vendor_name = "nnom-hil"
     product_name = "virtual probe"
     is_virtual = True
+    usb = "1209:0001"  # an id that is set aside for tests
     supported_wire_protocols: Final = [DebugProbe.Protocol.DEFAULT, DebugProbe.Protocol.SWD]
     capabilities: Final[set[Any]] = set()
 
