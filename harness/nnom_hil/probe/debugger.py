@@ -15,6 +15,7 @@ __all__ = ["CoreState", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "l
 CoreState = str
 _BLOCK: Final = 4096
 _GENERIC: Final = "cortex_m"
+_VIRTUAL: Final = "nnom-hil virtual probe"  # as it names itself, through a probe server too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +206,11 @@ class Debugger:
                     f"probe {self.probe}: {what}: its connection was lost ({exc}); plug it in "
                     "again and run again"
                 ) from exc
+            except ConnectionError as exc:
+                raise TargetError(
+                    f"probe {self.probe}: {what}: {exc.strerror or exc}; is pyocd server running "
+                    "there?"
+                ) from exc
             except (exceptions.Error, OSError) as exc:
                 said = f"; pyOCD says: {complaints[-1]}" if complaints else ""
                 raise TargetError(f"probe {self.probe}: {what}: {exc}{said}") from exc
@@ -218,7 +224,7 @@ class Debugger:
     @property
     def is_virtual(self) -> bool:
         """Whether the board is a program, whose time is no board's."""
-        return bool(getattr(self._session.probe, "is_virtual", False))
+        return str(self._session.probe.description) == _VIRTUAL
 
     # ---- the chip
 

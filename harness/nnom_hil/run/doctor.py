@@ -7,15 +7,24 @@ from importlib import metadata
 from pathlib import Path
 
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import ToolError
+from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.paths import cache_dir, runs_dir
+from nnom_hil.probe import list_probes
 from nnom_hil.target.renode import find_renode
 from nnom_hil.tool import PACKAGES, run_tool
 
 __all__ = ["Finding", "examine"]
 
 _TOOLS = ("qemu-system-arm", "arm-none-eabi-gcc", "cmake", "ninja", "cc")
-_PYTHON_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyserial", "robotframework")
+_PYTHON_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scikit-learn",
+    "pyserial",
+    "pyocd",
+    "robotframework",
+)
 _MIN_FREE_BYTES = 100_000_000
 
 
@@ -36,7 +45,7 @@ def examine() -> list[Finding]:
     findings += [_package(name) for name in _PYTHON_PACKAGES]
     findings += [_tool(name) for name in _TOOLS]
     findings.append(_newlib())
-    findings.append(_renode())
+    findings += [_renode(), _probes()]
     findings += [_folder("cache", cache_dir()), _folder("runs", runs_dir())]
     return findings
 
@@ -85,6 +94,18 @@ def _renode() -> Finding:
         return Finding(what="renode", ok=True, found=str(find_renode()), optional=True)
     except ToolError as exc:
         return Finding(what="renode", ok=False, found="", remedy=str(exc), optional=True)
+
+
+def _probes() -> Finding:
+    """Real boards need them; nothing else does."""
+    try:
+        found = [f"{probe.id} ({probe.description})" for probe in list_probes()]
+    except TargetError as exc:
+        return Finding(what="debug probes", ok=False, found="", remedy=str(exc), optional=True)
+    remedy = "" if found else "plug a board in; on Linux with a udev rule (docs/boards.md)"
+    return Finding(
+        what="debug probes", ok=bool(found), found=", ".join(found), remedy=remedy, optional=True
+    )
 
 
 def _folder(what: str, path: Path) -> Finding:

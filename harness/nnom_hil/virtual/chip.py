@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import unicorn
 from unicorn import arm_const
 
+from nnom_hil.virtual.debug_port import BusFaultError
 from nnom_hil.virtual.flash_controller import (
     FLASH_BASE,
     REGISTERS_BASE,
@@ -20,7 +21,7 @@ from nnom_hil.virtual.flash_controller import (
     FlashController,
 )
 
-__all__ = ["BusFaultError", "Chip", "Firmware"]
+__all__ = ["Chip", "Firmware"]
 
 _RAM_BASE: Final = 0x2000_0000
 _RAM_BYTES: Final = 256 * 1024
@@ -78,10 +79,6 @@ _REGISTERS: Final[dict[int, int]] = {
     17: arm_const.UC_ARM_REG_MSP,
     18: arm_const.UC_ARM_REG_PSP,
 }
-
-
-class BusFaultError(Exception):
-    """Nothing answers at an address, or it may not be read."""
 
 
 class Firmware(Protocol):

@@ -2,11 +2,9 @@
 
 import struct
 from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
-from nnom_hil.virtual.chip import Chip
-
-__all__ = ["DebugPort"]
+__all__ = ["BusFaultError", "DebugPort"]
 
 _DPIDR: Final = 0x2BA0_1477  # Cortex-M4's SW-DP, version 1
 _AP_IDR: Final = 0x2477_0011  # AHB-AP
@@ -37,10 +35,34 @@ _CSW_DEVICE_ENABLED = 1 << 6
 _PAGE: Final = 1024  # the transfer address wraps within it
 
 
-class DebugPort:
-    """Registers only; the chip behind may raise BusFaultError."""
+class BusFaultError(Exception):
+    """Nothing answers at an address, or it may not be read."""
 
-    def __init__(self, chip: Chip) -> None:
+
+class Bus(Protocol):
+    """What is behind the access port; each may raise BusFaultError."""
+
+    def read(self, address: int, size: int) -> int:
+        """Return size bytes (1, 2 or 4) as a number."""
+        ...
+
+    def write(self, address: int, value: int, size: int) -> None:
+        """Write size bytes."""
+        ...
+
+    def read_block(self, address: int, size: int) -> bytes:
+        """Return bytes of one memory."""
+        ...
+
+    def write_block(self, address: int, data: bytes) -> None:
+        """Write whole words."""
+        ...
+
+
+class DebugPort:
+    """Registers only."""
+
+    def __init__(self, chip: Bus) -> None:
         self._chip = chip
         self._control = 0
         self._select = 0

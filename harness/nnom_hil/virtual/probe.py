@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pyocd.core import exceptions
 from pyocd.probe.debug_probe import DebugProbe
 
 from nnom_hil.boards import find_board
-from nnom_hil.virtual.chip import BusFaultError, Chip
-from nnom_hil.virtual.debug_port import DebugPort
+from nnom_hil.virtual.debug_port import BusFaultError, DebugPort
 from nnom_hil.virtual.firmware import SerialPort, VirtualFirmware
 from nnom_hil.virtual.flash_controller import FlashController, StuckBit
 from nnom_hil.virtual.rack import VirtualBoard, load_rack
+
+if TYPE_CHECKING:
+    from nnom_hil.virtual.chip import Chip
 
 __all__ = ["VirtualProbe"]
 
@@ -51,7 +53,6 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
 
     vendor_name = "nnom-hil"
     product_name = "virtual probe"
-    is_virtual = True
     usb = "1209:0001"  # an id that is set aside for tests
     supported_wire_protocols: Final = [DebugProbe.Protocol.DEFAULT, DebugProbe.Protocol.SWD]
     capabilities: Final[set[Any]] = set()
@@ -78,6 +79,12 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
 
     def open(self) -> None:
         """Power the board; its firmware starts."""
+        try:
+            from nnom_hil.virtual.chip import Chip
+        except ImportError as exc:
+            raise exceptions.ProbeError(
+                "a virtual board needs the package unicorn: pip install 'nnom-hil[virtual]'"
+            ) from exc
         board, faults = self._board, self._board.faults
         memory = bytearray(b"\xff" * _FLASH_BYTES)
         kept = self._flash_file
