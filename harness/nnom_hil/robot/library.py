@@ -10,12 +10,13 @@ from nnom_hil import __version__
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
-from nnom_hil.paths import runs_dir
+from nnom_hil.paths import hardware_map, runs_dir
 from nnom_hil.records import RunRecord
 from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.plan import Encoding, Observer
 from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.runner import Run
+from nnom_hil.run.scan import scan
 from nnom_hil.run.service import RunRequest, open_run, write_report
 
 __all__ = ["NnomHil"]
@@ -65,6 +66,11 @@ class NnomHil:
         if backend not in reasons:
             return f"board {board} has no back end {backend}"
         return reasons[backend] or ""
+
+    @keyword(tags=("Board",))
+    def scan_boards(self, boards: Path | None = None) -> dict[str, str]:
+        """Find attached boards and write the hardware map; return board names by probe."""
+        return {f.entry.probe: f.entry.board for f in scan(hardware_map(), boards) if f.here}
 
     # ---- steps
 
