@@ -26,6 +26,7 @@ from nnom_hil.run.service import open_run
 from nnom_hil.target.symbols import load_pieces
 from nnom_hil.virtual import RACK_VARIABLE
 from tests.integration.test_run import nnom_hil
+from tests.support.cmsis_pack import make_pack
 
 BOARD = "virtual_stm32f429"
 _MAIN = "from nnom_hil.cli import main; raise SystemExit(main())"
@@ -244,6 +245,24 @@ def test_chip_that_pyocd_does_not_know_needs_a_pack(rack: Rack) -> None:
     (rack.folder / "bad.pack").write_bytes(b"no zip")
     with pytest.raises(TargetError, match=r"cannot load the chip's pack"):
         rack.run(board=find_board("stm32f4"), pack=rack.folder / "bad.pack")
+
+
+def test_pack_brings_the_chip_and_its_flash_algorithm(rack: Rack) -> None:
+    """stm32f4's firmware on a chip that only the pack describes, programmed by its algorithm.
+
+    In a process of its own: pyOCD remembers the packs it has read.
+    """
+    pack = make_pack(rack.folder)
+    rack.file.write_text(
+        '[[probe]]\nserial = "VIRT0"\nboard = "stm32f4"\nfaults = { id_code = 0x413 }'
+    )
+    done = nnom_hil(
+        "run", "--json", "--board", "stm32f4", "--backend", "probe", "--pack", pack, "--limit", "20",
+        "--out", rack.folder / "runs",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "pass"
+    assert "flashing" in done.stderr
 
 
 def test_scan_writes_the_map_and_keeps_what_the_user_wrote(rack: Rack) -> None:

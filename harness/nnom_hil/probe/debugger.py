@@ -141,9 +141,12 @@ class Debugger:
             raise TargetError(f"probe {self.probe} is not attached; check its cable")
         try:
             self._open(probe, "attach")
-        except TargetError:
+        except TargetError as first:
             # firmware may have switched the debug pins off, or sleep: catch it at its reset
-            self._open(probe, "under-reset")
+            try:
+                self._open(probe, "under-reset")
+            except TargetError as second:
+                raise first from second
 
     def _open(self, probe: Any, mode: str) -> None:
         from pyocd.core.session import Session
