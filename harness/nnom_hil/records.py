@@ -92,10 +92,12 @@ class MemoryRecord(_Record):
 class LinkRecord(_Record):
     """bytes_per_s: vector data, without framing, over the time of streaming, inference included.
 
-    Where a run was resumed, all figures are of its last part.
+    inference_s: how long the model ran meanwhile, by the target's clock; None where that is not the
+    wall's. Where a run was resumed, all figures are of its last part.
     """
 
     seconds: float
+    inference_s: float | None = None
     bytes_per_s: float
     tx_bytes: int
     rx_bytes: int

@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -16,9 +18,10 @@ import pytest
 from nnom_hil.boards import find_board
 from nnom_hil.errors import LinkError, UsageError
 from nnom_hil.link.faults import LinkFaults
+from nnom_hil.paths import firmware_dir
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.bench import measure_link
-from nnom_hil.run.plan import Encoding
+from nnom_hil.run.plan import Encoding, Observer
 from nnom_hil.run.prepare import find_model, prepare
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.runner import build_for
@@ -172,12 +175,25 @@ def test_what_cannot_be_resumed_is_named(tmp_path: Path) -> None:
 
 
 class Cable:
-    """A terminal with a name that stays, joined to a native firmware; it can be unplugged."""
+    """A terminal with a name that stays, joined to a native firmware; it can be unplugged.
 
-    def __init__(self, folder: Path, bytes_per_s: float | None = None) -> None:
+    bytes_per_s: how fast it is towards the board. fastest: the speed, as termios names it, above
+    which only noise gets through.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bytes_per_s: float | None = None,
+        fastest: int | None = None,
+        nnom: Path | None = None,
+    ) -> None:
         self.name = folder / "ttyBOARD"
         self._bytes_per_s = bytes_per_s
-        image = build_for(find_board("native"), prepare(find_model(None), None).graph)
+        self._fastest = fastest
+        graph = prepare(find_model(None), None).graph
+        image = build_for(find_board("native"), graph, compat=nnom is not None, nnom=nnom)
         self._firmware = subprocess.Popen(
             [image.elf], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -213,7 +229,7 @@ class Cable:
                 if self._bytes_per_s is not None:  # as a UART would: never faster
                     due = max(due, time.monotonic() - 0.05) + len(data) / self._bytes_per_s
                     time.sleep(max(0.0, due - time.monotonic()))
-                os.write(self._board, data)
+                os.write(self._board, self._through(data))
             except OSError:
                 if self._host != host:
                     return
@@ -226,9 +242,19 @@ class Cable:
             except OSError:
                 return
             try:
-                os.write(self._host, data)
+                os.write(self._host, self._through(data))
             except OSError:
                 continue
+
+    @property
+    def speed(self) -> int:
+        """What the host has set, as termios names it."""
+        return int(termios.tcgetattr(self._host)[5])
+
+    def _through(self, data: bytes) -> bytes:
+        if self._fastest is None or self.speed <= self._fastest:
+            return data
+        return bytes(byte ^ 0x55 for byte in data)
 
     def close(self) -> None:
         self._firmware.kill()
@@ -285,6 +311,57 @@ def test_nine_tenths_of_a_serial_line_carry_vectors(baud: int, tmp_path: Path) -
     finally:
         cable.close()
     assert 0.9 * line <= best <= line
+
+
+@pytest.mark.parametrize(
+    ("fastest", "left_at"),
+    [(termios.B115200, termios.B115200), (termios.B921600, termios.B921600)],
+)
+def test_baud_that_does_not_get_through_is_gone_back_from(
+    fastest: int, left_at: int, tmp_path: Path
+) -> None:
+    cable = Cable(tmp_path, fastest=fastest)
+    speeds = set()
+
+    class Watch(Observer):
+        def vector(self, done: int, total: int) -> None:
+            speeds.add(cable.speed)
+
+    request = RunRequest(
+        board=find_board("native"), runs=tmp_path, port=str(cable.name), baud=921_600, limit=30
+    )
+    try:
+        record = open_run(request, Watch()).execute()
+    finally:
+        cable.close()
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert speeds == {left_at}
+
+
+def test_link_works_while_the_core_computes(tmp_path: Path) -> None:
+    """A model of 20 ms and a line that needs 9 ms a vector: what is not the model is 2 % at most.
+
+    The agent's clock is the host's here, so that a busy machine lengthens both sides.
+    """
+    tree = tmp_path / "nnom"
+    shutil.copytree(firmware_dir() / "nnom", tree)
+    core = tree / "src" / "core" / "nnom.c"
+    text = core.read_text()
+    begin = "nnom_status_t model_run(nnom_model_t *m)\n{\n"
+    assert begin in text
+    core.write_text(text.replace(begin, f"int usleep(unsigned);\n{begin}    usleep(20000);\n"))
+    cable = Cable(tmp_path, bytes_per_s=92_160, nnom=tree)
+    try:
+        record = run(
+            tmp_path / "r", port=str(cable.name), nnom=tree, limit=100, encoding=Encoding.RAW
+        )
+    finally:
+        cable.close()
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert record.link is not None
+    assert record.link.inference_s is not None
+    assert record.link.inference_s >= 100 * 0.020
+    assert record.link.inference_s >= 0.98 * record.link.seconds
 
 
 def test_other_firmware_behind_the_port_is_refused(cable: Cable, tmp_path: Path) -> None:

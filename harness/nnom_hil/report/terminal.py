@@ -75,6 +75,8 @@ def _facts(record: RunRecord) -> Table:
     if record.link:
         link = record.link
         rate = f"{link.bytes_per_s / 1000:.1f} kB/s of vector data, inference included"
+        if link.inference_s is not None and link.seconds:
+            rate += f" ({percent(link.inference_s / link.seconds)} of the time)"
         table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
     if record.faults:
         table.add_row("planted faults", f"{record.faults}, seed {record.seed}")

@@ -54,12 +54,13 @@ __all__ = ["Findings", "Share", "cross_check", "make_record"]
 class Share:
     """What one target did of the vectors: those of `indices`, and what it said of them.
 
-    counted: it kept NNoM's own counts.
+    counted: it kept NNoM's own counts. ticks: of its clock that the model ran.
     """
 
     indices: Sequence[int]
     stats: LinkStats
     counted: bool = False
+    ticks: int = 0
     status: TargetStatus | None = None
 
 
@@ -276,9 +277,14 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
     status, stats = found.status, [share.stats for share in found.shares]
     if found.seconds <= 0:
         return None
+    inference_s = None
+    if found.time_source is not TimeSource.VIRTUAL and found.tick_hz:
+        ticks = sum(share.ticks for share in found.shares) / len(found.shares)
+        inference_s = round(ticks / found.tick_hz, 3)
     payload = (len(found.outputs) - found.resumed) * prepared.x.shape[1]
     return LinkRecord(
         seconds=round(found.seconds, 3),
+        inference_s=inference_s,
         bytes_per_s=round(payload / found.seconds, 1),
         tx_bytes=sum(s.tx_bytes for s in stats),
         rx_bytes=sum(s.rx_bytes for s in stats),

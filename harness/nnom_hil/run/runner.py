@@ -203,6 +203,7 @@ class Run:
         for answered, result in enumerate(results, start=1):
             found.outputs[result.index] = result.output
             found.statuses[result.index] = result.status
+            share.ticks += result.ticks
             self.folder.journal(
                 {
                     "vector": result.index,
