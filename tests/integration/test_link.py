@@ -1,9 +1,11 @@
 """The link under fire: nothing is lost, nothing counted twice, whatever happens to it."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import termios
@@ -14,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import serial
+import serial.rfc2217
 
 from nnom_hil.boards import find_board
 from nnom_hil.errors import LinkError, UsageError
@@ -296,6 +300,95 @@ def test_cable_pulled_for_five_seconds_costs_nothing_but_time(cable: Cable, tmp_
     assert record.link is not None
     assert record.link.reconnects == 1
     assert sorted(journaled(tmp_path / "r")) == list(range(360))
+
+
+class PlainSerial(serial.Serial):
+    """A port without modem lines, which a pseudo-terminal has not."""
+
+    cts = dsr = ri = cd = rts = dtr = False
+
+
+class NetworkPort:
+    """A server in front of a serial port: raw TCP, or RFC 2217 with its control of the port."""
+
+    def __init__(self, port: Path, scheme: str) -> None:
+        self._port = port
+        self._scheme = scheme
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"{scheme}://127.0.0.1:{self._server.getsockname()[1]}"
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def drop(self) -> None:
+        self.connections[-1].shutdown(socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections.append(connection)
+            with PlainSerial(str(self._port), timeout=0.02) as port, connection:
+                self._join(port, connection)
+
+    def _join(self, port: serial.Serial, connection: socket.socket) -> None:
+        manager: Any = None
+        if self._scheme == "rfc2217":
+
+            class Out:
+                write = staticmethod(connection.sendall)
+
+            manager = serial.rfc2217.PortManager(port, Out)  # type: ignore[arg-type]
+        ended = threading.Event()
+
+        def outward() -> None:
+            while not ended.is_set():
+                data = port.read(port.in_waiting or 1)
+                if manager is not None:
+                    data = b"".join(manager.escape(data))
+                with contextlib.suppress(OSError):
+                    connection.sendall(data)
+
+        pump = threading.Thread(target=outward)
+        pump.start()
+        try:
+            while data := connection.recv(4096):
+                port.write(data if manager is None else b"".join(manager.filter(data)))
+        except OSError:
+            pass
+        finally:
+            ended.set()
+            pump.join()
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.mark.parametrize("scheme", ["socket", "rfc2217"])
+def test_far_away_port_that_drops_is_connected_to_again(
+    scheme: str, cable: Cable, tmp_path: Path
+) -> None:
+    server = NetworkPort(cable.name, scheme)
+
+    class DropOnce(Observer):
+        def vector(self, done: int, total: int) -> None:
+            if done == 50:
+                server.drop()
+
+    request = RunRequest(
+        board=find_board("native"), runs=tmp_path / "r", port=server.url, limit=120
+    )
+    try:
+        record = open_run(request, DropOnce()).execute()
+    finally:
+        server.close()
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert record.link is not None
+    assert record.link.reconnects == 1
+    assert len(server.connections) == 2
+    assert sorted(journaled(tmp_path / "r")) == list(range(120))
 
 
 @pytest.mark.parametrize("baud", [115_200, 921_600])

@@ -21,7 +21,7 @@ __all__ = ["LinkAddress", "SerialTransport", "Transport"]
 
 _CHUNK = 65536
 _URL_HANDLERS = "nnom_hil.link.urls"
-_POLL_S = 0.005
+_POLL_S = 0.001
 _REOPEN_S = 0.1
 _WRITE_TIMEOUT_S = 10.0
 
@@ -71,13 +71,15 @@ class SerialTransport:
         self._open()
 
     def _open(self) -> None:
+        rfc2217 = self.address.url.startswith("rfc2217:")
         try:
             # time-out 0: reads return what is there; waiting is done with select
             self._port = serial.serial_for_url(
                 self.address.url,
                 self._baud,
                 timeout=0,
-                write_timeout=_WRITE_TIMEOUT_S,
+                # an RFC 2217 port cannot have one; it has its network's
+                write_timeout=None if rfc2217 else _WRITE_TIMEOUT_S,
                 exclusive=True,  # two readers of one port get half each
             )
         except (serial.SerialException, OSError, ValueError) as exc:
@@ -112,20 +114,23 @@ class SerialTransport:
         """Return the bytes that have arrived, at least one; b"" when the deadline passes."""
         while True:
             try:
-                self._wait(deadline)
-                data: bytes = self._port.read(_CHUNK)
+                data = self._read_waiting(deadline)
             except (serial.SerialException, OSError) as exc:
                 raise LinkError(f"{self.address.url}: the connection was lost: {exc}") from exc
             if data or deadline.expired:
                 return data
 
-    def _wait(self, deadline: Deadline) -> None:
+    def _read_waiting(self, deadline: Deadline) -> bytes:
+        """Wait for bytes and return those that are there, maybe none."""
         try:
             handle = self._port.fileno()
-        except (AttributeError, OSError):  # rfc2217:// has none
-            time.sleep(min(_POLL_S, deadline.remaining_s))
-            return
+        except (AttributeError, OSError):  # rfc2217:// has none, and gives a byte at a time
+            if not self._port.in_waiting:
+                time.sleep(min(_POLL_S, deadline.remaining_s))
+            return b"".join(self._port.read(1) for _ in range(self._port.in_waiting or 1))
         select.select([handle], [], [], deadline.remaining_s)
+        data: bytes = self._port.read(_CHUNK)
+        return data
 
     def write(self, data: bytes) -> None:
         """Send all bytes."""
@@ -142,8 +147,11 @@ class SerialTransport:
 
     def close(self) -> None:
         """Close the port; twice is fine."""
+        connection = getattr(self._port, "_socket", None)
         with contextlib.suppress(OSError, serial.SerialException):  # it may be gone already
             self._port.close()
+        if connection is not None:
+            connection.close()  # pyserial does not where the other side has closed first
 
 
 def _who_has(port: str) -> str:
