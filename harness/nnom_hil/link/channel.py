@@ -117,13 +117,18 @@ class Channel:
         self.stats.tx_bytes += len(data)
         return len(data)
 
-    def receive(self, deadline: Deadline) -> Frame | None:
+    def receive(self, deadline: Deadline, *, or_damaged: bool = False) -> Frame | None:
         """Return the next frame, None when the deadline passes.
+
+        or_damaged: None as well when a damaged one came, which may be the answer that is awaited.
 
         Raises TargetFaultError for the target's last words, TargetWasResetError for a BOOT in the
         middle, TargetError when it cannot answer any more.
         """
+        damaged = self.stats.damaged
         while not self._inbox:
+            if or_damaged and self.stats.damaged > damaged:
+                return None
             try:
                 data = self.transport.read(deadline)
             except LinkError as exc:

@@ -216,7 +216,8 @@ class AgentClient:
             self.channel.send(frame)
             retry = Deadline.after(min(pause_s, deadline.remaining_s))
             pause_s = min(2 * pause_s, self._retry_s)
-            while (answer := self.channel.receive(retry)) is not None:
+            known = self.stats.frames_received > 0  # else it may all be noise, at a wrong rate
+            while (answer := self.channel.receive(retry, or_damaged=known)) is not None:
                 if answer.seq != frame.seq:
                     continue  # the late answer to a repeated request
                 if answer.type == FrameType.ERROR:
