@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: help run test lint unit robot nightly setup packages clean
+.PHONY: help run test lint unit robot nightly fuzzers setup packages clean
 
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
@@ -31,7 +31,16 @@ unit: setup
 robot: setup
 	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off --exclude renode robot_tests
 
-nightly: setup
+# libFuzzer comes with clang, which nothing else needs.
+fuzzers:
+	@if ! command -v clang >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1; then \
+	  as_root=""; [ "$$(id -u)" = 0 ] || as_root="sudo"; \
+	  $$as_root apt-get update -q; \
+	  DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends clang; \
+	  major=$$(clang -dumpversion | cut -d. -f1); \
+	  DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends libclang-rt-$$major-dev; fi
+
+nightly: setup fuzzers
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
 	$(BIN)/nnom-hil run --board stm32f4 --compat

@@ -165,6 +165,50 @@ static size_t likely(size_t at)
     return add(at, (uint8_t)(64u + type), body, len);
 }
 
+static uint8_t spoiled[512];
+static size_t spoiled_len;
+
+static void keep(void *ctx, const uint8_t *data, size_t len)
+{
+    (void)ctx;
+    memcpy(spoiled + spoiled_len, data, len);
+    spoiled_len += len;
+}
+
+/* a frame with one to four bytes changed is not accepted, and costs the next one nothing */
+static void check_codec(void)
+{
+    static uint8_t storage[512];
+    uint8_t sent[200];
+    const size_t len = FRAME_HEADER_SIZE + next() % (sizeof(sent) - FRAME_HEADER_SIZE);
+    for (size_t i = 0; i < len; i++) {
+        sent[i] = (uint8_t)(next() % 5u == 0 ? 0u : next());
+    }
+    const frame_part part = {sent, len};
+    spoiled_len = 0;
+    frame_encode(&part, 1, keep, NULL);
+    for (uint32_t n = 1u + next() % 4u; n > 0; n--) {
+        spoiled[next() % spoiled_len] ^= (uint8_t)(1u + next() % 255u);
+    }
+    frame_encode(&part, 1, keep, NULL);
+    frame_decoder decoder;
+    frame_decoder_init(&decoder, storage, sizeof(storage));
+    size_t right = 0;
+    for (size_t i = 0; i < spoiled_len; i++) {
+        if (frame_decode(&decoder, spoiled[i])) {
+            if (decoder.len != len || memcmp(storage, sent, len) != 0) {
+                fprintf(stderr, "a damaged frame was accepted\n");
+                abort();
+            }
+            right++;
+        }
+    }
+    if (right == 0) {
+        fprintf(stderr, "damage has cost the next frame\n");
+        abort();
+    }
+}
+
 int main(int argc, char **argv)
 {
     const uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
@@ -184,6 +228,7 @@ int main(int argc, char **argv)
             }
         }
         LLVMFuzzerTestOneInput(text, len);
+        check_codec();
     }
     fprintf(stderr, "%llu inputs, %llu frames sent, %llu frames answered\n",
             (unsigned long long)count, (unsigned long long)frames_sent,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,10 +20,8 @@ NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 SOURCE = Path(__file__).parents[1] / "native" / "fuzz_agent.c"
 
 
-@pytest.fixture(scope="module")
-def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The agent with a small model, every allocation and index watched."""
-    folder = tmp_path_factory.mktemp("fuzz")
+def build(folder: Path, compiler: list[str]) -> Path:
+    """Compile the agent with a small model, every allocation and index watched."""
     graph = min((random_graph(seed) for seed in range(40)), key=lambda g: g.macs)
     layout = layout_of(graph.input.shape)
     assert layout is not None
@@ -36,9 +35,8 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nnom = sources / "nnom"
     subprocess.run(
         [
-            find_tool("cc"), "-O1", "-g", "-w", "-fsanitize=address,undefined",
-            "-fno-sanitize-recover=all", '-DCOMPACT_CONFIG="config.h"',
-            '-DNNOM_PORT_CONFIG="platform/nnom_config.h"', "-D__builtin_trap()=fuzz_trap()",
+            *compiler, "-O1", "-g", "-w", "-fno-sanitize-recover=all",
+            '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"', "-D__builtin_trap()=fuzz_trap()",
             "-include", "setjmp.h", "-DNNOM_LOG(...)=((void)0)",
             f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
             f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
@@ -52,7 +50,8 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(3600)
-def test_no_input_makes_the_agent_stumble(fuzzer: Path) -> None:
+def test_no_input_makes_the_agent_stumble(tmp_path: Path) -> None:
+    fuzzer = build(tmp_path, [str(find_tool("cc")), "-fsanitize=address,undefined"])
     count = 10_000_000 if NIGHTLY else 100_000
     done = subprocess.run(
         [fuzzer, str(count), "12345"],
@@ -64,3 +63,33 @@ def test_no_input_makes_the_agent_stumble(fuzzer: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     sent, answered = re.findall(r"(\d+) frames", done.stderr)
     assert int(answered) > int(sent) // 4
+
+
+@pytest.mark.timeout(3600)
+def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
+    """Guided by coverage: libFuzzer looks for inputs that lead where none has led."""
+    clang = shutil.which("clang")
+    if clang is None:
+        pytest.skip("clang, with libFuzzer, is not installed")
+    sanitizers = "-fsanitize=fuzzer,address,undefined"
+    fuzzer = build(tmp_path, [clang, sanitizers, "-DLIBFUZZER"])
+    (tmp_path / "corpus").mkdir()
+    count = 10_000_000 if NIGHTLY else 50_000
+    done = subprocess.run(
+        [
+            fuzzer,
+            f"-runs={count}",
+            "-seed=1",
+            "-max_len=1500",
+            "-timeout=20",
+            tmp_path / "corpus",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"Done {count} runs" in done.stderr
+    assert len(list((tmp_path / "corpus").iterdir())) > 20, "it got nowhere"
