@@ -468,6 +468,18 @@ def test_port_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "ttyNONE: no such port; is the board plugged in?" in done.stderr
 
 
+def test_random_data_costs_no_more_in_the_compact_encoding(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).random((60, 28, 28, 1), dtype=np.float32)
+    np.savez(tmp_path / "d.npz", x=x)
+    sent = {}
+    for encoding in (Encoding.RAW, Encoding.COMPACT):
+        record = run(tmp_path / encoding, data=tmp_path / "d.npz", encoding=encoding)
+        assert record.verdict is Verdict.PASS
+        assert record.link is not None
+        sent[encoding] = record.link.tx_bytes
+    assert sent[Encoding.COMPACT] <= 1.01 * sent[Encoding.RAW]
+
+
 def test_compact_record_equals_the_raw_one(tmp_path: Path) -> None:
     raw = run_json("--limit", "40", "--encoding", "raw", "--out", tmp_path / "1")
     compact = run_json("--limit", "40", "--encoding", "compact", "--out", tmp_path / "2")
@@ -476,3 +488,16 @@ def test_compact_record_equals_the_raw_one(tmp_path: Path) -> None:
     assert compact["outputs_equal"]
     assert raw["layers"] == compact["layers"]
     assert raw["link"]["tx_bytes"] > 2.5 * compact["link"]["tx_bytes"]
+
+
+def test_cost_of_a_bad_link_as_a_user_asks_for_it() -> None:
+    done = nnom_hil(
+        "bench", "faults", "-n", "60", "--faults", "byte_error=0.005,resets=1", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    cost = json.loads(done.stdout)
+    assert (cost["vectors"], cost["wrong"], cost["lost"], cost["resets"]) == (60, 0, 0, 1)
+    assert cost["extra_s"] > 0
+    done = nnom_hil("bench", "faults", "--faults", "bite=1")
+    assert done.returncode == 2
+    assert "no fault 'bite'" in done.stderr

@@ -36,7 +36,8 @@ def build(folder: Path, compiler: list[str]) -> Path:
     subprocess.run(
         [
             *compiler, "-O1", "-g", "-w", "-fno-sanitize-recover=all",
-            '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"', "-D__builtin_trap()=fuzz_trap()",
+            '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"',
+            "-D__builtin_trap()=fuzz_trap()",
             "-include", "setjmp.h", "-DNNOM_LOG(...)=((void)0)",
             f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
             f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",

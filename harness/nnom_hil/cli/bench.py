@@ -50,6 +50,39 @@ def link(
     return 0
 
 
+@app.command("faults")
+def faults(
+    *,
+    board: BoardOption = "native",
+    boards: BoardsOption = None,
+    faults: Annotated[
+        str, typer.Option(help="What to spoil, as for nnom-hil run.")
+    ] = "byte_error=0.01,drop=0.005,resets=2",
+    seed: Annotated[int, typer.Option(help="Of the images and the faults.")] = 0,
+    vectors: Annotated[int, typer.Option("--vectors", "-n", min=50, help="How many images.")] = 360,
+    json: JsonOption = False,
+) -> int:
+    """Measure what a bad link costs: the same images over a clean one and one with faults."""
+    from nnom_hil.boards import find_board
+    from nnom_hil.errors import ExitCode
+    from nnom_hil.link.faults import LinkFaults
+    from nnom_hil.run.bench import measure_faults
+
+    result = measure_faults(find_board(board, boards), LinkFaults.parse(faults), vectors, seed)
+    if json:
+        import json as json_module
+
+        print(json_module.dumps(result.as_dict(), sort_keys=True, indent=2))
+    else:
+        print(
+            f"{result.board}, {result.vectors} images: clean {result.clean_s:.2f} s; with "
+            f"{result.faults} {result.bad_s:.2f} s: {result.extra_s:.2f} s more, "
+            f"{result.retransmitted} frames sent again, {result.resets} resets; {result.wrong} "
+            f"wrong, {result.lost} lost"
+        )
+    return int(ExitCode.FAIL if result.wrong or result.lost else ExitCode.PASS)
+
+
 @app.command("boards")
 def boards(
     *,

@@ -1,22 +1,36 @@
-"""Benchmarks of the harness: how fast the link is, and how well the bundled models convert."""
+"""Benchmarks of the harness: the link's speed, what faults cost, how well models convert."""
 
 import random
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import LinkError
+from nnom_hil.link.faults import LinkFaults
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
+from nnom_hil.run.request import RunRequest
 from nnom_hil.run.runner import build_for
+from nnom_hil.run.service import open_run
 from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
 from nnom_hil.zoo.data import zoo_model, zoo_models
 
-__all__ = ["ConversionBench", "LinkBench", "measure_conversion", "measure_link"]
+__all__ = [
+    "ConversionBench",
+    "FaultBench",
+    "LinkBench",
+    "measure_conversion",
+    "measure_faults",
+    "measure_link",
+]
 
 _FRAME_BYTES = 784  # a digit image
 
@@ -73,6 +87,59 @@ def measure_link(board: Board, total_bytes: int, *, port: str | None = None) -> 
         raise LinkError(f"link benchmark: {sent} bytes sent, the target counted {counted}")
     return LinkBench(
         board=board.name, payload_bytes=sent, frames=frames, seconds=seconds, wire_bytes=wire
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultBench:
+    """The same vectors over a clean link and over a bad one; times in seconds of wall clock.
+
+    wrong: answers that differ from the reference. lost: vectors without an answer.
+    """
+
+    board: str
+    faults: str
+    vectors: int
+    clean_s: float
+    bad_s: float
+    retransmitted: int
+    resets: int
+    wrong: int
+    lost: int
+
+    @property
+    def extra_s(self) -> float:
+        """What the faults cost."""
+        return self.bad_s - self.clean_s
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts and the cost."""
+        return {**asdict(self), "extra_s": round(self.extra_s, 3)}
+
+
+def measure_faults(board: Board, faults: LinkFaults, vectors: int, seed: int) -> FaultBench:
+    """Stream random images to the digits network twice, the second time with planted faults."""
+    with tempfile.TemporaryDirectory(prefix="nnom-hil-") as name:
+        folder = Path(name)
+        x = np.random.default_rng(seed).random((vectors, 28, 28, 1), dtype=np.float32)
+        np.savez(folder / "images.npz", x=x, x_calib=x[:50])
+        request = RunRequest(
+            board=board, runs=folder, model=zoo_model("digits"), data=folder / "images.npz"
+        )
+        clean = open_run(request).execute()
+        bad = open_run(replace(request, faults=faults, seed=seed)).execute()
+    if clean.link is None or bad.link is None:
+        raise LinkError("fault benchmark: a run was not streamed")
+    return FaultBench(
+        board=board.name,
+        faults=str(faults),
+        vectors=vectors,
+        clean_s=clean.link.seconds,
+        bad_s=bad.link.seconds,
+        retransmitted=bad.link.retransmitted,
+        resets=bad.link.resets,
+        wrong=bad.outputs_different,
+        lost=vectors - bad.vectors,
     )
 
 
