@@ -123,14 +123,23 @@ class DebugPort:
 
     def read_words(self, count: int) -> list[int]:
         """Read the data register count times, words from where it points."""
-        data = self._chip.read_block(self._tar, 4 * count)
-        self._advance(4 * count)
-        return list(struct.unpack(f"<{count}I", data))
+        words: list[int] = []
+        while len(words) < count:
+            some = min(count - len(words), self._words_to_wrap)
+            words += struct.unpack(f"<{some}I", self._chip.read_block(self._tar, 4 * some))
+            self._advance(4 * some)
+        return words
 
     def write_words(self, values: list[int]) -> None:
         """Write the data register again and again."""
-        self._chip.write_block(self._tar, struct.pack(f"<{len(values)}I", *values))
-        self._advance(4 * len(values))
+        while values:
+            some, values = values[: self._words_to_wrap], values[self._words_to_wrap :]
+            self._chip.write_block(self._tar, struct.pack(f"<{len(some)}I", *some))
+            self._advance(4 * len(some))
+
+    @property
+    def _words_to_wrap(self) -> int:
+        return (_PAGE - self._tar % _PAGE) // 4
 
     def _transfer(self, value: int | None) -> int:
         """Move one item; bytes sit in the lanes of their address."""
