@@ -95,8 +95,12 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
 
 
 def test_image_is_flashed_verified_started_and_answers(rack: Rack) -> None:
-    record = rack.run(limit=100)
+    attempt = rack.open(limit=100)
+    record = attempt.execute()
     assert record.verdict is Verdict.PASS, record.reasons
+    # the first line that it prints is there, and once: the port was open before the reset
+    assert attempt.folder.console_text().lstrip().startswith("Model version")
+    assert attempt.folder.console_text().count("Start compiling model") == 1
     assert record.outputs_equal
     assert all(check.ok for check in record.cross_checks)
     assert record.time_source is TimeSource.VIRTUAL  # no cycles of a board that is a program

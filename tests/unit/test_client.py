@@ -1,8 +1,10 @@
 """The link's client against a fake target that fails on purpose."""
 
+import errno
 import itertools
 
 import pytest
+import serial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +138,17 @@ def test_death_of_the_target_is_told_by_its_own_reason() -> None:
     target.stop()
     with pytest.raises(TargetError, match="the fake target was stopped"):
         client.status()
+
+
+def test_port_that_may_not_be_opened_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root, which tests may run as, may open any; so the system's answer is given here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise serial.SerialException(errno.EACCES, "could not open port: Permission denied")
+
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    with pytest.raises(LinkError, match=r"/dev/ttyACM0: permission denied; .*dialout.*udev rule"):
+        SerialTransport(LinkAddress(url="/dev/ttyACM0"))
 
 
 def test_missing_port_is_named() -> None:

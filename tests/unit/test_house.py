@@ -1,6 +1,7 @@
 """The house rules: which way imports point, what is public, what starts without Keras."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,17 @@ def test_no_board_or_model_name_is_in_the_code() -> None:
             if isinstance(node, ast.Compare):
                 values = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
                 assert not values & (names | machines), f"{path}:{node.lineno}"
+
+
+def test_every_message_in_the_book_of_trouble_has_its_test() -> None:
+    root = PACKAGE.parents[1]
+    book = (root / "docs" / "trouble.md").read_text()
+    tests = "\n".join(path.read_text() for path in (root / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", book))
+    assert len(named) > 15
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    cases = re.findall(r"`(\w+\.robot)`: ([\w ]+?) \|", book)
+    assert len(cases) > 4
+    for file, case in cases:
+        suite = (root / "robot_tests" / "40_faults" / file).read_text()
+        assert f"\n{case}\n" in suite, f"{file} has no case {case!r}"
