@@ -201,10 +201,10 @@ def test_bytes_and_words_go_through_the_access_port() -> None:
     wire.write(0x20000013, 0xAA, 1)
     wire.write(0x20000010, 0xBBCC, 2)
     assert wire.read(0x20000010) == 0xAA22BBCC
-    wire.port.write_ap(4, 0x200003F8)
-    wire.port.write_words([1, 2, 3])  # the address wraps within its kilobyte
-    assert [wire.read(a) for a in (0x200003F8, 0x200003FC, 0x20000000, 0x20000400)] == [1, 2, 3, 0]
-    wire.port.write_ap(4, 0x200003FC)
+    wire.port.write_ap(4, 0x20000FF8)
+    wire.port.write_words([1, 2, 3])  # the address wraps within its 4 KB
+    assert [wire.read(a) for a in (0x20000FF8, 0x20000FFC, 0x20000000, 0x20001000)] == [1, 2, 3, 0]
+    wire.port.write_ap(4, 0x20000FFC)
     assert wire.port.read_words(2) == [2, 3]
     with pytest.raises(BusFaultError, match="0x60000000: nothing is there"):
         wire.read(0x60000000)

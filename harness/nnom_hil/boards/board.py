@@ -247,6 +247,9 @@ class Check(_Facts):
             raise ValueError(f"value {self.value:#x} is outside bits {self.bits:#x}")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.value:#x} at {self.address:#010x}"
+
 
 class ProbeBackend(_Facts):
     """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries.

@@ -73,8 +73,11 @@ def show(
     print(f"time     {board.time.driver}")
     print(f"start-up {len(board.startup.steps)} steps")
     for backend, reason in backends(board).items():
-        facts = getattr(board.backend, backend).model_dump(exclude_none=True)
-        what = ", ".join(f"{key} {value}" for key, value in facts.items())
+        facts = {
+            key: " ".join(value) if isinstance(value, tuple) else value
+            for key, value in getattr(board.backend, backend)
+        }
+        what = ", ".join(f"{k} {v}" for k, v in facts.items() if v not in (None, ""))
         print(f"{backend:8} {what or '-'}: {'can run here' if reason is None else reason}")
     return 0
 

@@ -32,7 +32,7 @@ class _Ap(IntEnum):
 
 
 _CSW_DEVICE_ENABLED = 1 << 6
-_PAGE: Final = 1024  # the transfer address wraps within it
+_PAGE: Final = 4096  # the transfer address of the Cortex-M4's AHB-AP wraps within it
 
 
 class BusFaultError(Exception):
