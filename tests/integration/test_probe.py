@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nnom_hil.boards import find_board
-from nnom_hil.errors import HilError, LinkError, TargetError
+from nnom_hil.errors import HilError, LinkError, TargetError, UsageError
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.probe import BoardLock, load_map
 from nnom_hil.records import RunRecord, TimeSource, Verdict
@@ -213,6 +213,11 @@ def test_of_two_probes_none_is_guessed(rack: Rack) -> None:
     assert not (rack.folder / "VIRT0.flash").exists(), "the wrong board was flashed"
     with pytest.raises(TargetError, match="no probe 'VIRT7' is attached; there: VIRT0, VIRT1"):
         rack.run(probe="VIRT7")
+
+
+def test_probe_and_another_back_end_do_not_go_together(rack: Rack) -> None:
+    with pytest.raises(UsageError, match="--probe VIRT0 and --backend qemu"):
+        rack.run(backend="qemu", probe="VIRT0")
 
 
 def test_the_hardware_map_says_which_of_two(rack: Rack) -> None:

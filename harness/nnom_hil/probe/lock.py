@@ -29,7 +29,8 @@ class BoardLock:
         try:
             folder.mkdir(exist_ok=True)
             if folder.stat().st_uid == os.getuid():
-                folder.chmod(0o1777)  # others' locks too
+                # others' locks too; not sticky, or the kernel keeps users off each other's files
+                folder.chmod(0o777)
         except OSError as exc:
             raise TargetError(f"{folder}: cannot keep the boards' locks: {exc.strerror}") from exc
         self._lock = FileLock(folder / f"{name}.lock", mode=0o666)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
-from nnom_hil.errors import TargetError, ToolError, UsageError
+from nnom_hil.errors import HilError, TargetError, ToolError, UsageError
 from nnom_hil.paths import hardware_map
 from nnom_hil.probe import Attached, find_attached, list_probes, load_map
 from nnom_hil.target.base import Target
@@ -32,11 +32,16 @@ def _renode() -> None:
     find_renode()
 
 
-@functools.cache
 def _probe() -> None:
-    remote = any(entry.probe.startswith("remote:") for entry in load_map(hardware_map()).attached)
-    if not remote and not list_probes():
+    if not _probes_there():
         raise ToolError("no debug probe is attached")
+
+
+@functools.cache
+def _probes_there() -> bool:
+    """Whether there are probes, on this machine or far away; looked for once, it takes a moment."""
+    remote = any(entry.probe.startswith("remote:") for entry in load_map(hardware_map()).attached)
+    return remote or bool(list_probes())
 
 
 _CHECKS: Final[dict[str, Callable[[], None]]] = {
@@ -59,7 +64,7 @@ def backends(board: Board) -> dict[str, str | None]:
         try:
             _CHECKS[name]()
             found[name] = None
-        except (ToolError, TargetError) as exc:
+        except HilError as exc:
             found[name] = str(exc)
     return found
 
@@ -94,6 +99,8 @@ def make_target(
 
         return ProbeTarget(board, find, pack=pack, on_step=on_step)
 
+    if probe is not None and backend not in (None, "probe"):
+        raise UsageError(f"--probe {probe} and --backend {backend}: a probe is no {backend}")
     if backend == "probe" or probe is not None:
         return at_probe()
     if port is not None:
