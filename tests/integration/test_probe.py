@@ -289,12 +289,16 @@ def test_scan_writes_the_map_and_keeps_what_the_user_wrote(rack: Rack) -> None:
     assert load_map(file).attached == tuple(one.entry for one in found)
     # by hand
     text = file.read_text()
-    text = text.replace('board = ""', 'board = "nucleo_l476rg"', 1)
+    text = text.replace('board = ""', 'board = "board_of_mine"', 1)
+    text = text.replace(f'board = "{BOARD}"', 'board = "nucleo_l476rg"')  # which cannot be
+    text = text.replace('board = "stm32f4"', 'board = "another_of_mine"')  # which can
     text = text.replace(f'port = "{rack.folder}/VIRT2.tty"', 'port = "/dev/ttyMINE"')
     file.write_text(text)
     rack.put("", "id_code = 0x413", "id_code = 0x999")
     again = {one.entry.probe: one for one in scan(file)}
-    assert again["VIRT2"].entry.board == "nucleo_l476rg"
+    assert again["VIRT0"].entry.board == BOARD
+    assert again["VIRT1"].entry.board == "another_of_mine"
+    assert again["VIRT2"].entry.board == "board_of_mine"
     assert again["VIRT2"].entry.port == "/dev/ttyMINE"
     assert not again["VIRT3"].here
     assert rack.run(limit=5).verdict is Verdict.PASS  # the map's only one of this board

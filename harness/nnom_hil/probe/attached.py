@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import TargetError
-from nnom_hil.probe.debugger import ProbeInfo, find_probe, list_probes
+from nnom_hil.probe.debugger import REMOTE, ProbeInfo, find_probe, list_probes
 from nnom_hil.probe.hardware import Entry, load_map
 from nnom_hil.probe.ports import list_serial_ports, port_of_probe
 
@@ -55,7 +55,7 @@ def find_attached(
 
 def _only_probe(board: Board, known: dict[str, Entry], hardware_map: Path) -> ProbeInfo:
     """Return the one attached probe that can be the board's."""
-    remote = [p for p in known.values() if p.board == board.name and p.probe.startswith("remote:")]
+    remote = [p for p in known.values() if p.board == board.name and p.probe.startswith(REMOTE)]
     there = list_probes()
     mapped = [p for p in there if p.id in known and known[p.id].board == board.name]
     mapped += [info for entry in remote if (info := find_probe(entry.probe)) is not None]

@@ -10,9 +10,9 @@ from typing import Any, Final
 from nnom_hil.boards import Check, ProbeBackend
 from nnom_hil.errors import TargetError
 
-__all__ = ["CoreState", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list_probes"]
+__all__ = ["REMOTE", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list_probes"]
 
-CoreState = str
+REMOTE: Final = "remote:"
 _BLOCK: Final = 4096
 _GENERIC: Final = "cortex_m"
 _VIRTUAL: Final = "nnom-hil virtual probe"  # as it names itself, through a probe server too
@@ -88,13 +88,11 @@ def find_probe(name: str) -> ProbeInfo | None:
     remote:HOST[:PORT] is a probe that pyocd server offers. Raises TargetError where it does not.
     """
     probe = _probe(name)
-    return (
-        None
-        if probe is None
-        else _info(probe)
-        if ":" not in name
-        else ProbeInfo(id=name, description="a remote probe")
-    )
+    if probe is None:
+        return None
+    if name.lower().startswith(REMOTE):  # it knows nothing before it is open
+        return ProbeInfo(id=str(probe.unique_id), description="a remote probe")
+    return _info(probe)
 
 
 def _probe(name: str) -> Any:
@@ -262,7 +260,7 @@ class Debugger:
                     f"unlocking erases it: pyocd erase --mass -u {self.probe} -t {facts.target}"
                 )
 
-    def core_state(self) -> CoreState:
+    def core_state(self) -> str:
         """Return what the core does: running, halted, reset, sleeping, lockup."""
         with self._doing("cannot ask for the core's state"):
             return str(self._target.get_state().name).lower()

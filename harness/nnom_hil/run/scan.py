@@ -68,17 +68,19 @@ def _examine(
     lock = BoardLock(info.id)
     try:
         lock.acquire()
-        fitting, how = _recognise(info, boards, usb)
+        ids = _chip_ids(info.id, boards)
     except TargetError as exc:  # in use, or it cannot be spoken to: what was known stays
         kept = earlier or entry
         return kept.model_copy(update={"port": entry.port, "recognised": str(exc)})
     finally:
         lock.release()
+    fitting, how = _recognise(info, boards, usb, ids)
     names = [board.name for board in fitting]
-    if earlier is not None and earlier.board in names and len(names) > 1:
-        names, how = [earlier.board], f"{how}; the map says which"
-    elif earlier is not None and earlier.board and not names:
-        names, how = [earlier.board], "written in the map"
+    if earlier is not None and earlier.board and names != [earlier.board]:
+        checks = {board.name: board.backend.probe.id for board in boards if board.backend.probe}
+        written = checks.get(earlier.board)
+        if written is None or written in ids:  # nothing says that it cannot be this one
+            names, how = [earlier.board], f"written in the map; {how}"
     return entry.model_copy(
         update={
             "board": names[0] if len(names) == 1 else "",
@@ -89,10 +91,9 @@ def _examine(
 
 
 def _recognise(
-    info: ProbeInfo, boards: Sequence[Board], usb: str | None
+    info: ProbeInfo, boards: Sequence[Board], usb: str | None, ids: Sequence[Check]
 ) -> tuple[list[Board], str]:
     """Return the boards that it can be, and by what: chip id, the probe's knowledge, USB id."""
-    ids = _chip_ids(info.id, boards)
     fitting = [b for b in boards if b.backend.probe and b.backend.probe.id in ids]
     how = [f"chip id {check.value:#x} at {check.address:#010x}" for check in ids]
     known = [b for b in boards if b.backend.probe and b.backend.probe.target == info.target]

@@ -1,5 +1,6 @@
 """A real board: flashed through its debug probe, spoken to over its serial port."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,15 +117,19 @@ class ProbeTarget:
 
     def hold(self) -> bool:
         """Stop the core where it is; False if the probe cannot."""
-        if self._debugger is None:
+        try:
+            if self._debugger is None:
+                return False
+            self._debugger.halt()
+            return True
+        except TargetError:
             return False
-        self._debugger.halt()
-        return True
 
     def let_go(self) -> None:
         """Let a core that was stopped go on."""
         if self._debugger is not None:
-            self._debugger.resume()
+            with contextlib.suppress(TargetError):
+                self._debugger.resume()
 
     def stop(self) -> None:
         """Let go of port, probe and lock; the firmware stays and runs. Twice is fine."""

@@ -8,7 +8,7 @@ from typing import Final
 from nnom_hil.boards import Board
 from nnom_hil.errors import HilError, TargetError, ToolError, UsageError
 from nnom_hil.paths import hardware_map
-from nnom_hil.probe import Attached, find_attached, list_probes, load_map
+from nnom_hil.probe import REMOTE, Attached, find_attached, list_probes, load_map
 from nnom_hil.target.base import Target
 from nnom_hil.target.native import NativeTarget
 from nnom_hil.target.port import PortTarget
@@ -40,7 +40,7 @@ def _probe() -> None:
 @functools.cache
 def _probes_there() -> bool:
     """Whether there are probes, on this machine or far away; looked for once, it takes a moment."""
-    remote = any(entry.probe.startswith("remote:") for entry in load_map(hardware_map()).attached)
+    remote = any(entry.probe.startswith(REMOTE) for entry in load_map(hardware_map()).attached)
     return remote or bool(list_probes())
 
 
