@@ -37,7 +37,7 @@ def build(folder: Path, compiler: list[str]) -> Path:
         [
             *compiler, "-O1", "-g", "-w", "-fno-sanitize-recover=all",
             '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"',
-            "-D__builtin_trap()=fuzz_trap()",
+            "-DCONFIG_COMPAT_043=0", "-D__builtin_trap()=fuzz_trap()",
             "-include", "setjmp.h", "-DNNOM_LOG(...)=((void)0)",
             f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
             f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",

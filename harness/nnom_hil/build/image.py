@@ -1,4 +1,7 @@
-"""Builds one firmware image, or finds it in the cache; a model is just one more source file."""
+"""Builds one firmware image, or finds it in the cache; a model is just one more source file.
+
+The NNoM library is the same for all boards with one core and all models; it is built once.
+"""
 
 import json
 import re
@@ -66,26 +69,40 @@ def build_image(
     }
     parts = [part for item in sorted(generated.items()) for part in item]
     trees = [tree_digest(tree) for tree in (sources, nnom) if tree is not None]
-    chosen = (cpu_flags(board), board.console.driver, board.time.driver)
+    compat = str(int(settings.compat))
+    chosen = (cpu_flags(board), board.console.driver, board.time.driver, compat)
     image_id = digest(_SCHEMA, compiler, *chosen, *trees, *parts)
     generated["config.h"] = config_h(board, settings, image_id=image_id)
     folder = cache_dir() / "images" / image_id[:32]
     if (image := _cached(folder)) is not None:
         return image
+    common: list[str | Path] = [
+        "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
+        f"-DCPU_FLAGS={cpu_flags(board)}", f"-DCOMPAT={compat}",
+        f"-DCMAKE_C_COMPILER={program}" if _is_native(board)
+        else f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
+    ]  # fmt: skip
+    library_id = digest(_SCHEMA, compiler, cpu_flags(board), compat, *trees)
     try:
+        library = _library(cache_dir() / "libraries" / library_id[:32], board, common, nnom)
+        settled = [*common, f"-DNNOM_LIBRARY={library}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if (image := _cached(folder)) is not None:
                 return image  # another process built it meanwhile
-            return _build(folder, board, generated, image_id, compiler, nnom)
+            return _build(folder, board, generated, image_id, compiler, settled)
     except OSError as exc:
         raise StoreError(
             f"{folder}: cannot keep the image: {exc.strerror}; free space or set NNOM_HIL_CACHE"
         ) from exc
 
 
+def _is_native(board: Board) -> bool:
+    return board.core.cpu is Cpu.NATIVE
+
+
 def _compiler(board: Board) -> str:
-    return "cc" if board.core.cpu is Cpu.NATIVE else "arm-none-eabi-gcc"
+    return "cc" if _is_native(board) else "arm-none-eabi-gcc"
 
 
 def _nnom_tree(folder: Path) -> Path:
@@ -103,7 +120,7 @@ def drivers(kind: str) -> list[str]:
 
 def check_drivers(board: Board) -> None:
     """Raise BoardError where the firmware has no driver of the name that the board gives."""
-    if board.core.cpu is Cpu.NATIVE:
+    if _is_native(board):
         return
     for kind, table, driver in (
         ("uart", "console", board.console.driver),
@@ -147,14 +164,14 @@ def _build(
     generated: dict[str, str],
     image_id: str,
     compiler: str,
-    nnom: Path | None,
+    settled: list[str | Path],
 ) -> Image:
     """Build in a temporary folder that becomes the cache entry when all is well."""
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
     try:
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
-        _compile(work, board, nnom)
+        _compile(work, board, settled)
         sizes = _sizes(work / "build" / "firmware.elf")
         done = work / "done"
         done.mkdir()
@@ -172,29 +189,43 @@ def _build(
     )
 
 
-def _compile(work: Path, board: Board, nnom: Path | None) -> None:
-    deadline = Deadline.after(_BUILD_TIMEOUT_S)
-    sources = firmware_dir()
-    build = work / "build"
-    configure: list[str | Path] = [
-        "cmake", "-G", "Ninja", "-S", sources, "-B", build,
-        f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
-        f"-DGENERATED_DIR={work / 'generated'}",
-        f"-DCPU_FLAGS={cpu_flags(board)}",
-    ]  # fmt: skip
-    if board.core.cpu is Cpu.NATIVE:
-        configure += ["-DPLATFORM=posix", f"-DCMAKE_C_COMPILER={_compiler(board)}"]
+def _library(folder: Path, board: Board, common: list[str | Path], nnom: Path | None) -> Path:
+    """Return the NNoM library for a board's core, built once."""
+    library = folder / "libnnom.a"
+    if library.exists():
+        return library
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if library.exists():
+            return library
+        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
+        try:
+            options = common if nnom is None else [*common, f"-DNNOM_DIR={nnom}"]
+            _cmake(firmware_dir() / "library", work, options, board)
+            folder.mkdir(exist_ok=True)
+            (work / library.name).rename(library)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return library
+
+
+def _compile(work: Path, board: Board, settled: list[str | Path]) -> None:
+    options = [*settled, f"-DGENERATED_DIR={work / 'generated'}"]
+    if _is_native(board):
+        options.append("-DPLATFORM=posix")
     else:
-        configure += [
+        options += [
             "-DPLATFORM=cortex_m",
-            f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
             f"-DUART_DRIVER={board.console.driver}",
             f"-DTIME_DRIVER={board.time.driver}",
         ]
-    if nnom is not None:
-        configure.append(f"-DNNOM_DIR={nnom}")
+    _cmake(firmware_dir(), work / "build", options, board)
+
+
+def _cmake(source: Path, build: Path, options: list[str | Path], board: Board) -> None:
+    deadline = Deadline.after(_BUILD_TIMEOUT_S)
     try:
-        run_tool(configure, deadline=deadline)
+        run_tool(["cmake", "-S", source, "-B", build, *options], deadline=deadline)
         run_tool(["cmake", "--build", build], deadline=deadline)
     except ToolError as exc:
         raise _explain(exc, board) from exc

@@ -93,7 +93,6 @@ def config_h(board: Board, settings: FirmwareSettings, *, image_id: str) -> str:
         assert re.fullmatch(r"[A-Za-z0-9_]*", text), key
         lines.append(f'#define CONFIG_{key} "{text}"')
     lines += [f"#define CONFIG_{key} {value}u" for key, value in numbers.items()]
-    lines.append(f"#define CONFIG_COMPAT_043 {int(settings.compat)}")
     lines.append(f"#define CONFIG_CACHES {int(board.core.cpu in _CACHED)}")
     # each ends with a comma: the table's end follows
     table = [f"    {_step(step)}," for step in board.startup.steps]
