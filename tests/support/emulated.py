@@ -44,6 +44,7 @@ class EmulatedRunner:
             *("-std=gnu11", "-O2", "-ffunction-sections", "-fdata-sections"),
             *(f"-I{d}" for d in (folder, FIRMWARE, NNOM / "inc", NNOM / "port")),
             f"-DNNOM_COMPAT_043={int(compat)}",
+            f"-DCONFIG_COMPAT_043={int(compat)}",
             "-DGRAPH_RUNNER_TARGET",
             "-DNNOM_LOG(...)=((void)0)",
         ]
@@ -57,7 +58,7 @@ class EmulatedRunner:
         sources = [*NNOM.glob("src/*/*.c"), *platform.glob("*.c")]
         sources += [platform / "uart" / f"{self.board.console.driver}.c"]
         sources += [platform / "time" / f"{self.board.time.driver}.c"]
-        sources += [FIRMWARE / "agent" / "agent.c", FIRMWARE / "agent" / "frame.c"]
+        sources += [FIRMWARE / "agent" / f"{name}.c" for name in ("agent", "vectors", "frame")]
         sources += [ROOT / "tests" / "native" / "graph_runner.c"]
         command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *self._flags, "-c", *sources]
         subprocess.run(command, cwd=self._folder, check=True)

@@ -42,7 +42,7 @@ def build(folder: Path, compiler: list[str]) -> Path:
             f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
             f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
             SOURCE, sources / "app" / "model.c",
-            *(sources / "agent" / f"{name}.c" for name in ("agent", "compact", "frame")),
+            *(sources / "agent" / f"{name}.c" for name in ("agent", "vectors", "compact", "frame")),
             *sorted((nnom / "src").rglob("*.c")), "-lm", "-o", folder / "fuzz",
         ],
         check=True,
