@@ -430,6 +430,12 @@ def test_lock_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         BoardLock("X", tmp_path / "file")
 
 
+def test_flash_file_of_another_size_is_named(rack: Rack) -> None:
+    (rack.folder / "VIRT0.flash").write_bytes(b"short")
+    with pytest.raises(HilError, match=r"VIRT0.flash: 5 bytes are not what a flash"):
+        rack.run()
+
+
 def test_rack_that_cannot_be_read_is_named(rack: Rack) -> None:
     for text, message in (
         ("[[probe]]\nserial = 7", "probe.0.serial"),

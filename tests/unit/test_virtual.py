@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nnom_hil.virtual.chip import Chip
 from nnom_hil.virtual.debug_port import BusFaultError, DebugPort
-from nnom_hil.virtual.flash_controller import FLASH_BASE, FlashController, StuckBit
+from nnom_hil.virtual.flash_controller import FLASH_BASE, FlashController
+from nnom_hil.virtual.rack import StuckBit
 
 KB: Final = 1024
 KEYR, SR, CR, OPTCR = 0x04, 0x0C, 0x10, 0x14
@@ -129,7 +130,7 @@ def test_protected_sectors_stay_as_they_are(how: str) -> None:
 
 
 def test_stuck_bit_stays_one() -> None:
-    flash = unlocked(stuck=StuckBit(FLASH_BASE + 5, 3))
+    flash = unlocked(stuck=StuckBit(address=FLASH_BASE + 5, bit=3))
     assert program(flash, 4, 0) == 0
     assert flash.memory[4:8] == b"\x00\x08\x00\x00"
 

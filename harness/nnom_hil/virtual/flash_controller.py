@@ -4,9 +4,10 @@ Locked until its keys come in order, busy while it works, programs with the widt
 and turns ones to zeros only. Erasing a sector makes ones again.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from nnom_hil.virtual.rack import StuckBit
 
 __all__ = ["FLASH_BASE", "REGISTERS_BASE", "REGISTERS_END", "FlashController"]
 
@@ -56,14 +57,6 @@ def _sectors(size: int) -> list[range]:
             sectors.append(range(at, at + length))
             at += length
     return sectors
-
-
-@dataclass(frozen=True, slots=True)
-class StuckBit:
-    """A bit that stays one, whatever is programmed."""
-
-    address: int
-    bit: int
 
 
 class FlashController:

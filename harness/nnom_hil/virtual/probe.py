@@ -8,9 +8,10 @@ from pyocd.core import exceptions
 from pyocd.probe.debug_probe import DebugProbe
 
 from nnom_hil.boards import find_board
+from nnom_hil.errors import UsageError
 from nnom_hil.virtual.debug_port import BusFaultError, DebugPort
 from nnom_hil.virtual.firmware import SerialPort, VirtualFirmware
-from nnom_hil.virtual.flash_controller import FlashController, StuckBit
+from nnom_hil.virtual.flash_controller import FlashController
 from nnom_hil.virtual.rack import VirtualBoard, load_rack
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
         super().__init__()
         self._folder = folder
         self._board = board
+        self._memory = bytearray()
         self._chip: Chip | None = None
         self._port: SerialPort | None = None
         self._wire: DebugPort | None = None
@@ -85,22 +87,17 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
             raise exceptions.ProbeError(
                 "a virtual board needs the package unicorn: pip install 'nnom-hil[virtual]'"
             ) from exc
-        board, faults = self._board, self._board.faults
-        memory = bytearray(b"\xff" * _FLASH_BYTES)
-        kept = self._flash_file
-        if kept.exists():
-            memory[:] = kept.read_bytes()
-        stuck = faults.stuck_bit
+        faults, runs_as = self._board.faults, find_board(self._board.board)
+        self._memory = self._kept_flash()
         flash = FlashController(
-            memory,
+            self._memory,
             read_protected=faults.read_protected,
             write_protected=faults.write_protected,
             never_ready=faults.never_ready,
-            stuck=None if stuck is None else StuckBit(stuck.address, stuck.bit),
+            stuck=faults.stuck_bit,
         )
-        self._memory = memory
-        self._port = SerialPort(self._folder / f"{board.serial}.tty")
-        firmware = VirtualFirmware(find_board(board.board), self._port, kept)
+        self._port = SerialPort(Path(self.serial_port))
+        firmware = VirtualFirmware(runs_as, self._port, self._flash_file)
         self._chip = Chip(flash, firmware, id_code=faults.id_code)
         self._wire = DebugPort(self._chip)
         self._chip.power_on()
@@ -167,6 +164,19 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
     @property
     def _flash_file(self) -> Path:
         return self._folder / f"{self._board.serial}.flash"
+
+    def _kept_flash(self) -> bytearray:
+        """Return what the flash held when the power went; erased, if there is nothing."""
+        try:
+            memory = bytearray(self._flash_file.read_bytes())
+        except FileNotFoundError:
+            return bytearray(b"\xff" * _FLASH_BYTES)
+        if len(memory) != _FLASH_BYTES:
+            raise UsageError(
+                f"{self._flash_file}: {len(memory)} bytes are not what a flash of {_FLASH_BYTES} "
+                "holds; remove the file"
+            )
+        return memory
 
     def _transfer(self, what: Callable[[DebugPort], _T]) -> _T:
         """Do it, unless the cable is pulled; a bus fault is what pyOCD knows as one."""

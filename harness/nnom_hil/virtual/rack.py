@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nnom_hil.errors import UsageError
 
-__all__ = ["RACK_VARIABLE", "Faults", "VirtualBoard", "load_rack"]
+__all__ = ["RACK_VARIABLE", "Faults", "StuckBit", "VirtualBoard", "load_rack"]
 
 RACK_VARIABLE: Final = "NNOM_HIL_VIRTUAL_BOARDS"
 STM32F42X_ID: Final = 0x419
