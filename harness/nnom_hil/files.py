@@ -1,13 +1,39 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and what is read is checked."""
 
 import hashlib
 import os
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from nnom_hil.errors import StoreError
+from nnom_hil.errors import StoreError, UsageError
 
-__all__ = ["digest", "write_whole"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["digest", "read_toml", "write_whole"]
+
+_Model = TypeVar("_Model", bound="BaseModel")
+
+
+def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
+    """Read a TOML file into a model; what: the article and name that messages call it by.
+
+    Raises UsageError naming file, key and what is wrong.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as exc:
+        raise UsageError(f"{path}: cannot read {what}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: {what} is not valid TOML: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {what} is wrong at {where}: {first['msg']}") from exc
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

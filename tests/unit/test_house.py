@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         "link",
         "probe",
     },
-    "virtual": {"errors", "deadline", "boards", "link", "target"},
+    "virtual": {"errors", "deadline", "files", "boards", "link", "target"},
     "run": LEAVES
     | {"model", "zoo", "boards", "codegen", "build", "link", "probe", "target", "report"},
     "report": {"errors", "paths", "records"},

@@ -1,14 +1,13 @@
 """The hardware map: which board is at which probe and serial port of this machine."""
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from nnom_hil.errors import UsageError
-from nnom_hil.files import write_whole
+from nnom_hil.files import read_toml, write_whole
 
 __all__ = ["Entry", "HardwareMap", "load_map", "save_map"]
 
@@ -50,21 +49,9 @@ def load_map(path: Path) -> HardwareMap:
 
     Raises UsageError naming what is wrong in it.
     """
-    try:
-        hardware = HardwareMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    if not path.exists():
         return HardwareMap()
-    except OSError as exc:
-        raise UsageError(f"{path}: cannot read the hardware map: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path}: the hardware map is not valid TOML: {exc}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"{path}: not a hardware map: {where}: {first['msg']}; correct it, or remove the file "
-            "and run: nnom-hil boards scan"
-        ) from exc
+    hardware = read_toml(path, HardwareMap, what="the hardware map")
     probes = [entry.probe for entry in hardware.attached]
     if twice := next((probe for probe in probes if probes.count(probe) > 1), None):
         raise UsageError(f"{path}: probe {twice} is in the hardware map twice; remove one")

@@ -1,13 +1,13 @@
 """The virtual boards of this machine: a TOML file, named by an environment variable."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from nnom_hil.errors import UsageError
+from nnom_hil.files import read_toml
 
 __all__ = ["RACK_VARIABLE", "Faults", "StuckBit", "VirtualBoard", "load_rack"]
 
@@ -64,17 +64,8 @@ def load_rack() -> tuple[Path, tuple[VirtualBoard, ...]] | None:
     if not name:
         return None
     path = Path(name)
-    try:
-        rack = _Rack.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as exc:
-        raise UsageError(f"{RACK_VARIABLE}: {path}: cannot read it: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{RACK_VARIABLE}: {path}: not valid TOML: {exc}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{RACK_VARIABLE}: {path}: {where}: {first['msg']}") from exc
+    rack = read_toml(path, _Rack, what=f"the virtual boards (${RACK_VARIABLE})")
     serials = [board.serial for board in rack.probe]
     if len(set(serials)) < len(serials):
-        raise UsageError(f"{RACK_VARIABLE}: {path}: two probes have the same serial number")
+        raise UsageError(f"{path}: two probes have the same serial number")
     return path.resolve().parent, rack.probe
