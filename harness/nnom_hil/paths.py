@@ -1,6 +1,7 @@
 """Where the firmware, boards, templates, caches and reports are. Looks only; creates nothing."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from nnom_hil.errors import HilEnvironmentError
@@ -10,6 +11,7 @@ __all__ = [
     "cache_dir",
     "firmware_dir",
     "hardware_map",
+    "locks_dir",
     "renode_dir",
     "runs_dir",
     "templates_dir",
@@ -65,6 +67,13 @@ def hardware_map() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("nnom-hil") / "hardware.toml"
+
+
+def locks_dir() -> Path:
+    """Return the folder of the boards' locks, one for all users: $NNOM_HIL_LOCKS or below /tmp."""
+    if configured := os.environ.get("NNOM_HIL_LOCKS"):
+        return Path(configured)
+    return Path(tempfile.gettempdir()) / "nnom-hil-boards"
 
 
 def runs_dir() -> Path:

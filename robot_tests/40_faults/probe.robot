@@ -5,7 +5,7 @@ Library             Collections
 Library             OperatingSystem
 Library             nnom_hil.robot.NnomHil
 Suite Setup         Set Up Table
-Suite Teardown      Remove Environment Variable    NNOM_HIL_VIRTUAL_BOARDS    NNOM_HIL_HARDWARE
+Suite Teardown      Remove Environment Variable    NNOM_HIL_VIRTUAL_BOARDS    NNOM_HIL_HARDWARE    NNOM_HIL_LOCKS
 Test Teardown       Close Run
 Test Tags           faults    probe
 
@@ -63,6 +63,7 @@ Set Up Table
     Create Directory    ${TABLE}
     Set Environment Variable    NNOM_HIL_VIRTUAL_BOARDS    ${TABLE}${/}rack.toml
     Set Environment Variable    NNOM_HIL_HARDWARE    ${TABLE}${/}hardware.toml
+    Set Environment Variable    NNOM_HIL_LOCKS    ${OUTPUT DIR}${/}locks
 
 Put Boards On The Table
     [Documentation]    One for each argument, which is its faults.

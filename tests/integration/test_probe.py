@@ -30,7 +30,6 @@ from tests.support.cmsis_pack import make_pack
 
 BOARD = "virtual_stm32f429"
 _MAIN = "from nnom_hil.cli import main; raise SystemExit(main())"
-pytestmark = pytest.mark.xdist_group("probe")  # one board, one user at a time
 
 
 class Rack:
@@ -90,6 +89,7 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
     table = Rack(tmp_path)
     monkeypatch.setenv(RACK_VARIABLE, str(table.file))
     monkeypatch.setenv("NNOM_HIL_HARDWARE", str(tmp_path / "hardware.toml"))
+    monkeypatch.setenv("NNOM_HIL_LOCKS", str(tmp_path / "locks"))
     yield table
     assert not list(tmp_path.glob("*.tty")), "a board was left under power"
 

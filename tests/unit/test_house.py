@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "codegen": {"errors", "model", "boards"},
     "build": {"errors", "deadline", "files", "paths", "tool", "boards", "codegen"},
     "link": {"errors", "deadline"},
-    "probe": {"errors", "files", "boards"},
+    "probe": {"errors", "files", "paths", "boards"},
     "target": {
         "errors",
         "deadline",

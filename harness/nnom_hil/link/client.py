@@ -267,6 +267,7 @@ class AgentClient:
             can_parts=can_parts,
             start_again=start_again,
             revive=self._revive,
+            inference_s=self._inference_s,
             # a slow network is no lost vector
             retry_s=max(self._retry_s, 3 * self._inference_s),
             give_up_s=max(self._give_up_s, 20 * self._inference_s),

@@ -29,6 +29,7 @@ _LARGEST_PART: Final = 1024
 _FIRST_RETRY_S: Final = 0.1
 _SHORTEST_RETRY_S: Final = 0.003
 _COPIES: Final = 3  # of a part that is sent alone
+_INFERENCES: Final = 2  # to wait for a whole vector's answer, at least
 _REVIVALS: Final = 2  # resets from outside without an answer between them
 _PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
 
@@ -129,7 +130,8 @@ class _Pace:
 class VectorStream:
     """One stream of vectors over a channel.
 
-    window: bytes that may be unanswered. in_order: one vector at a time. start_again is called when
+    window: bytes that may be unanswered. in_order: one vector at a time. inference_s: how long the
+    model takes, as far as is known. start_again is called when
     the target was reset, and finds its new boot id. revive resets a target that has gone silent,
     from outside; False where that cannot be done.
     """
@@ -143,6 +145,7 @@ class VectorStream:
         can_parts: bool,
         start_again: Callable[[], None],
         revive: Callable[[], bool] = lambda: False,
+        inference_s: float = 0.0,
         retry_s: float,
         give_up_s: float,
     ) -> None:
@@ -152,6 +155,8 @@ class VectorStream:
         self._start_again = start_again
         self._revive = revive
         self._revived = 0  # times in a row
+        # shorter, and vectors that the target has not come to yet would be sent again
+        self._least_s = _INFERENCES * inference_s
         self._retry_s = retry_s
         self._pace = _Pace(longest_s=retry_s)
         self._give_up_s = give_up_s
@@ -210,7 +215,7 @@ class VectorStream:
     def _take_answers(self) -> Iterator[VectorResult]:
         """Wait for one answer; what was sent before it and is not answered was lost."""
         flight = self._flight
-        retry = Deadline.after(self._patience_s())
+        retry = Deadline.after(max(self._patience_s(), self._least_s))
         try:
             result = None
             while result is None and not retry.expired:

@@ -5,13 +5,13 @@ import json
 import os
 import re
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from nnom_hil.errors import TargetError
+from nnom_hil.paths import locks_dir
 
 __all__ = ["BoardLock"]
 
@@ -23,7 +23,7 @@ class BoardLock:
     """
 
     def __init__(self, probe: str, folder: Path | None = None) -> None:
-        folder = folder or Path(tempfile.gettempdir()) / "nnom-hil-boards"
+        folder = folder or locks_dir()
         self._probe = probe
         name = re.sub(r"[^A-Za-z0-9._-]", "_", probe)
         try:

@@ -95,11 +95,12 @@ class VirtualFirmware:
         if self._qemu is None:
             return
         self._ended.set()
-        self._qemu.stop()
-        self._qemu = None
+        self._signal(signal.SIGKILL)  # its console ends, and with it the pumps
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        self._qemu.stop()
+        self._qemu = None
 
     def _signal(self, number: signal.Signals) -> None:
         pid = None if self._qemu is None else self._qemu.pid

@@ -67,7 +67,7 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
     @property
     def serial_port(self) -> str:
         """Where its serial port is while it has power."""
-        return str(self._folder / f"{self._board.serial}.tty")
+        return str(self._port_file)
 
     @property
     def wire_protocol(self) -> Any:
@@ -96,7 +96,7 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
             never_ready=faults.never_ready,
             stuck=faults.stuck_bit,
         )
-        self._port = SerialPort(Path(self.serial_port))
+        self._port = SerialPort(self._port_file)
         firmware = VirtualFirmware(runs_as, self._port, self._flash_file)
         self._chip = Chip(flash, firmware, id_code=faults.id_code)
         self._wire = DebugPort(self._chip)
@@ -164,6 +164,10 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
     @property
     def _flash_file(self) -> Path:
         return self._folder / f"{self._board.serial}.flash"
+
+    @property
+    def _port_file(self) -> Path:
+        return self._folder / f"{self._board.serial}.tty"
 
     def _kept_flash(self) -> bytearray:
         """Return what the flash held when the power went; erased, if there is nothing."""
