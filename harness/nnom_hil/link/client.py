@@ -41,6 +41,7 @@ LOG = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 _GIVE_UP_S = 10.0
+_SHORTEST_PAUSE_S = 0.01
 _ONE_LINE = struct.Struct("<I")
 _WHOLE_TEXT = struct.Struct("<II")
 
@@ -71,6 +72,7 @@ class AgentClient:
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
+        self._took: dict[tuple[int, int], float] = {}  # s, by request and bytes of its payload
         self._inference_s = 0.0  # wall clock of the latest run, link included
 
     # ---- requests
@@ -211,8 +213,9 @@ class AgentClient:
         """Send a request until its answer comes; every request may safely be repeated."""
         frame = self.channel.frame(kind, body)
         deadline = Deadline.after(timeout_s)
-        pause_s = self._retry_s / 8
+        pause_s = self._pause_s(kind, body)
         while True:
+            sent = time.monotonic()
             self.channel.send(frame)
             retry = Deadline.after(min(pause_s, deadline.remaining_s))
             pause_s = min(2 * pause_s, self._retry_s)
@@ -225,11 +228,19 @@ class AgentClient:
                         raise TargetWasResetError
                     raise AgentRefusedError(*answer.body[:2])
                 if answer.type == kind | ANSWER:
+                    self._took[kind, len(body)] = time.monotonic() - sent
                     return answer
             if deadline.expired:
                 raise LinkError(self.channel.silence(kind, timeout_s))
             if kind is not FrameType.HELLO:  # a target that is still starting loses nothing
                 self.stats.retransmitted += 1
+
+    def _pause_s(self, kind: FrameType, body: bytes) -> float:
+        """Return how long to wait for an answer: on a bad link, less where one came sooner."""
+        took = self._took.get((kind, len(body)))
+        if took is None or not self.stats.damaged + self.stats.retransmitted:
+            return self._retry_s / 8
+        return min(self._retry_s / 8, max(_SHORTEST_PAUSE_S, 4 * took))
 
     # ---- vectors
 

@@ -6,7 +6,6 @@ repetition and reset.
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,8 +27,10 @@ _FIRST_PART: Final = 64
 _LARGEST_PART: Final = 1024
 _FIRST_RETRY_S: Final = 0.1
 _SHORTEST_RETRY_S: Final = 0.003
-_COPIES: Final = 3  # of a part that is sent alone
+_COPIES: Final = 3  # of a part that is sent alone,
+_COPY_BYTES: Final = 512  # as long as they are no longer than this together
 _INFERENCES: Final = 2  # to wait for a whole vector's answer, at least
+_IN_A_ROW: Final = 4
 _REVIVALS: Final = 2  # resets from outside without an answer between them
 _PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
 
@@ -59,19 +60,29 @@ class Vector:
 
 @dataclass(slots=True)
 class _Sent:
+    """A vector on its way. orders: when each of its frames was sent, by the frame's number."""
+
     vector: Vector
     size: int
-    order: int
-    tries: int = 1
+    orders: dict[int, int]
+
+    @property
+    def latest(self) -> int:
+        """When it was sent last."""
+        return max(self.orders.values())
+
+    def order_of(self, seq: int) -> int:
+        """When the frame of that number was sent."""
+        return self.orders.get(seq, min(self.orders.values()))
 
 
 @dataclass(slots=True)
 class _Window:
-    """Vectors on their way, by index, oldest transmission first."""
+    """Vectors on their way, by index, in the order of their first transmission."""
 
     limit: int
     in_order: bool = False
-    sent: OrderedDict[int, _Sent] = field(default_factory=OrderedDict)
+    sent: dict[int, _Sent] = field(default_factory=dict)
     bytes: int = 0
 
     def has_room(self, size: int) -> bool:
@@ -84,21 +95,24 @@ class _Window:
 
 @dataclass(slots=True)
 class _PartSize:
-    """Bytes of a part: halved when fewer than half get through, doubled when nine in ten do."""
+    """Bytes of a part: halved when fewer than a third get through, doubled when four in five do.
+
+    With e the share of bytes that are changed and h those of a frame beside the part, s / (s + h)
+    times what gets through is most where s (s + h) = h / e; for e from 1 % to 0.1 % a third to four
+    fifths get through there.
+    """
 
     size: int = _FIRST_PART
     clean: int = 0  # vectors in a row that nothing of the largest parts was lost of
 
-    def learn(self, sent: int, vector_bytes: int) -> None:
-        """Note that a vector took so many transmissions of parts."""
-        needed = -(-vector_bytes // self.size)
-        if 2 * needed < sent:
+    def learn(self, sent: int, through: int, vector_bytes: int) -> None:
+        """Note how many parts of a vector's first burst were acknowledged."""
+        largest = self.size >= min(vector_bytes, _LARGEST_PART)
+        self.clean = self.clean + 1 if largest and through == sent else 0
+        if 3 * through < sent:
             self.size = max(_GRANULE, self.size // 2 // _GRANULE * _GRANULE)
-        elif 10 * needed > 9 * sent:
-            self.clean = self.clean + 1 if self.size >= min(vector_bytes, _LARGEST_PART) else 0
+        elif 5 * through >= 4 * sent:
             self.size = min(_LARGEST_PART, self.size * 2)
-        else:
-            self.clean = 0
 
 
 @dataclass(slots=True)
@@ -118,6 +132,10 @@ class _Pace:
             return
         self.spread_s += (abs(waited_s - self.mean_s) - self.spread_s) / 4
         self.mean_s += (waited_s - self.mean_s) / 8
+
+    def some_s(self) -> float:
+        """Return what a few answers take: as many may be lost in a row without a silence."""
+        return _IN_A_ROW * (self.mean_s or 0.0)
 
     def patience_s(self) -> float:
         """Return how long to wait for the next one; longer after each silence."""
@@ -207,7 +225,7 @@ class VectorStream:
         if not self._flight.has_room(size):
             return False
         self._channel.send(frame)
-        self._flight.sent[vector.index] = _Sent(vector, size, self._order)
+        self._flight.sent[vector.index] = _Sent(vector, size, {frame.seq: self._order})
         self._flight.bytes += size
         self._order += 1
         return True
@@ -215,11 +233,13 @@ class VectorStream:
     def _take_answers(self) -> Iterator[VectorResult]:
         """Wait for one answer; what was sent before it and is not answered was lost."""
         flight = self._flight
-        retry = Deadline.after(max(self._patience_s(), self._least_s))
+        retry = Deadline.after(max(self._patience_s(), self._least_s, self._pace.some_s()))
         try:
-            result = None
+            result, seq = None, 0
             while result is None and not retry.expired:
-                result = self._result(self._receive(retry))
+                answer = self._receive(retry)
+                result = self._result(answer)
+                seq = 0 if answer is None else answer.seq
         except TargetWasResetError:
             self._restart()
             self._send_again(list(flight.sent.values()))
@@ -230,11 +250,13 @@ class VectorStream:
             done = flight.sent.pop(result.index, None)
             if done is not None:  # else it was answered while another went in parts
                 flight.bytes -= done.size
-                self._send_again([s for s in flight.sent.values() if s.order < done.order])
+                answered = done.order_of(seq)
+                self._send_again([s for s in flight.sent.values() if s.latest < answered])
             yield result
             return
         self._check_silence()
-        self._send_again(list(flight.sent.values()))
+        # the oldest alone: its answer tells what became of the others, which may still be queued
+        self._send_again(list(flight.sent.values())[:1])
 
     def _check_silence(self) -> bool:
         """Reset a target that is silent for too long and return True; LinkError if that is no help.
@@ -276,13 +298,12 @@ class VectorStream:
 
     def _send_again(self, lost: list[_Sent]) -> None:
         for sent in lost:
-            self._channel.send(self._frame(sent.vector))
-            sent.order = self._order
-            sent.tries += 1
-            self._flight.sent.move_to_end(sent.vector.index)
+            frame = self._frame(sent.vector)
+            self._channel.send(frame)
+            sent.orders[frame.seq] = self._order
             self._order += 1
             self._channel.stats.retransmitted += 1
-            if sent.tries > _TRIES and self._can_parts and self._parts is None:
+            if len(sent.orders) > _TRIES and self._can_parts and self._parts is None:
                 self._parts = _PartSize()
 
     def _result(self, answer: Frame | None) -> VectorResult | None:
@@ -312,19 +333,25 @@ class VectorStream:
         size, content = self._parts.size, vector.content
         parts = {at: range(at, min(at + size, len(content))) for at in range(0, len(content), size)}
         missing = dict(parts)
-        transmissions = 0
+        transmissions, through = 0, None
         while True:
             # all have arrived, but the answer has not: any one of them asks for it again
             burst = list(missing.values()) or [parts[0]]
             burst = burst[: max(1, self._window // (size + _PART_OVERHEAD))]
-            # few of them cost little to repeat, and a silence costs much
-            burst *= max(1, _COPIES // len(burst))
+            fresh = len(burst)
+            # a few small ones cost little to repeat, and a silence costs much
+            burst *= max(1, min(_COPIES // len(burst), _COPY_BYTES // (size * len(burst))))
             transmissions += len(burst)
             try:
                 for part in burst:
                     body = part_body(vector.index, vector.label, vector.kind, content, part)
                     self._channel.send(self._channel.frame(FrameType.PART, body))
                 result = self._take_parts(vector, parts, missing, burst)
+                if through is None:
+                    through = (
+                        fresh if result else sum(p.start not in missing for p in burst[:fresh])
+                    )
+                    self._parts.learn(fresh, through, len(content))
             except TargetWasResetError:
                 self._restart()
                 missing = dict(parts)
@@ -335,7 +362,6 @@ class VectorStream:
             if self._check_silence():
                 missing = dict(parts)
         self._channel.stats.retransmitted += max(0, transmissions - len(parts))
-        self._parts.learn(transmissions, len(content))
         if self._parts.clean >= _TRIES:
             self._parts = None  # the link is well again
         yield result

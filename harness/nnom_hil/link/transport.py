@@ -68,18 +68,16 @@ class SerialTransport:
         if _URL_HANDLERS not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(_URL_HANDLERS)
         self._baud = address.baud
+        self._early = b""  # what came while we were writing
         self._open()
 
     def _open(self) -> None:
-        rfc2217 = self.address.url.startswith("rfc2217:")
         try:
             # time-out 0: reads return what is there; waiting is done with select
             self._port = serial.serial_for_url(
                 self.address.url,
                 self._baud,
                 timeout=0,
-                # an RFC 2217 port cannot have one; it has its network's
-                write_timeout=None if rfc2217 else _WRITE_TIMEOUT_S,
                 exclusive=True,  # two readers of one port get half each
             )
         except (serial.SerialException, OSError, ValueError) as exc:
@@ -88,6 +86,7 @@ class SerialTransport:
     def reopen(self, deadline: Deadline) -> None:
         """Open the port again, when it is there again."""
         self.close()
+        self._early = b""
         while True:
             try:
                 self._open()
@@ -99,6 +98,7 @@ class SerialTransport:
 
     def discard(self) -> None:
         """Forget what has arrived before, from another program's time."""
+        self._early = b""
         with contextlib.suppress(OSError, serial.SerialException):  # a socket has no such thing
             self._port.reset_input_buffer()
 
@@ -112,6 +112,9 @@ class SerialTransport:
 
     def read(self, deadline: Deadline) -> bytes:
         """Return the bytes that have arrived, at least one; b"" when the deadline passes."""
+        if self._early:
+            data, self._early = self._early, b""
+            return data
         while True:
             try:
                 data = self._read_waiting(deadline)
@@ -122,9 +125,8 @@ class SerialTransport:
 
     def _read_waiting(self, deadline: Deadline) -> bytes:
         """Wait for bytes and return those that are there, maybe none."""
-        try:
-            handle = self._port.fileno()
-        except (AttributeError, OSError):  # rfc2217:// has none, and gives a byte at a time
+        handle = self._handle()
+        if handle is None:  # it gives a byte at a time
             if not self._port.in_waiting:
                 time.sleep(min(_POLL_S, deadline.remaining_s))
             return b"".join(self._port.read(1) for _ in range(self._port.in_waiting or 1))
@@ -132,18 +134,44 @@ class SerialTransport:
         data: bytes = self._port.read(_CHUNK)
         return data
 
+    def _handle(self) -> int | None:
+        """Return the file descriptor to wait on; rfc2217:// has none."""
+        try:
+            return int(self._port.fileno())
+        except (AttributeError, OSError):
+            return None
+
     def write(self, data: bytes) -> None:
-        """Send all bytes."""
+        """Send all bytes, and take in what comes meanwhile.
+
+        An emulator that cannot get rid of its output takes no input: both sides would wait.
+        """
         if self._escape:
             data = data.replace(self._escape, 2 * self._escape)
+        handle = self._handle()
         try:
-            self._port.write(data)
-        except serial.SerialTimeoutException as exc:
-            raise LinkError(
-                f"{self.address.url}: the target takes no bytes for {_WRITE_TIMEOUT_S:g} s"
-            ) from exc
+            if handle is None:
+                self._port.write(data)
+            else:
+                self._write_and_read(handle, data)
         except (serial.SerialException, OSError) as exc:
             raise LinkError(f"{self.address.url}: the connection was lost: {exc}") from exc
+
+    def _write_and_read(self, handle: int, data: bytes) -> None:
+        left = memoryview(data)
+        stuck = Deadline.after(_WRITE_TIMEOUT_S)
+        while left:
+            readable, writable, _ = select.select([handle], [handle], [], stuck.remaining_s)
+            if readable:
+                self._early += self._port.read(_CHUNK)
+            if writable:
+                with contextlib.suppress(BlockingIOError):
+                    left = left[os.write(handle, left) :]
+                    stuck = Deadline.after(_WRITE_TIMEOUT_S)
+            if stuck.expired:
+                raise LinkError(
+                    f"{self.address.url}: the target takes no bytes for {_WRITE_TIMEOUT_S:g} s"
+                )
 
     def close(self) -> None:
         """Close the port; twice is fine."""

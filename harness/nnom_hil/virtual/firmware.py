@@ -18,7 +18,7 @@ from nnom_hil.target.qemu import QemuTarget
 __all__ = ["SerialPort", "VirtualFirmware"]
 
 _START_S: Final = 20.0
-_READ_S: Final = 0.05
+_POLL_S: Final = 0.001
 _NOBODY_READS_S: Final = 0.3
 _CHUNK: Final = 4096
 
@@ -67,7 +67,7 @@ class VirtualFirmware:
         self._port = port
         self._image = image
         self._qemu: QemuTarget | None = None
-        self._threads: list[threading.Thread] = []
+        self._pump: threading.Thread | None = None
         self._ended = threading.Event()
 
     def boot(self, flash: bytes) -> None:
@@ -77,10 +77,8 @@ class VirtualFirmware:
         self._qemu = QemuTarget(self._board)
         console = self._qemu.start(self._image, Deadline.after(_START_S))
         self._ended = threading.Event()
-        for pump in (self._to_port, self._to_firmware):
-            thread = threading.Thread(target=pump, args=(console, self._ended), daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._pump = threading.Thread(target=self._join, args=(console, self._ended), daemon=True)
+        self._pump.start()
 
     def pause(self) -> None:
         """Hold it where it is."""
@@ -95,10 +93,9 @@ class VirtualFirmware:
         if self._qemu is None:
             return
         self._ended.set()
-        self._signal(signal.SIGKILL)  # its console ends, and with it the pumps
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        self._signal(signal.SIGKILL)  # its console ends, and with it the pump
+        if self._pump is not None:
+            self._pump.join()
         self._qemu.stop()
         self._qemu = None
 
@@ -107,20 +104,13 @@ class VirtualFirmware:
         if pid is not None:
             os.kill(pid, number)
 
-    def _to_port(self, console: Transport, ended: threading.Event) -> None:
-        while not ended.is_set():
-            try:
-                self._port.send(console.read(Deadline.after(_READ_S)))
-            except LinkError:
-                return  # QEMU is gone
-
-    def _to_firmware(self, console: Transport, ended: threading.Event) -> None:
-        while not ended.is_set():
-            data = self._port.receive()
-            if not data:
-                time.sleep(0.001)
-                continue
-            try:
-                console.write(data)
-            except LinkError:
-                return
+    def _join(self, console: Transport, ended: threading.Event) -> None:
+        """Carry bytes both ways until the firmware ends."""
+        try:
+            while not ended.is_set():
+                if data := self._port.receive():
+                    console.write(data)
+                if data := console.read(Deadline.after(_POLL_S)):
+                    self._port.send(data)
+        except LinkError:
+            return  # QEMU is gone
