@@ -137,9 +137,12 @@ class SerialTransport:
     def _handle(self) -> int | None:
         """Return the file descriptor to wait on; rfc2217:// has none."""
         try:
-            return int(self._port.fileno())
+            handle = int(self._port.fileno())
         except (AttributeError, OSError):
             return None
+        if handle < 0:  # a closed socket's
+            raise serial.PortNotOpenError
+        return handle
 
     def write(self, data: bytes) -> None:
         """Send all bytes, and take in what comes meanwhile.
@@ -148,8 +151,8 @@ class SerialTransport:
         """
         if self._escape:
             data = data.replace(self._escape, 2 * self._escape)
-        handle = self._handle()
         try:
+            handle = self._handle()
             if handle is None:
                 self._port.write(data)
             else:
