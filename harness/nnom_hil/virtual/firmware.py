@@ -60,7 +60,7 @@ class SerialPort:
 
 
 class VirtualFirmware:
-    """QEMU with the flash's contents, between its console and the port. saved: where they lie."""
+    """QEMU with the flash's contents, its console joined to the port. image: where they lie."""
 
     def __init__(self, board: Board, port: SerialPort, image: Path) -> None:
         self._board = board
@@ -77,40 +77,43 @@ class VirtualFirmware:
         self._qemu = QemuTarget(self._board)
         console = self._qemu.start(self._image, Deadline.after(_START_S))
         self._ended = threading.Event()
-        self._pump = threading.Thread(target=self._join, args=(console, self._ended), daemon=True)
+        self._pump = threading.Thread(
+            target=self._join, args=(self._qemu, console, self._ended), daemon=True
+        )
         self._pump.start()
 
     def pause(self) -> None:
         """Hold it where it is."""
-        self._signal(signal.SIGSTOP)
+        if self._qemu is not None:
+            self._qemu.hold()
 
     def go_on(self) -> None:
         """Let it go from there."""
-        self._signal(signal.SIGCONT)
+        if self._qemu is not None:
+            self._qemu.let_go()
 
     def off(self) -> None:
         """End it; twice is fine."""
         if self._qemu is None:
             return
         self._ended.set()
-        self._signal(signal.SIGKILL)  # its console ends, and with it the pump
+        if (pid := self._qemu.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # its console ends, and with it the pump
         if self._pump is not None:
             self._pump.join()
         self._qemu.stop()
         self._qemu = None
 
-    def _signal(self, number: signal.Signals) -> None:
-        pid = None if self._qemu is None else self._qemu.pid
-        if pid is not None:
-            os.kill(pid, number)
-
-    def _join(self, console: Transport, ended: threading.Event) -> None:
+    def _join(self, qemu: QemuTarget, console: Transport, ended: threading.Event) -> None:
         """Carry bytes both ways until the firmware ends."""
-        try:
-            while not ended.is_set():
+        while not ended.is_set():
+            try:
                 if data := self._port.receive():
                     console.write(data)
                 if data := console.read(Deadline.after(_POLL_S)):
                     self._port.send(data)
-        except LinkError:
-            return  # QEMU is gone
+            except LinkError:
+                if qemu.why_dead() is not None:
+                    return
+                # it is held: what it does not take is lost, as on a wire
