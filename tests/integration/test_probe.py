@@ -430,6 +430,14 @@ def test_lock_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         BoardLock("X", tmp_path / "file")
 
 
+def test_virtual_board_without_its_core_is_named(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nnom_hil.virtual.chip", None)  # as if Unicorn were missing
+    with pytest.raises(TargetError, match=r"needs the package unicorn: pip install 'nnom-hil"):
+        rack.run()
+
+
 def test_flash_file_of_another_size_is_named(rack: Rack) -> None:
     (rack.folder / "VIRT0.flash").write_bytes(b"short")
     with pytest.raises(HilError, match=r"VIRT0.flash: 5 bytes are not what a flash"):

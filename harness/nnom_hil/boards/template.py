@@ -62,6 +62,9 @@ mips = 168 # instructions per microsecond of virtual time
 
 [backend.probe]
 target = "stm32f407vgtx" # pyocd list --targets, or pyocd pack find
+# What is read before anything is flashed: the chip's id, and whether its flash is open.
+id = { address = 0xE004_2000, bits = 0x0FFF, value = 0x413 }
+unlocked = { address = 0x4002_3C14, bits = 0xFF00, value = 0xAA00 }
 usb = ["0483:374b"] # vendor and product of the probe on the board; lsusb
 """
 

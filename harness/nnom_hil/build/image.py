@@ -24,6 +24,10 @@ __all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "drivers", "
 
 _SCHEMA = "nnom-hil/image/1"
 _BUILD_TIMEOUT_S = 300.0
+# what the library is made of beside NNoM's own tree
+_LIBRARY_RECIPE = (
+    "flags.cmake", "arm-none-eabi.cmake", "library/CMakeLists.txt", "platform/nnom_config.h",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,10 @@ def build_image(
         f"-DCMAKE_C_COMPILER={program}" if _is_native(board)
         else f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
     ]  # fmt: skip
-    library_id = digest(_SCHEMA, compiler, cpu_flags(board), compat, *trees)
+    library_id = digest(
+        _SCHEMA, compiler, cpu_flags(board), compat, tree_digest(nnom or sources / "nnom"),
+        *((sources / name).read_bytes() for name in _LIBRARY_RECIPE),
+    )  # fmt: skip
     try:
         library = _library(cache_dir() / "libraries" / library_id[:32], board, common, nnom)
         settled = [*common, f"-DNNOM_LIBRARY={library}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]

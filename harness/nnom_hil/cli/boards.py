@@ -95,15 +95,13 @@ def scan(
     from rich.table import Table
 
     from nnom_hil.paths import hardware_map
+    from nnom_hil.run.scan import NO_PROBE
     from nnom_hil.run.scan import scan as scan_boards
 
     path = map_file or hardware_map()
     found = scan_boards(path, context.obj)
     if not found:
-        print(
-            "no debug probe is attached: check cable and power; on Linux a probe needs a udev "
-            "rule too (docs/boards.md, Real boards)"
-        )
+        print(NO_PROBE)
         return 0
     table = Table()
     for heading in ("probe", "board", "port", "recognised by"):

@@ -9,9 +9,9 @@ from nnom_hil.probe.debugger import REMOTE, ProbeInfo, find_probe, list_probes
 from nnom_hil.probe.hardware import Entry, load_map
 from nnom_hil.probe.ports import list_serial_ports, port_of_probe
 
-__all__ = ["Attached", "find_attached"]
+__all__ = ["NO_PROBE", "Attached", "find_attached"]
 
-_NO_PROBE = (
+NO_PROBE = (
     "no debug probe is attached: check the cable and the board's power; on Linux a probe also "
     "needs a udev rule, without which it cannot be opened (docs/boards.md, Real boards)"
 )
@@ -64,7 +64,7 @@ def _only_probe(board: Board, known: dict[str, Entry], hardware_map: Path) -> Pr
     if len(free) == 1:
         return free[0]
     if not there and not mapped:
-        raise TargetError(_NO_PROBE)
+        raise TargetError(NO_PROBE)
     if not free:
         others = ", ".join(f"{p.id} ({known[p.id].board})" for p in there)
         raise TargetError(

@@ -234,31 +234,33 @@ class Debugger:
         with self._doing(f"cannot read {address:#010x}"):
             return int(self._target.read32(address))
 
+    def read_bits(self, check: Check) -> int:
+        """Return the bits of a register that a check is about."""
+        return self.read_word(check.address) & check.bits
+
     def holds(self, check: Check) -> bool:
         """Return whether the chip passes a check; one without such a register does not."""
         try:
-            return self.read_word(check.address) & check.bits == check.value
+            return self.read_bits(check) == check.value
         except TargetError:
             return False
 
     def check_chip(self, facts: ProbeBackend, board: str) -> None:
         """Raise TargetError for a chip that is not the board's, or one that is locked."""
-        if (check := facts.id) is not None:
-            found = self.read_word(check.address) & check.bits
-            if found != check.value:
-                raise TargetError(
-                    f"probe {self.probe} is at another chip: its id at {check.address:#010x} is "
-                    f"{found:#x}, a {facts.target} of board {board} has {check.value:#x}; choose "
-                    "the right probe with --probe, or the right board with --board"
-                )
-        if (check := facts.unlocked) is not None:
-            found = self.read_word(check.address) & check.bits
-            if found != check.value:
-                raise TargetError(
-                    f"the flash of board {board} at probe {self.probe} is locked: "
-                    f"{check.address:#010x} holds {found:#x}, unlocked is {check.value:#x}; "
-                    f"unlocking erases it: pyocd erase --mass -u {self.probe} -t {facts.target}"
-                )
+        check = facts.id
+        if check is not None and (found := self.read_bits(check)) != check.value:
+            raise TargetError(
+                f"probe {self.probe} is at another chip: its id at {check.address:#010x} is "
+                f"{found:#x}, a {facts.target} of board {board} has {check.value:#x}; choose "
+                "the right probe with --probe, or the right board with --board"
+            )
+        check = facts.unlocked
+        if check is not None and (found := self.read_bits(check)) != check.value:
+            raise TargetError(
+                f"the flash of board {board} at probe {self.probe} is locked: "
+                f"{check.address:#010x} holds {found:#x}, unlocked is {check.value:#x}; "
+                f"unlocking erases it: pyocd erase --mass -u {self.probe} -t {facts.target}"
+            )
 
     def core_state(self) -> str:
         """Return what the core does: running, halted, reset, sleeping, lockup."""

@@ -27,7 +27,7 @@ class BoardLock:
         self._probe = probe
         name = re.sub(r"[^A-Za-z0-9._-]", "_", probe)
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             if folder.stat().st_uid == os.getuid():
                 # others' locks too; not sticky, or the kernel keeps users off each other's files
                 folder.chmod(0o777)

@@ -7,6 +7,7 @@ from pathlib import Path
 from nnom_hil.boards import Board, Check
 from nnom_hil.errors import TargetError
 from nnom_hil.probe import (
+    NO_PROBE,
     BoardLock,
     Debugger,
     Entry,
@@ -21,7 +22,7 @@ from nnom_hil.probe import (
 )
 from nnom_hil.run.boardfiles import known_boards
 
-__all__ = ["Found", "scan"]
+__all__ = ["NO_PROBE", "Found", "scan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def _recognise(
 ) -> tuple[list[Board], str]:
     """Return the boards that it can be, and by what: chip id, the probe's knowledge, USB id."""
     fitting = [b for b in boards if b.backend.probe and b.backend.probe.id in ids]
-    how = [f"chip id {check.value:#x} at {check.address:#010x}" for check in ids]
+    how = [f"chip id {check}" for check in ids]
     known = [b for b in boards if b.backend.probe and b.backend.probe.target == info.target]
     if known:
         fitting = [b for b in fitting if b in known] or known

@@ -1,6 +1,5 @@
 """A real board: flashed through its debug probe, spoken to over its serial port."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,29 +106,24 @@ class ProbeTarget:
 
     def reset(self) -> bool:
         """Reset a board that does not answer any more; False if the probe cannot."""
-        try:
-            if self._debugger is None:
-                return False
-            self._debugger.reset()
-            return True
-        except TargetError:
-            return False
+        return self._can(Debugger.reset)
 
     def hold(self) -> bool:
         """Stop the core where it is; False if the probe cannot."""
-        try:
-            if self._debugger is None:
-                return False
-            self._debugger.halt()
-            return True
-        except TargetError:
-            return False
+        return self._can(Debugger.halt)
 
     def let_go(self) -> None:
         """Let a core that was stopped go on."""
-        if self._debugger is not None:
-            with contextlib.suppress(TargetError):
-                self._debugger.resume()
+        self._can(Debugger.resume)
+
+    def _can(self, action: Callable[[Debugger], None]) -> bool:
+        if self._debugger is None:
+            return False
+        try:
+            action(self._debugger)
+        except TargetError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Let go of port, probe and lock; the firmware stays and runs. Twice is fine."""

@@ -51,9 +51,8 @@ _VC_CORERESET = 1 << 0
 _SYSRESETREQ, _VECTRESET = 1 << 2, 1 << 0
 _WRITES: Final = 1 << 16  # DCRSR.REGWnR
 
-_INSTRUCTIONS_A_LOOK: Final = (
-    2_000_000  # of an algorithm, each time the debugger asks for its state
-)
+# of an algorithm, each time the debugger asks for the core's state
+_INSTRUCTIONS_A_LOOK: Final = 2_000_000
 
 # identification registers of CoreSight components (ADIv5, D1), by offset from 0xFD0
 _SCS_ID: Final = (4, 0, 0, 0, 0x0C, 0xB0, 0x0B, 0, 0x0D, 0xE0, 0x05, 0xB1)
