@@ -149,9 +149,9 @@ class VectorStream:
     """One stream of vectors over a channel.
 
     window: bytes that may be unanswered. in_order: one vector at a time. inference_s: how long the
-    model takes, as far as is known. start_again is called when
-    the target was reset, and finds its new boot id. revive resets a target that has gone silent,
-    from outside; False where that cannot be done.
+    model takes, as far as is known. start_again is called when the target was reset, and finds its
+    new boot id. revive resets a target that has gone silent, from outside; False where that cannot
+    be done.
     """
 
     def __init__(
