@@ -220,12 +220,13 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
             )
         case QDense() as op:
             units, inputs = op.weight.shape
+            stream = op.weight if op.is_per_unit else interleave_dense(op.weight)
             return "dense", " ".join(
                 [
-                    _tensor((inputs, units), (op.weight_dec,), interleave_dense(op.weight)),
-                    _tensor((units,), (op.bias_dec,), op.bias),
-                    _array([op.output_shift]),
-                    _array([op.bias_shift]),
+                    _tensor((inputs, units), op.weight_dec, stream),
+                    _tensor((units,), op.bias_dec, op.bias),
+                    _array(op.output_shift),
+                    _array(op.bias_shift),
                 ]
             )
         case Pool() as op:

@@ -1,6 +1,7 @@
 """Random quantised graphs for property tests: single layers, chains and branches of every kind."""
 
 import numpy as np
+import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
@@ -115,6 +116,10 @@ def _rnn(rng: np.random.Generator, features: int, in_dec: int) -> QRnn:
     )
 
 
+def _ints(values: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)
+
+
 def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -> QOp:
     h, _, c = shape3d(shape)
     size = int(np.prod(shape))
@@ -128,13 +133,15 @@ def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -
             return Copy()
         case "dense":
             units = int(rng.integers(1, 12))
+            formats = units if rng.random() < 0.3 else 1
+            out_shift = rng.integers(0, 13, formats)
             return QDense(
                 weight=rng.integers(-128, 128, (units, size)).astype(np.int8),
                 bias=None if rng.random() < 0.2 else rng.integers(-128, 128, units).astype(np.int8),
-                weight_dec=7,
-                bias_dec=7,
-                output_shift=int(rng.integers(0, 13)),
-                bias_shift=int(rng.integers(0, 9)),
+                weight_dec=_ints(7 + out_shift - out_shift[0]),
+                bias_dec=(7,) * formats,
+                output_shift=_ints(out_shift),
+                bias_shift=_ints(rng.integers(0, 9, formats)),
             )
         case "pool":
             return Pool(

@@ -59,7 +59,7 @@ def test_models_convert_build_and_equal_the_reference(
         found = calibrate(graph, x, options)
         scaled = run_float(found.graph, x)[found.graph.nodes[-1].name].reshape(len(x), -1)
         assert np.abs(scaled - ours).max() < 10 * limit, f"seed {seed}: {method} changes the model"
-        quantised = found.finish(found.wanted, found.weights, x)
+        quantised = found.finish()
         inputs = to_int8(x, quantised.input.dec)
         expected = run_reference(quantised, inputs)
         name = list(VARIANTS)[seed % len(VARIANTS)]

@@ -119,6 +119,11 @@ void local_fully_connected_q7(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t));
 void local_fully_connected_q7_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t));
 void local_fully_connected_mat_q7_vec_q15(NNOM_FULLY_CONNECTED_ARGUMENTS(q15_t));
 void local_fully_connected_mat_q7_vec_q15_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q15_t));
+/* Fully connected with shifts of each row's own; pM is plain, bias may be NULL. */
+void nnom_fully_connected_per_axis_q7(const q7_t *pV, const q7_t *pM, uint16_t dim_vec,
+                                      uint16_t num_of_rows, const nnom_qformat_param_t *bias_shift,
+                                      const nnom_qformat_param_t *out_shift, const q7_t *bias,
+                                      q7_t *pOut);
 /* The same without bias; local_dot_q15_opt takes int16 weights in "x4_q15" order. */
 #define NNOM_DOT_ARGUMENTS(T)                                                                      \
     const T *pV, const T *pM, const uint16_t dim_vec, const uint16_t num_of_rows,                  \

@@ -46,7 +46,13 @@ def layer_api_header(graph: QGraph, options: HeaderOptions, comment: str) -> str
     names = [n for node in graph.nodes for n in (node.name, node.tail_name) if n]
     ident = c_identifiers(names)
     has_dense = any(isinstance(node.op, QDense) for node in graph.nodes)
-    lines = [comment, '#include "nnom.h"', "", *options.guards(has_dense=has_dense), ""]
+    lines = [
+        comment,
+        '#include "nnom.h"',
+        "",
+        *options.guards(has_dense=has_dense, has_dense_per_unit=False),
+        "",
+    ]
     for node in graph.nodes:
         if isinstance(node.op, QConv | QDense):
             lines += _parameters(ident[node.name], node.op, options)
@@ -69,7 +75,7 @@ def _problem(node: QNode) -> str | None:
         if isinstance(act, QActivation) and act.kind is ActivationKind.ADV_RELU:
             return "ReLU with a maximum or threshold: it needs formats, which this form has not"
     match node.op:
-        case QConv() as op if len(op.weight_dec) > 1:
+        case QConv() | QDense() as op if len(op.weight_dec) > 1:
             return "one weight format per channel: this form has one per layer"
         case Pool() | GlobalPool() as op if op.output_shift:
             return "a pool that changes the format"
@@ -89,7 +95,7 @@ def _parameters(ident: str, op: QConv | QDense, options: HeaderOptions) -> list[
     if isinstance(op, QDense) and options.dense_order is DenseOrder.INTERLEAVED:
         stream = interleave_dense(op.weight)
     shifts = (op.weight_dec, op.bias_dec, op.output_shift, op.bias_shift)
-    weight_dec, bias_dec, right, left = (v if isinstance(v, int) else v[0] for v in shifts)
+    weight_dec, bias_dec, right, left = (v[0] for v in shifts)
     return [
         f"#define {upper}_KERNEL_0 {values(stream)}",
         f"#define {upper}_KERNEL_0_SHIFT ({weight_dec})",

@@ -41,8 +41,12 @@ class HeaderOptions:
     dense_order: DenseOrder = DenseOrder.INTERLEAVED
     portable: bool = False
 
-    def guards(self, *, has_dense: bool) -> list[str]:
-        """Return preprocessor lines that stop a build for another layout than the header's."""
+    def guards(self, *, has_dense: bool, has_dense_per_unit: bool) -> list[str]:
+        """Return preprocessor lines that stop a build for a library that reads the header wrongly.
+
+        has_dense: layers with one weight format, whose order depends on a switch.
+        has_dense_per_unit: layers with a format for each unit.
+        """
         unless = {Layout.HWC: "#ifdef", Layout.CHW: "#ifndef"}[self.layout]
         word = {Layout.HWC: "without", Layout.CHW: "with"}[self.layout]
         lines = [
@@ -55,6 +59,13 @@ class HeaderOptions:
             lines += [
                 f"#if {'!' if opt else ''}DENSE_WEIGHT_OPT",
                 f'#error "this header is for a library built with DENSE_WEIGHT_OPT {int(opt)}"',
+                "#endif",
+            ]
+        if has_dense_per_unit:
+            lines += [
+                "#ifndef NNOM_DENSE_PER_AXIS",
+                '#error "dense layers with a weight format per unit: build on the NNoM library of '
+                'nnom-hil, or convert with --portable"',
                 "#endif",
             ]
         return lines

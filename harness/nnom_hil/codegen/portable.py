@@ -95,6 +95,11 @@ def _bias_matters(bias: object) -> bool:
     return bias is not None and bool(np.any(np.asarray(bias)))
 
 
+def _mixes_biases(op: QDense) -> bool:
+    """Whether NNoM's dense kernel reads wrong biases behind the last four rows (Q-11)."""
+    return len(op.weight) > 4 and bool(len(op.weight) % 4) and _bias_matters(op.bias)
+
+
 def _pads_differently(
     source: QNode,
     kernel: tuple[int, int],
@@ -182,7 +187,7 @@ class _Rewrite:
         match op:
             case QConv() | Pool() if not (isinstance(op, QConv) and op.transposed):
                 return self._window(node, op, inputs, source)
-            case QDense() if len(op.weight) > 4 and len(op.weight) % 4 and _bias_matters(op.bias):
+            case QDense() if op.is_per_unit or _mixes_biases(op):
                 return self._dense_as_conv(node, op, inputs[0])
         return self._add(node.name, op, inputs, *tail)
 
@@ -205,16 +210,16 @@ class _Rewrite:
         return self._add(node.name, op, inputs, node.tail, node.tail_name)
 
     def _dense_as_conv(self, node: QNode, op: QDense, source: str) -> str:
-        """NNoM's dense kernel reads wrong biases behind the last four rows (Q-11)."""
+        """NNoM's convolution has a format a channel, and every unit's own bias."""
         units, size = op.weight.shape
         flat = self._helper(f"{node.name}_cell", Reshape(shape=(1, 1, size)), source)
         conv = QConv(
             weight=op.weight.reshape(units, 1, 1, size),
             bias=op.bias,
-            weight_dec=(op.weight_dec,),
-            bias_dec=(op.bias_dec,),
-            output_shift=(op.output_shift,),
-            bias_shift=(op.bias_shift,),
+            weight_dec=op.weight_dec,
+            bias_dec=op.bias_dec,
+            output_shift=op.output_shift,
+            bias_shift=op.bias_shift,
             stride=(1, 1),
             dilation=(1, 1),
             padding=Padding.VALID,

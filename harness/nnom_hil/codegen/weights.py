@@ -82,8 +82,11 @@ class _Header:
 
     def text(self) -> str:
         """Return the whole file."""
-        has_dense = any(isinstance(node.op, QDense) for node in self.graph.nodes)
-        guards = self.options.guards(has_dense=has_dense)
+        dense = [node.op for node in self.graph.nodes if isinstance(node.op, QDense)]
+        guards = self.options.guards(
+            has_dense=any(not op.is_per_unit for op in dense),
+            has_dense_per_unit=any(op.is_per_unit for op in dense),
+        )
         self.lines = [self.comment, '#include "nnom.h"', "", *guards, ""]
         for node in self.graph.nodes:
             self._weight_macros(node)
@@ -112,18 +115,16 @@ class _Header:
             return
         weight, bias = self._tensor_names(node)
         stream = op.weight
-        if isinstance(op, QDense) and self.options.dense_order is DenseOrder.INTERLEAVED:
+        interleaved = self.options.dense_order is DenseOrder.INTERLEAVED
+        if isinstance(op, QDense) and interleaved and not op.is_per_unit:
             stream = interleave_dense(op.weight)
-        weight_dec, bias_dec, output_shift, bias_shift = (
-            np.atleast_1d(v) for v in (op.weight_dec, op.bias_dec, op.output_shift, op.bias_shift)
-        )
         upper = self.ident[node.name].upper()
         self._define(weight.upper(), values(stream))
-        self._define(f"{weight.upper()}_DEC_BITS", values(weight_dec))
+        self._define(f"{weight.upper()}_DEC_BITS", values(op.weight_dec))
         self._define(bias.upper(), values(bias_of(op)))
-        self._define(f"{bias.upper()}_DEC_BITS", values(bias_dec))
-        self._define(f"{upper}_BIAS_LSHIFT", values(bias_shift))
-        self._define(f"{upper}_OUTPUT_RSHIFT", values(output_shift))
+        self._define(f"{bias.upper()}_DEC_BITS", values(op.bias_dec))
+        self._define(f"{upper}_BIAS_LSHIFT", values(op.bias_shift))
+        self._define(f"{upper}_OUTPUT_RSHIFT", values(op.output_shift))
         self.lines.append("")
 
     def _rnn_macros(self, node: QNode, op: QRnn) -> None:
@@ -225,7 +226,7 @@ class _Header:
             case QConv() as op:
                 self._conv(node, op)
             case QDense() as op:
-                self._parameters(node, op.weight.shape[::-1], per_axis=False)
+                self._parameters(node, op.weight.shape[::-1], per_axis=op.is_per_unit)
                 self._config(node, "dense", self._parameter_members(node))
             case Pool() as op:
                 sizes = [op.size, op.stride]

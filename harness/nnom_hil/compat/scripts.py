@@ -135,7 +135,7 @@ def write_header(
             wanted[node.name] = given[0]
         inner = formats.get(f"intermediate_{node.name}")
         if isinstance(node.op, Rnn) and inner is not None:
-            found.found[node.name].inside.update(_inside(node.op, inner))
+            found.data.found[node.name].inside.update(_inside(node.op, inner))
     quantised = found.build(wanted)
     note = _NOTE.format(quantised.content_hash[:16], "given formats")
     write_whole(Path(name), weights_h(quantised, provenance=note, options=header))
@@ -202,7 +202,7 @@ def write_converted(
     """
     x = np.asarray(x_test, dtype=np.float32)
     found = _calibrated(model, x, options)
-    graph = found.finish(found.wanted, found.weights, x)
+    graph = found.finish()
     note = _NOTE.format(graph.content_hash[:16], words)
     write_whole(Path(name), weights_h(graph, provenance=note, options=header))
     return _formats(graph, model.layers)

@@ -34,7 +34,7 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.windows import output_length, same_pad, transposed_length, windows
 
-__all__ = ["activate", "as_image", "float_shapes", "run_float"]
+__all__ = ["activate", "as_image", "run_float"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -56,12 +56,6 @@ def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
             y = _run(node.op, [results[name] for name in node.inputs], node.name)
             results[node.name] = y.astype(np.float32, copy=False)
     return results
-
-
-def float_shapes(graph: FloatGraph) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every node's output, without the batch."""
-    zeros = np.zeros((1, *graph.input.shape), np.float32)
-    return {name: y.shape[1:] for name, y in run_float(graph, zeros).items()}
 
 
 def _run(op: FloatOp, sources: list[FloatArray], name: str) -> FloatArray:

@@ -103,14 +103,22 @@ class QConv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QDense:
-    """Fully connected; weight: (units, inputs), bias: (units,) or None."""
+    """Fully connected; weight: (units, inputs), bias: (units,) or None.
+
+    The decs and shifts have one entry, or one per unit.
+    """
 
     weight: Int8
     bias: Int8 | None
-    weight_dec: int
-    bias_dec: int
-    output_shift: int
-    bias_shift: int
+    weight_dec: tuple[int, ...]
+    bias_dec: tuple[int, ...]
+    output_shift: tuple[int, ...]
+    bias_shift: tuple[int, ...]
+
+    @property
+    def is_per_unit(self) -> bool:
+        """Whether each unit has formats of its own; NNoM's dense layer has one for all."""
+        return len(self.weight_dec) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,9 +403,9 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             units, inputs = op.weight.shape
             if inputs != source.size:
                 raise ModelError(f"{layer}: weights for {inputs} inputs, but gets {source.size}")
-            _check_shifts(layer, (op.output_shift, op.bias_shift))
+            _check_shifts(layer, op.output_shift + op.bias_shift)
             shape = (1, units) if len(source.shape) == 3 else (units,)
-            return shape, dec + op.weight_dec - op.output_shift
+            return shape, dec + op.weight_dec[0] - op.output_shift[0]
         case QActivation():
             return source.shape, dec if op.fixed_dec is None else op.fixed_dec
         case Pool():

@@ -88,10 +88,8 @@ def run_layer(node: QNode, sources: list[Int8], decs: list[int], *, compat: bool
 
 def _dec_before_tail(node: QNode, decs: list[int], *, compat: bool) -> int:
     match node.op:
-        case QConv() as op:
+        case QConv() | QDense() as op:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
-        case QDense() as op:
-            return decs[0] + op.weight_dec - op.output_shift
         case Softmax() | QRnn():
             return 7
         case QActivation(fixed_dec=int(dec)) if not compat:
@@ -201,14 +199,15 @@ def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
 
 def _dense(op: QDense, x: Int8, *, compat: bool) -> Int8:
     products = x.astype(np.float64) @ op.weight.T.astype(np.float64)
+    shift = np.array(op.output_shift, dtype=np.int64)
     if op.bias is None:
-        return _finish(products, np.asarray(np.int64(0)), op.output_shift)
+        return _finish(products, np.asarray(np.int64(0)), shift)
     bias = op.bias.astype(np.int64)
     units = len(bias)
-    if compat and units % 4:
+    if compat and units % 4 and not op.is_per_unit:
         # the rows left over after groups of four start again at bias[0]
         bias = np.concatenate([bias[: units - units % 4], bias[: units % 4]])
-    return _finish(products, bias << op.bias_shift, op.output_shift)
+    return _finish(products, bias << np.array(op.bias_shift), shift)
 
 
 def _divisor(cells: Int64, shift: int) -> Int64:

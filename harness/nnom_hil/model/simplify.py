@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.float_run import float_shapes
 from nnom_hil.model.graph import (
     Affine,
     CellKind,
@@ -24,6 +23,7 @@ from nnom_hil.model.graph import (
     Padding,
     Rnn,
 )
+from nnom_hil.model.shapes import float_shapes
 
 __all__ = ["simplify"]
 

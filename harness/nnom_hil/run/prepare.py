@@ -160,16 +160,16 @@ def _convert(
     on_step("quantising")
     x = vectors.x_calibration
     found = calibrate(keras_model.graph, x, options.quantise_options())
-    graph = found.finish(found.wanted, found.weights, x)
+    graph = found.finish()
     if options.search_seconds:
         on_step(f"searching formats for {options.search_seconds:g} s")
-        result = search_formats(found, x, vectors.y_calibration, options.search_seconds)
+        result = search_formats(found, vectors.y_calibration, options.search_seconds)
         graph = result.graph
         on_step(
             f"{100 * result.before:.2f} % right answers on calibration data became "
             f"{100 * result.after:.2f} % in {result.tried} trials"
         )
-    quality = measure_quality(found.graph, graph, x)
+    quality = measure_quality(found.graph, graph, found.data)
     outputs = keras_model.predict(vectors.x)
     if vectors.y is not None and vectors.y.max(initial=0) >= max(outputs.shape[1], 2):
         raise DataError(

@@ -9,6 +9,10 @@
 extern "C" {
 #endif
 
+/* A weight tensor of NNOM_QTYPE_PER_AXIS has a format and shifts for each unit, and its rows in
+ * plain order whatever DENSE_WEIGHT_OPT. NNoM's own layer has one format. */
+#define NNOM_DENSE_PER_AXIS 1
+
 typedef struct _nnom_dense_layer_t {
     nnom_layer_t super;
     size_t output_unit;

@@ -58,6 +58,34 @@ void local_fully_connected_q7_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t))
                              out_shift, tail_bias, pOut, vec_buffer);
 }
 
+static inline int32_t start_of_row(const q7_t *bias, const nnom_qformat_param_t *bias_shift,
+                                   const nnom_qformat_param_t *out_shift, uint32_t row)
+{
+    return (bias == NULL ? 0 : nnom_lshift(bias[row], bias_shift[row])) + NNOM_ROUND(out_shift[row]);
+}
+
+void nnom_fully_connected_per_axis_q7(const q7_t *pV, const q7_t *pM, uint16_t dim_vec,
+                                      uint16_t num_of_rows, const nnom_qformat_param_t *bias_shift,
+                                      const nnom_qformat_param_t *out_shift, const q7_t *bias,
+                                      q7_t *pOut)
+{
+    uint32_t r = 0;
+    for (; r + 4 <= num_of_rows; r += 4, pM += 4 * (uint32_t)dim_vec) {
+        int32_t sum[4];
+        for (uint32_t k = 0; k < 4; k++) {
+            sum[k] = start_of_row(bias, bias_shift, out_shift, r + k);
+        }
+        nnom_dot_4_rows(pV, pM, dim_vec, sum);
+        for (uint32_t k = 0; k < 4; k++) {
+            pOut[r + k] = finish(sum[k], (uint16_t)out_shift[r + k]);
+        }
+    }
+    for (; r < num_of_rows; r++, pM += dim_vec) {
+        const int32_t start = start_of_row(bias, bias_shift, out_shift, r);
+        pOut[r] = finish(nnom_dot(pV, pM, dim_vec, start), (uint16_t)out_shift[r]);
+    }
+}
+
 void local_dot_q7(NNOM_DOT_ARGUMENTS(q7_t))
 {
     local_fully_connected_q7(pV, pM, dim_vec, num_of_rows, 0, out_shift, NULL, pOut, NULL);

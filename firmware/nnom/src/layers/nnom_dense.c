@@ -81,9 +81,10 @@ nnom_status_t dense_build(nnom_layer_t *layer)
                                   (has_bias && !nnom_tensor_holds(cl->bias, cl->output_unit)))) {
         return NN_SIZE_MISMATCH;
     }
-    status = nnom_check_shifts(cl->output_rshift, 1);
+    const size_t shifts = cl->weight->qtype == NNOM_QTYPE_PER_AXIS ? cl->output_unit : 1;
+    status = nnom_check_shifts(cl->output_rshift, shifts);
     if (status == NN_SUCCESS && has_bias) {
-        status = nnom_check_shifts(cl->bias_lshift, 1);
+        status = nnom_check_shifts(cl->bias_lshift, shifts);
     }
     if (status != NN_SUCCESS) {
         return status;
@@ -101,6 +102,13 @@ nnom_status_t dense_run(nnom_layer_t *layer)
 {
     const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
     const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
+    if (cl->weight->qtype == NNOM_QTYPE_PER_AXIS) {
+        nnom_fully_connected_per_axis_q7(
+            (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
+            (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, cl->bias_lshift,
+            cl->output_rshift, bias, (q7_t *)layer->out->tensor->p_data);
+        return NN_SUCCESS;
+    }
     const uint16_t bias_shift = bias == NULL ? 0 : (uint16_t)cl->bias_lshift[0];
 #if DENSE_WEIGHT_OPT
     local_fully_connected_q7_opt(

@@ -2,8 +2,9 @@
 
 calibration.py leads through it: simplify -> statistics of the data (statistics.py) -> what each
 layer asks for (choose.py) -> formats that fit together (formats.py) -> integers (lower.py).
-Formats and shifts follow NNOM_COMPAT.md 5.4 and 5.5, without the faults marked there. equalise.py
-and correct.py improve on NNoM's methods, search.py tries formats, quality.py measures the result.
+Formats and shifts follow NNOM_COMPAT.md 5.4 and 5.5, without the faults marked there. equalise.py,
+logits.py, pools.py and fit.py improve on NNoM's methods, search.py tries formats, quality.py
+measures the result.
 """
 
 from nnom_hil.model.quantise.calibration import Calibration, calibrate, quantise

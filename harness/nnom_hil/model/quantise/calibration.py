@@ -18,14 +18,14 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.choose import wanted_formats
-from nnom_hil.model.quantise.correct import centre_logits, correct_biases, logit_decs
 from nnom_hil.model.quantise.equalise import equalise
+from nnom_hil.model.quantise.fit import fit_weights
 from nnom_hil.model.quantise.formats import Shifts, assign_formats
+from nnom_hil.model.quantise.logits import centre_logits
 from nnom_hil.model.quantise.lower import WeightDecs, lower, weight_decs
 from nnom_hil.model.quantise.options import QuantiseOptions
 from nnom_hil.model.quantise.pools import stretch_pools
-from nnom_hil.model.quantise.rounding import Correlations, input_correlations
-from nnom_hil.model.quantise.statistics import Extremes, extremes
+from nnom_hil.model.quantise.statistics import Observed, observe
 from nnom_hil.model.simplify import simplify
 
 __all__ = ["Calibration", "calibrate", "quantise"]
@@ -35,19 +35,18 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """A simplified graph and what it asks for; build() makes the quantised graph of it.
+    """A rewritten graph and what it asks for; build() makes the quantised graph of it.
 
-    wanted: fraction bits by the layer that a chain of one format begins with. weights: fraction
-    bits of weights. stretch: bits that average pools may gain.
-    correlations: of the layers' inputs, where weights are rounded to data.
+    data: what the graph does on the calibration inputs. wanted: fraction bits by the layer that a
+    chain of one format begins with. weights: fraction bits of weights. stretch: bits that average
+    pools may gain.
     """
 
     graph: FloatGraph
-    found: dict[str, Extremes]
+    data: Observed
     wanted: dict[str, int]
     weights: WeightDecs
     stretch: Shifts
-    correlations: Correlations
     options: QuantiseOptions
 
     def build(
@@ -71,12 +70,14 @@ class Calibration:
 
         wanted = self.wanted if wanted is None else wanted
         graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)
-        return lower(graph, decs, weights, self.found, self.correlations, self.options)
+        return lower(graph, decs, weights, self.data.found, self.options)
 
-    def finish(self, wanted: dict[str, int], weights: WeightDecs, x: FloatArray) -> QGraph:
-        """Return build()'s graph, its biases corrected on x where the method does so."""
+    def finish(
+        self, wanted: dict[str, int] | None = None, weights: WeightDecs | None = None
+    ) -> QGraph:
+        """Return build()'s graph, its weights fitted to the data where the method does so."""
         quantised = self.build(wanted, weights)
-        return correct_biases(self.graph, quantised, x) if self.options.rescales else quantised
+        return fit_weights(self.graph, quantised, self.data) if self.options.rescales else quantised
 
 
 def calibrate(
@@ -98,30 +99,26 @@ def calibrate(
         raise DataError("calibration data holds NaN or infinity")
     calibration = calibration.astype(np.float32, copy=False)
     graph = simplify(graph)
-    found = extremes(graph, calibration)
-    for name, entry in found.items():
+    data = observe(graph, calibration)
+    for name, entry in data.found.items():
         if not np.isfinite(entry.largest):
             raise DataError(
                 f"layer {name} overflows on the calibration data: its values are not "
                 "finite; check the data's range"
             )
-    logits: dict[str, float] = {}
-    if options.rescales:
-        graph = equalise(graph, calibration)
-        graph, logits = centre_logits(graph, calibration)
-        found = extremes(graph, calibration)
-    # NNoM's methods know nothing of a pool's shift
+    logits: dict[str, int] = {}
+    # NNoM's methods leave the weights alone and know nothing of a pool's shift
     stretch: Shifts = {}
-    if options.rescales and not options.plain_pools:
-        graph, stretch, found = stretch_pools(graph, found)
-    wanted = wanted_formats(graph, calibration, found, stretch, options)
-    wanted |= logit_decs(logits, {name: entry.largest for name, entry in found.items()})
+    if options.rescales:
+        graph, data = equalise(graph, data)
+        graph, logits, data = centre_logits(graph, data)
+        if not options.plain_pools:
+            graph, stretch, data = stretch_pools(graph, data)
     return Calibration(
         graph=graph,
-        found=found,
-        wanted=wanted,
+        data=data,
+        wanted=wanted_formats(graph, calibration, data, stretch, options) | logits,
         stretch=stretch,
-        correlations=input_correlations(graph, calibration) if options.rescales else {},
         weights=weight_decs(graph, options),
         options=options,
     )
@@ -133,5 +130,4 @@ def quantise(
     """Return the quantised graph; raises DataError as calibrate(), ModelError when a layer does
     not fit.
     """
-    found = calibrate(graph, calibration, options)
-    return found.finish(found.wanted, found.weights, calibration)
+    return calibrate(graph, calibration, options).finish()

@@ -18,8 +18,8 @@ from nnom_hil.model.quantise.formats import Shifts, chain_of, readers_of, tail_o
 from nnom_hil.model.quantise.numbers import dec_bits_of
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.statistics import (
-    Extremes,
     Function,
+    Observed,
     histograms,
     kld_dec_bits,
     mse_candidates,
@@ -34,16 +34,13 @@ _TABLE_DECS = (4, 7)  # the range in which NNoM's own tables work
 
 
 def wanted_formats(
-    graph: FloatGraph,
-    x: FloatArray,
-    found: dict[str, Extremes],
-    stretch: Shifts,
-    options: QuantiseOptions,
+    graph: FloatGraph, x: FloatArray, data: Observed, stretch: Shifts, options: QuantiseOptions
 ) -> dict[str, int]:
     """Return the dec that each free chain asks for, by the node at its beginning.
 
-    stretch: average pools that can change the format.
+    x: all calibration inputs. stretch: average pools that can change the format.
     """
+    found = data.found
     free = [n for n in graph.nodes if isinstance(n.op, Input | Conv | Dense | Combine)]
     result = {n.name: dec_bits_of(found[n.name].largest) for n in free}
     inner = [n for n in free if not isinstance(n.op, Input)]
@@ -52,14 +49,15 @@ def wanted_formats(
             pass
         case Method.KLD:
             names = {n.name for n in inner if not isinstance(n.op, Dense)}
-            result |= kld_dec_bits(graph, x, found, names)
+            result |= kld_dec_bits(graph, x, data, names)
         case Method.PERCENTILE:
-            counted = histograms(graph, x, found, {n.name for n in inner})
+            counted, behind = histograms(data, {n.name for n in inner}), _behind(graph)
             result |= {
-                name: percentile_dec_bits(h, options.percentile) for name, h in counted.items()
+                name: percentile_dec_bits(h, options.percentile, behind[name])
+                for name, h in counted.items()
             }
         case Method.MSE:
-            result |= _least_error(graph, x, found, free)
+            result |= _least_error(graph, data, free)
     # a pool's result must not overflow: NNoM would cut it, so a portable one gets a spare bit
     spare = 1 if options.portable else 0
     result |= {name: dec_bits_of(found[name].largest) - spare for name in stretch}
@@ -68,15 +66,10 @@ def wanted_formats(
     return result
 
 
-def _least_error(
-    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], nodes: list[FloatNode]
-) -> dict[str, int]:
-    readers = readers_of(graph)
-    counted = histograms(graph, x, found, {n.name for n in nodes})
+def _least_error(graph: FloatGraph, data: Observed, nodes: list[FloatNode]) -> dict[str, int]:
+    counted, behind = histograms(data, {n.name for n in nodes}), _behind(graph)
     result = {}
     for node in nodes:
-        tail = tail_of(node, readers)
-        function = _behind(tail)
         histogram = counted[node.name]
         candidates = mse_candidates(histogram.largest)
         if isinstance(node.op, Input):  # what users feed in must not be cut off
@@ -84,7 +77,7 @@ def _least_error(
         result[node.name] = min(
             candidates,
             # where several are exact, as for what a ReLU always cuts off, the one that max-min has
-            key=lambda dec, h=histogram, f=function: (  # type: ignore[misc]
+            key=lambda dec, h=histogram, f=behind[node.name]: (  # type: ignore[misc]
                 h.squared_error(dec, f),
                 abs(dec - dec_bits_of(h.largest)),
             ),
@@ -92,8 +85,13 @@ def _least_error(
     return result
 
 
-def _behind(tail: FloatNode | None) -> Function:
-    """Return what the values go through before anything reads them."""
+def _behind(graph: FloatGraph) -> dict[str, Function]:
+    """Return what each node's values go through before anything reads them."""
+    readers = readers_of(graph)
+    return {node.name: _of_tail(tail_of(node, readers)) for node in graph.nodes}
+
+
+def _of_tail(tail: FloatNode | None) -> Function:
     if tail is None or not isinstance(tail.op, Activation):
         return lambda values: values
     op = tail.op

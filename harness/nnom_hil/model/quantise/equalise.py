@@ -3,7 +3,8 @@
 Between two linear layers, everything that ReLU, pooling, padding and adding do commutes with a
 positive factor per channel (Nagel et al. 2019, Data-free quantization, section 4.1). A format of a
 power of two leaves up to half of the range empty, and most of it in weak channels; the factor goes
-into the weights before, its inverse into those after.
+into the weights before, its inverse into those after. The limit of a ReLU6 takes part: it is moved
+to where the strongest channel fills the format, whose end then does the clipping.
 """
 
 from dataclasses import replace
@@ -11,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.float_run import float_shapes, run_float
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
@@ -34,7 +34,8 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.quantise.formats import Groups, readers_of, tail_of
 from nnom_hil.model.quantise.numbers import dec_bits_of
-from nnom_hil.model.quantise.statistics import chunks, spread
+from nnom_hil.model.quantise.statistics import Change, Observed
+from nnom_hil.model.shapes import float_shapes
 
 __all__ = ["equalise"]
 
@@ -44,20 +45,21 @@ _HOMOGENEOUS = {ActivationKind.RELU, ActivationKind.LEAKY_RELU}
 _BALANCE = 0.5  # how much of a channel's weakness is made up for: its readers' weights lose as much
 _MOST = 16.0  # a weaker channel still gets no larger factor: its readers' weights shrink with it
 _BINS = 512
-_SAMPLES = 256  # the limits of channels settle early
+_SAMPLES = 128  # the limits of channels settle early
 _CLIPS = (1.0, 0.84, 0.71, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25)
 
 
-def equalise(graph: FloatGraph, x: FloatArray) -> FloatGraph:
-    """Return a graph that computes the same, its channels scaled by calibration data x."""
+def equalise(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, Observed]:
+    """Return a graph that computes the same, its channels scaled by the data, and its data."""
     heads = _heads(graph)
     groups = _scale_groups(graph, heads)
     free = _free_groups(graph, heads, groups)
     if not free:
-        return graph
+        return graph, data
     measured = _measuring_points(graph, heads, groups, free)
-    limits = _best_limits(graph, x[spread(graph, len(x), _SAMPLES)], measured)
+    limits = _best_limits(data, set(measured))
     factors: dict[str, Float64] = {}
+    ends: dict[str, float] = {}
     for group in free:
         points = [name for name, own in measured.items() if own == group]
         limit = np.max([limits[name] for name in points], axis=0)
@@ -67,14 +69,26 @@ def equalise(graph: FloatGraph, x: FloatArray) -> FloatGraph:
         if top == 0:  # nothing ever comes out of it
             continue
         factors[group] = full / top * np.minimum((top / alive) ** _BALANCE, _MOST)
-    return _rescaled(graph, heads, groups, factors)
+        ends[group] = full
+    rescaled, carried = _rescaled(graph, heads, groups, factors, ends)
+    return rescaled, data.changed({name: Change(scale=scale) for name, scale in carried.items()})
 
 
 def _passes(op: FloatOp) -> bool:
     """Whether a factor per channel in front of the layer can as well stand behind it."""
     if isinstance(op, Activation):
-        return op.kind in _HOMOGENEOUS
+        return op.kind in _HOMOGENEOUS or _limits(op)
     return isinstance(op, Pool | GlobalPool | ZeroPadding | Cropping | UpSample | Flatten | Reshape)
+
+
+def _limits(op: FloatOp) -> bool:
+    """Whether the layer is a ReLU with a maximum, and nothing else."""
+    return (
+        isinstance(op, Activation)
+        and op.kind is ActivationKind.ADV_RELU
+        and op.max_value is not None
+        and op.negative_slope == op.threshold == 0
+    )
 
 
 def _heads(graph: FloatGraph) -> dict[str, str]:
@@ -127,6 +141,8 @@ def _is_absorbed(
             continue
         if not (isinstance(node.op, Conv | Dense | Rnn) or node.name in chain):
             return False
+        if _limits(node.op):  # the parts' factors would ask for a limit each
+            return False
         if isinstance(node.op, Reshape) and shapes[node.name][-1] != shapes[join.name][-1]:
             return False
     return True
@@ -146,27 +162,20 @@ def _measuring_points(
     return result
 
 
-def _best_limits(graph: FloatGraph, x: FloatArray, names: dict[str, str]) -> dict[str, Float64]:
+def _best_limits(data: Observed, names: set[str]) -> dict[str, Float64]:
     """Return for each channel of the named nodes the limit of least error in eight bits."""
-    largest: dict[str, Float64] = {}
-    for chunk in chunks(graph, x):
-        values = run_float(graph, chunk)
-        for name in names:
-            flat = np.abs(values[name]).reshape(-1, values[name].shape[-1])
-            top = flat.max(axis=0).astype(np.float64)
-            largest[name] = np.maximum(largest[name], top) if name in largest else top
-    counts = {name: np.zeros((top.size, _BINS), np.int64) for name, top in largest.items()}
-    for chunk in chunks(graph, x):
-        values = run_float(graph, chunk)
-        for name, top in largest.items():
-            flat = np.abs(values[name]).reshape(-1, top.size)
-            scale = (_BINS / np.where(top > 0, top, 1)).astype(np.float32)
-            index = np.minimum((flat * scale).astype(np.int64), _BINS - 1)
-            index += np.arange(top.size) * _BINS
-            counts[name] += np.bincount(index.ravel(), minlength=counts[name].size).reshape(
-                counts[name].shape
-            )
-    return {name: top * _best_clips(counts[name]) for name, top in largest.items()}
+    some = data.thinned(_SAMPLES)
+    result = {}
+    for name in names:
+        extremes = data.found[name]
+        top = np.maximum(extremes.high, -extremes.low)
+        flat = np.abs(data.values[name][some]).reshape(-1, top.size)
+        scale = (_BINS / np.where(top > 0, top, 1)).astype(np.float32)
+        index = np.minimum((flat * scale).astype(np.int64), _BINS - 1)
+        index += np.arange(top.size) * _BINS
+        counts = np.bincount(index.ravel(), minlength=top.size * _BINS)
+        result[name] = top * _best_clips(counts.reshape(top.size, _BINS))
+    return result
 
 
 def _best_clips(counts: npt.NDArray[np.int64]) -> Float64:
@@ -182,15 +191,24 @@ def _best_clips(counts: npt.NDArray[np.int64]) -> Float64:
 
 
 def _rescaled(
-    graph: FloatGraph, heads: dict[str, str], groups: Groups, factors: dict[str, Float64]
-) -> FloatGraph:
-    """Put the factors into the weights before and their inverses into those after."""
-    carried: dict[str, Float64 | None] = {}  # what each node's channels are multiplied by
+    graph: FloatGraph,
+    heads: dict[str, str],
+    groups: Groups,
+    factors: dict[str, Float64],
+    ends: dict[str, float],
+) -> tuple[FloatGraph, dict[str, Float64]]:
+    """Put the factors into the weights before and their inverses into those after.
+
+    ends: the largest value of each group's format. Also return what the channels of each node are
+    multiplied by, where they are.
+    """
+    carried: dict[str, Float64 | None] = {}
     nodes = []
     shapes = float_shapes(graph)
     for node in graph.nodes:
         incoming = [carried[name] for name in node.inputs]
-        own = factors.get(groups.find(node.name)) if heads[node.name] == node.name else None
+        group = groups.find(heads[node.name])
+        own = factors.get(group) if heads[node.name] == node.name else None
         op = node.op
         match op:
             case Conv() | Dense():
@@ -210,12 +228,16 @@ def _rescaled(
             case Flatten() if incoming[0] is not None:
                 times = shapes[node.name][-1] // incoming[0].size
                 carried[node.name] = np.tile(incoming[0], times)
+            case Activation() if _limits(op) and incoming[0] is not None:
+                op = replace(op, max_value=ends[group])
+                carried[node.name] = incoming[0]
             case _:
                 carried[node.name] = (
                     incoming[0] if incoming and (_passes(op) or _adds(op)) else None
                 )
         nodes.append(replace(node, op=op))
-    return replace(graph, nodes=tuple(nodes))
+    scales = {name: scale for name, scale in carried.items() if scale is not None}
+    return replace(graph, nodes=tuple(nodes)), scales
 
 
 def _adds(op: FloatOp) -> bool:

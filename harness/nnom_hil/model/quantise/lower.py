@@ -46,12 +46,17 @@ from nnom_hil.model.qgraph import (
     make_qgraph,
 )
 from nnom_hil.model.quantise.formats import readers_of, tail_of
-from nnom_hil.model.quantise.numbers import dec_bits, dec_bits_of, mse_dec_bits, to_int8
-from nnom_hil.model.quantise.options import Method, QuantiseOptions
-from nnom_hil.model.quantise.rounding import Correlation, Correlations, round_to_data
+from nnom_hil.model.quantise.numbers import (
+    dec_bits,
+    dec_bits_of,
+    mse_dec_bits,
+    quantise_biases,
+    to_int8,
+)
+from nnom_hil.model.quantise.options import QuantiseOptions
 from nnom_hil.model.quantise.statistics import Extremes
 
-__all__ = ["WeightDecs", "lower", "quantise_bias", "weight_decs"]
+__all__ = ["WeightDecs", "lower", "weight_decs"]
 
 FloatArray = npt.NDArray[np.float32]
 WeightDecs = dict[str, tuple[int, ...]]
@@ -66,12 +71,12 @@ def weight_decs(graph: FloatGraph, options: QuantiseOptions) -> WeightDecs:
     One entry, or one per output channel. Weights so small beside their bias that 32 bits cannot
     hold both in one sum get fewer.
     """
-    choose = mse_dec_bits if options.method is Method.MSE else dec_bits
+    choose = mse_dec_bits if options.rescales else dec_bits
     result: WeightDecs = {}
     for node in graph.nodes:
         match node.op:
-            case Conv() as op if options.per_channel:
-                columns = op.kernel.reshape(-1, op.channels_out)  # depthwise kernels too
+            case Conv() | Dense() as op if options.per_channel:
+                columns = op.kernel.reshape(-1, op.bias.size)  # depthwise kernels too
                 result[node.name] = tuple(choose(column) for column in columns.T)
             case Conv() | Dense() as op:
                 result[node.name] = (choose(op.kernel),)
@@ -92,13 +97,11 @@ def lower(
     decs: dict[str, int],
     weights: WeightDecs,
     found: dict[str, Extremes],
-    correlations: Correlations,
     options: QuantiseOptions,
 ) -> QGraph:
-    """Return the quantised graph.
+    """Return the quantised graph, its weights rounded each to its nearest.
 
-    decs: every node's output format, found: its extremes. correlations: of the layers' inputs, for
-    layers whose weights are rounded to data.
+    decs: every node's output format, found: its extremes.
     """
     readers = readers_of(graph)
     layers: list[_Layer] = []
@@ -124,7 +127,7 @@ def lower(
             # counted from the end, because NNoM's layers differ in whether they keep axes of 1
             op = Concat(axis=len(shapes().by_name[sources[0]].shape) + node.op.axis)
         else:
-            op = _operation(node, in_decs, decs[node.name], weights, found, correlations, options)
+            op = _operation(node, in_decs, decs[node.name], weights, found, options)
         tail = tail_of(node, readers)
         if isinstance(op, _WITH_TAIL) and tail is not None:
             assert isinstance(tail.op, Activation)
@@ -171,18 +174,15 @@ def _operation(
     out_dec: int,
     weights: WeightDecs,
     found: dict[str, Extremes],
-    correlations: Correlations,
     options: QuantiseOptions,
 ) -> QOp:
     match node.op:
         case Input() as op:
             return QInput(shape=op.shape, dec=out_dec)
         case Conv() as op:
-            return _conv(op, in_decs[0], out_dec, weights[node.name], correlations.get(node.name))
+            return _conv(op, in_decs[0], out_dec, weights[node.name])
         case Dense() as op:
-            return _dense(
-                op, in_decs[0], out_dec, weights[node.name][0], correlations.get(node.name)
-            )
+            return _dense(op, in_decs[0], out_dec, weights[node.name])
         case Activation() as op:
             return _activation(node.name, op, in_decs[0])
         case Softmax() as op:
@@ -192,8 +192,7 @@ def _operation(
             shift = total - out_dec + op.halvings
             return Merge(kind=op.kind, output_shift=shift, halvings=op.halvings)
         case Rnn() as op:
-            both = correlations.get(node.name), correlations.get(f"{node.name}/recurrent")
-            return _rnn(op, in_decs[0], found[node.name].inside, both, options)
+            return _rnn(op, in_decs[0], found[node.name].inside, options)
         case Pool() | GlobalPool() as op:
             return replace(op, output_shift=out_dec - in_decs[0], gain=1.0)
         case Affine() | Requantise() | Concatenate():
@@ -211,8 +210,12 @@ def _activation(name: str, op: Activation, dec: int) -> QActivation:
             f"{name} (ReLU): below threshold {op.threshold:g} a slope of {op.negative_slope:g} "
             "overflows eight bits; use a smaller threshold or slope"
         )
+    kind = op.kind
+    plain = kind is ActivationKind.ADV_RELU and op.threshold == op.negative_slope == 0
+    if plain and op.max_value is not None and op.max_value * 2.0**dec >= 127:
+        return QActivation(kind=ActivationKind.RELU, dec=dec)  # the format's end is the limit
     return QActivation(
-        kind=op.kind,
+        kind=kind,
         dec=dec,
         negative_slope=op.negative_slope,
         max_value=op.max_value,
@@ -220,55 +223,36 @@ def _activation(name: str, op: Activation, dec: int) -> QActivation:
     )
 
 
-def quantise_bias(bias: FloatArray, product_dec: int) -> tuple[Int8, int, int]:
-    """Return values, dec and left shift for a bias added to products of product_dec bits."""
-    dec = min(dec_bits(bias) if bias.any() else product_dec, product_dec)
-    return to_int8(bias, dec), dec, product_dec - dec
+def _fitting(op: Conv | Dense, decs: tuple[int, ...], in_dec: int, out_dec: int) -> tuple[int, ...]:
+    """Return weight decs that keep both shifts where 32 bits hold the sums."""
+    one = len(decs) == 1
+    result = []
+    for c, dec in enumerate(decs):
+        bias = op.bias if one else op.bias[c : c + 1]
+        limit = out_dec - in_dec + _MAX_LEFT_SHIFT
+        if bias.any():
+            limit = min(limit, dec_bits(bias) - in_dec + _MAX_LEFT_SHIFT)
+        # not coarser than the result: that would be a left shift, which there is not
+        result.append(max(min(dec, limit), out_dec - in_dec))
+    return tuple(result)
 
 
-def _fitting(dec: int, bias: FloatArray, in_dec: int, out_dec: int) -> int:
-    """Return a weight dec that keeps both shifts where 32 bits hold the sums."""
-    limit = out_dec - in_dec + _MAX_LEFT_SHIFT
-    if bias.any():
-        limit = min(limit, dec_bits(bias) - in_dec + _MAX_LEFT_SHIFT)
-    # not coarser than the result: that would be a left shift, which there is not
-    return max(min(dec, limit), out_dec - in_dec)
-
-
-def _rounded(rows: FloatArray, dec: npt.ArrayLike, inputs: Correlation | None) -> Int8:
-    """Return weights (rows, inputs) in int8; dec: fraction bits, one or one a row."""
-    scale = np.exp2(np.asarray(dec, dtype=np.float64)).reshape(-1, 1)
-    scaled = rows.astype(np.float64) * scale
-    if inputs is None:
-        return to_int8(scaled, 0)
-    return round_to_data(scaled, inputs)
-
-
-def _conv(
-    op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...], inputs: Correlation | None
-) -> QConv:
-    one = len(chosen) == 1
-    parts = [op.bias if one else op.bias[c : c + 1] for c in range(len(chosen))]
-    weight_dec = tuple(
-        _fitting(dec, bias, in_dec, out_dec) for dec, bias in zip(chosen, parts, strict=True)
-    )
-    kernel = op.kernel
-    columns = kernel.reshape(-1, op.channels_out)  # depthwise kernels too
-    rows = _rounded(columns.T, weight_dec, inputs)
+def _conv(op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QConv:
+    decs = _fitting(op, chosen, in_dec, out_dec)
+    bias, bias_dec, bias_shift = quantise_biases(op.bias, tuple(in_dec + dec for dec in decs))
+    columns = op.kernel.reshape(-1, op.channels_out)  # depthwise kernels too
+    codes = to_int8(columns, np.array(decs))
     if op.depthwise:
-        weight = np.ascontiguousarray(rows.T).reshape(kernel.shape)
+        weight = codes.reshape(op.kernel.shape)
     else:
-        weight = rows.reshape(op.channels_out, *kernel.shape[:3])
-    biases = [
-        quantise_bias(bias, in_dec + dec) for bias, dec in zip(parts, weight_dec, strict=True)
-    ]
+        weight = np.ascontiguousarray(codes.T).reshape(op.channels_out, *op.kernel.shape[:3])
     return QConv(
         weight=weight,
-        bias=np.concatenate([b[0] for b in biases]),
-        weight_dec=weight_dec,
-        bias_dec=tuple(b[1] for b in biases),
-        output_shift=tuple(in_dec + d - out_dec for d in weight_dec),
-        bias_shift=tuple(b[2] for b in biases),
+        bias=bias,
+        weight_dec=decs,
+        bias_dec=bias_dec,
+        output_shift=tuple(in_dec + dec - out_dec for dec in decs),
+        bias_shift=bias_shift,
         stride=op.stride,
         dilation=op.dilation,
         padding=op.padding,
@@ -278,15 +262,15 @@ def _conv(
     )
 
 
-def _dense(op: Dense, in_dec: int, out_dec: int, chosen: int, inputs: Correlation | None) -> QDense:
-    weight_dec = _fitting(chosen, op.bias, in_dec, out_dec)
-    bias, bias_dec, bias_shift = quantise_bias(op.bias, in_dec + weight_dec)
+def _dense(op: Dense, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QDense:
+    decs = _fitting(op, chosen, in_dec, out_dec)
+    bias, bias_dec, bias_shift = quantise_biases(op.bias, tuple(in_dec + dec for dec in decs))
     return QDense(
-        weight=_rounded(op.kernel.T, weight_dec, inputs),
+        weight=np.ascontiguousarray(to_int8(op.kernel, np.array(decs)).T),
         bias=bias,
-        weight_dec=weight_dec,
+        weight_dec=decs,
         bias_dec=bias_dec,
-        output_shift=in_dec + weight_dec - out_dec,
+        output_shift=tuple(in_dec + dec - out_dec for dec in decs),
         bias_shift=bias_shift,
     )
 
@@ -312,7 +296,6 @@ def _rnn(
     op: Rnn,
     in_dec: int,
     inside: dict[str, float],
-    correlations: tuple[Correlation | None, Correlation | None],
     options: QuantiseOptions,
 ) -> QRnn:
     weight_dec, recurrent_dec = dec_bits(op.kernel), dec_bits(op.recurrent)
@@ -348,8 +331,8 @@ def _rnn(
         bias_dec = max(min(dec_bits(op.bias), products), least)
     return QRnn(
         kind=op.kind,
-        weight=_rounded(op.kernel.T, weight_dec, correlations[0]),
-        recurrent=_rounded(op.recurrent.T, recurrent_dec, correlations[1]),
+        weight=to_int8(op.kernel.T, weight_dec),
+        recurrent=to_int8(op.recurrent.T, recurrent_dec),
         bias=_rnn_bias(op, bias_dec),
         weight_dec=weight_dec,
         recurrent_dec=recurrent_dec,

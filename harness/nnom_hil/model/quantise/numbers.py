@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from nnom_hil.model.qgraph import Int8
 
-__all__ = ["MAX_DEC", "dec_bits", "dec_bits_of", "mse_dec_bits", "to_int8"]
+__all__ = ["MAX_DEC", "dec_bits", "dec_bits_of", "mse_dec_bits", "quantise_biases", "to_int8"]
 
 Floats = npt.NDArray[np.floating]
 MAX_DEC = 32
@@ -43,3 +43,20 @@ def mse_dec_bits(data: Floats) -> int:
         return float(np.sum((to_int8(data, dec) * 2.0**-dec - data) ** 2))
 
     return min(range(base - 1, min(base + 4, MAX_DEC) + 1), key=error)
+
+
+def quantise_biases(
+    bias: Floats, product_decs: tuple[int, ...]
+) -> tuple[Int8, tuple[int, ...], tuple[int, ...]]:
+    """Return values, fraction bits and left shifts for biases (c,) added to products.
+
+    product_decs: fraction bits of the products, one or one a channel; so many entries the results
+    have.
+    """
+    parts = [bias] if len(product_decs) == 1 else [bias[c : c + 1] for c in range(bias.size)]
+    decs = tuple(
+        min(dec_bits(part) if part.any() else product, product)
+        for part, product in zip(parts, product_decs, strict=True)
+    )
+    values = np.concatenate([to_int8(part, dec) for part, dec in zip(parts, decs, strict=True)])
+    return values, decs, tuple(p - d for p, d in zip(product_decs, decs, strict=True))

@@ -11,7 +11,7 @@ class Method(StrEnum):
 
     MAX_MIN: NNoM's rule, the largest magnitude fits. KLD: NNoM's, the least Kullback-Leibler
     divergence of histograms. MSE: the least mean squared error, behind the layer's activation;
-    weights likewise. PERCENTILE: a share of the magnitudes fits.
+    weights likewise. PERCENTILE: likewise, but a share of the magnitudes fits.
     """
 
     MAX_MIN = "max_min"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnom_hil.model.float_run import float_shapes
 from nnom_hil.model.graph import (
     Conv,
     Dense,
@@ -24,7 +23,8 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.qgraph import shape3d
 from nnom_hil.model.quantise.formats import Shifts, chain_of, exact_merges, readers_of
-from nnom_hil.model.quantise.statistics import Extremes
+from nnom_hil.model.quantise.statistics import Change, Observed
+from nnom_hil.model.shapes import float_shapes
 
 __all__ = ["stretch_pools"]
 
@@ -38,12 +38,10 @@ class _Choice:
     gain: float
 
 
-def stretch_pools(
-    graph: FloatGraph, found: dict[str, Extremes]
-) -> tuple[FloatGraph, Shifts, dict[str, Extremes]]:
+def stretch_pools(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, Shifts, Observed]:
     """Return the graph, pools with a gain in it, and the shifts that each average pool may have.
 
-    Also the extremes, those of pools with a gain made larger by it.
+    Also the data, that of pools with a gain made larger by it.
     """
     cells = _cells(graph)
     free = {name: (0, _zeros(n)) for name, n in cells.items()}
@@ -51,10 +49,10 @@ def stretch_pools(
     heads = chain_of(graph, dict.fromkeys(cells, (0, 1)))
     exact = exact_merges(graph, heads)
     nodes = {node.name: node for node in graph.nodes}
-    extremes = dict(found)
+    changes: dict[str, Change] = {}
     for name, n in cells.items():
         source = nodes[name].inputs[0]
-        ratio = found[source].largest / max(found[name].largest, 1e-9)
+        ratio = data.found[source].largest / max(data.found[name].largest, 1e-9)
         wanted = int(np.log2(max(ratio, 1.0)))
         choice = _inexact(n)
         behind = _weights_behind(graph, name)
@@ -63,10 +61,10 @@ def stretch_pools(
             continue
         if wanted < choice.least:
             continue
-        _set_gain(nodes, name, choice.gain, behind)
+        _set_gain(nodes, name, choice.gain, behind.weights)
         free[name] = (choice.least, choice.most)
-        extremes[name] = replace(found[name], largest=found[name].largest * choice.gain)
-    return replace(graph, nodes=tuple(nodes.values())), free, extremes
+        changes |= dict.fromkeys((name, *behind.between), Change(scale=choice.gain))
+    return replace(graph, nodes=tuple(nodes.values())), free, data.changed(changes)
 
 
 def _zeros(n: int) -> int:
@@ -100,18 +98,27 @@ def _cells(graph: FloatGraph) -> dict[str, int]:
     return result
 
 
-def _weights_behind(graph: FloatGraph, name: str) -> list[str] | None:
-    """Return the layers that read a pool, through changes of shape; None if one has no weights."""
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """Layers with weights that read a pool, and the changes of shape between."""
+
+    weights: list[str]
+    between: list[str]
+
+
+def _weights_behind(graph: FloatGraph, name: str) -> _Behind | None:
+    """Return what reads a pool up to weights; None where something else does."""
     readers = readers_of(graph)
-    result, waiting = [], [name]
+    result, waiting = _Behind([], []), [name]
     while waiting:
         found: list[FloatNode] = readers[waiting.pop()]
         if not found:
             return None  # the model's result
         for node in found:
             if isinstance(node.op, Conv | Dense):
-                result.append(node.name)
+                result.weights.append(node.name)
             elif isinstance(node.op, Flatten | Reshape):
+                result.between.append(node.name)
                 waiting.append(node.name)
             else:
                 return None

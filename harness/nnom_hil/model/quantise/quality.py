@@ -5,16 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.qgraph import QGraph, QInput
 from nnom_hil.model.quantise.numbers import to_int8
-from nnom_hil.model.quantise.statistics import spread
+from nnom_hil.model.quantise.statistics import Observed
 from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["LayerQuality", "Quality", "measure_quality"]
 
-FloatArray = npt.NDArray[np.float32]
 _SAMPLES = 256
 _MOST_DB = 100.0  # for a layer without any error
 
@@ -45,13 +43,14 @@ class Quality:
     agreement: float | None
 
 
-def measure_quality(graph: FloatGraph, quantised: QGraph, x: FloatArray) -> Quality:
-    """Compare the two on inputs x (n, *input shape), at most 256 of them.
+def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Quality:
+    """Compare the two on at most 256 of the calibration inputs.
 
-    graph: the one the formats were found on (Calibration.graph).
+    graph, data: those the formats were found on (Calibration.graph, Calibration.data).
     """
-    x = x[spread(graph, len(x), _SAMPLES)]
-    exact = run_float(graph, x)
+    some = data.thinned(_SAMPLES)
+    exact = {name: values[some] for name, values in data.values.items()}
+    x = exact[graph.nodes[0].name]
     got = run_all_layers(quantised, to_int8(x, quantised.input.dec))
     layers = []
     for node in quantised.nodes:

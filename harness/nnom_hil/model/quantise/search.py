@@ -8,21 +8,17 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.errors import DataError, ModelError
-from nnom_hil.model.float_run import run_float
+from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import Input, Softmax
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.calibration import Calibration
 from nnom_hil.model.quantise.lower import WeightDecs
 from nnom_hil.model.quantise.numbers import to_int8
-from nnom_hil.model.quantise.statistics import spread
 from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["SearchResult", "search_formats"]
 
-FloatArray = npt.NDArray[np.float32]
 Score = tuple[float, float]
-_SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +38,16 @@ class SearchResult:
 
 
 def search_formats(
-    found: Calibration,
-    x: FloatArray,
-    labels: npt.NDArray[np.int64] | None,
-    seconds: float,
+    found: Calibration, labels: npt.NDArray[np.int64] | None, seconds: float
 ) -> SearchResult:
-    """Move single formats by a bit, as long as the answers on x get better and time is left.
+    """Move single formats by a bit, as long as the answers on the data get better and time is left.
 
-    labels: right classes of x; without them the float model's answers count. Among equally many
-    right answers the smaller error of the last layer but softmax decides. The order is fixed, but
-    where the clock ends the search depends on the machine.
-
-    Raises DataError when the data is empty.
+    labels: right classes of all calibration inputs; without them the float model's answers count.
+    Among equally many right answers the smaller error of the last layer but softmax decides. The
+    order is fixed, but where the clock ends the search depends on the machine.
     """
-    if len(x) == 0:
-        raise DataError("the search needs at least one input")
-    some = spread(found.graph, len(x), _SAMPLES)
     end = time.monotonic() + seconds
-    trial = _Trial(found, x[some], None if labels is None else labels[some])
+    trial = _Trial(found, None if labels is None else labels[found.data.picks])
     best = first = trial.run(found.wanted, found.weights)
     improved = True
     while improved:
@@ -112,24 +100,23 @@ class _Candidate:
 class _Trial:
     """Runs candidates on the data and scores them."""
 
-    def __init__(
-        self, found: Calibration, x: FloatArray, labels: npt.NDArray[np.int64] | None
-    ) -> None:
+    def __init__(self, found: Calibration, labels: npt.NDArray[np.int64] | None) -> None:
         self.count = 0
-        self._found, self._x = found, x
-        exact = run_float(found.graph, x)
+        self._found = found
+        exact = found.data.values
         last = found.graph.nodes[-1]
-        outputs = exact[last.name].reshape(len(x), -1)
+        self._x = exact[found.graph.nodes[0].name]
+        outputs = exact[last.name].reshape(len(self._x), -1)
         self._labels = outputs.argmax(axis=1) if labels is None else labels
         self._has_classes = outputs.shape[1] > 1
         # softmax forgets the scale, so the error is measured in front of it
         self._measured = last.inputs[0] if isinstance(last.op, Softmax) else last.name
-        self._exact = exact[self._measured].reshape(len(x), -1)
+        self._exact = exact[self._measured].reshape(len(self._x), -1)
 
     def run(self, wanted: Formats, weights: WeightDecs) -> _Candidate:
         """Return the graph of these formats with its score, the larger the better."""
         self.count += 1
-        graph = self._found.finish(wanted, weights, self._x)
+        graph = self._found.finish(wanted, weights)
         results = run_all_layers(graph, to_int8(self._x, graph.input.dec))
         outputs = results[graph.output.name].reshape(len(self._x), -1)
         right = 1.0

@@ -1,10 +1,12 @@
 """What calibration data does in a float graph: extremes, histograms, and what they say.
 
-Data goes through the graph in chunks, so that calibration takes memory for one chunk only.
+The graph is executed once on all data, in chunks that bound the memory. Extremes are of all data;
+the values of all nodes are kept for a sample, for everything that needs more than extremes. What
+rewrites the graph afterwards changes both by arithmetic instead of another execution.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +15,81 @@ from nnom_hil.model.float_rnn import trace_rnn
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import CellKind, FloatGraph, Rnn
 from nnom_hil.model.quantise.numbers import MAX_DEC, dec_bits_of
+from nnom_hil.model.shapes import float_shapes
 
 __all__ = [
+    "Change",
     "Divergence",
     "Extremes",
     "Function",
     "Histogram",
-    "chunks",
-    "extremes",
+    "Observed",
     "histograms",
     "kld_dec_bits",
     "mse_candidates",
+    "observe",
     "percentile_dec_bits",
     "spread",
 ]
 
 FloatArray = npt.NDArray[np.float32]
-Function = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-_CHUNK_BYTES = 64 << 20
+Float64 = npt.NDArray[np.float64]
+Function = Callable[[Float64], Float64]
+_CHUNK_BYTES = 512 << 20
+_SAMPLES = 512
+_FEWEST = 32
 _BINS = 8192
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Extremes:
-    """The largest magnitude of a node's output, and of what a recurrent cell works with."""
+    """Of a node's output: the least and the largest value of each channel (c,), zero included.
 
-    largest: float = 0.0
+    inside: largest magnitudes of what a recurrent cell works with.
+    """
+
+    low: Float64
+    high: Float64
     inside: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of all channels."""
+        return float(max(self.high.max(initial=0.0), -self.low.min(initial=0.0)))
 
-def chunks(graph: FloatGraph, x: FloatArray) -> Iterator[FloatArray]:
-    """Yield x in parts; whole where the graph keeps a state from one run to the next."""
-    one = sum(y.nbytes for y in run_float(graph, x[:1]).values())
-    size = len(x) if _is_stateful(graph) else max(1, _CHUNK_BYTES // max(one, 1))
-    for i in range(0, len(x), size):
-        yield x[i : i + size]
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a rewritten graph makes of a node's values: value * scale + offset, by channel."""
+
+    scale: Float64 | float = 1.0
+    offset: Float64 | float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """A graph's data. found: extremes over all inputs, by node. picks: the inputs of the sample, in
+    order; values: every node's output on them (n, *shape). total: inputs in all.
+    """
+
+    found: dict[str, Extremes]
+    picks: npt.NDArray[np.intp]
+    values: dict[str, FloatArray]
+    total: int
+
+    def changed(self, changes: Mapping[str, Change]) -> "Observed":
+        """Return the data of a graph rewritten so that nodes' values change."""
+        found, values = dict(self.found), dict(self.values)
+        for name, change in changes.items():
+            old = found[name]
+            ends = old.low * change.scale + change.offset, old.high * change.scale + change.offset
+            found[name] = replace(old, low=np.minimum(*ends), high=np.maximum(*ends))
+            values[name] = (values[name] * change.scale + change.offset).astype(np.float32)
+        return replace(self, found=found, values=values)
+
+    def thinned(self, most: int) -> npt.NDArray[np.intp]:
+        """Return at most that many indices into the sample, from everywhere."""
+        return np.arange(0, len(self.picks), max(1, -(-len(self.picks) // most)))
 
 
 def spread(graph: FloatGraph, count: int, most: int) -> slice:
@@ -65,31 +107,53 @@ def _is_stateful(graph: FloatGraph) -> bool:
     return any(isinstance(n.op, Rnn) and n.op.stateful for n in graph.nodes)
 
 
-def _largest(values: FloatArray) -> float:
-    return float(max(values.max(initial=0), -values.min(initial=0)))
+def _input_bytes(graph: FloatGraph) -> int:
+    """Return the bytes of all nodes' outputs for one input."""
+    return 4 * sum(int(np.prod(shape)) for shape in float_shapes(graph).values())
 
 
-def extremes(graph: FloatGraph, x: FloatArray) -> dict[str, Extremes]:
-    """Return the extremes of every node for calibration inputs x (n, *input shape)."""
-    result = {node.name: Extremes() for node in graph.nodes}
-    for chunk in chunks(graph, x):
-        values = run_float(graph, chunk)
+def _chunks(graph: FloatGraph, count: int) -> Iterator[slice]:
+    """Yield parts of so many inputs; all where the graph keeps a state from one run to the next."""
+    size = count if _is_stateful(graph) else max(1, _CHUNK_BYTES // max(_input_bytes(graph), 1))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def observe(graph: FloatGraph, x: FloatArray) -> Observed:
+    """Execute the graph on calibration inputs x (n, *input shape), n >= 1."""
+    room = max(_FEWEST, min(_SAMPLES, _CHUNK_BYTES // max(_input_bytes(graph), 1)))
+    picks = np.arange(len(x))[spread(graph, len(x), room)]
+    found: dict[str, Extremes] = {}
+    kept: dict[str, list[FloatArray]] = {node.name: [] for node in graph.nodes}
+    for part in _chunks(graph, len(x)):
+        values = run_float(graph, x[part])
+        inside = picks[(picks >= part.start) & (picks < part.stop)] - part.start
         for node in graph.nodes:
-            entry = result[node.name]
-            entry.largest = max(entry.largest, _largest(values[node.name]))
-            if isinstance(node.op, Rnn):
-                _add_inside(entry.inside, node.op, values[node.inputs[0]])
-    return result
+            of_cell = _inside(node.op, values[node.inputs[0]]) if isinstance(node.op, Rnn) else {}
+            found[node.name] = _joined(found.get(node.name), values[node.name], of_cell)
+            every = len(inside) == part.stop - part.start
+            kept[node.name].append(values[node.name] if every else values[node.name][inside])
+    joined = {name: np.concatenate(p) if len(p) > 1 else p[0] for name, p in kept.items()}
+    return Observed(found=found, picks=picks, values=joined, total=len(x))
 
 
-def _add_inside(inside: dict[str, float], op: Rnn, x: FloatArray) -> None:
+def _joined(before: Extremes | None, values: FloatArray, inside: dict[str, float]) -> Extremes:
+    flat = values.reshape(-1, values.shape[-1])
+    low = np.minimum(flat.min(axis=0), 0).astype(np.float64)
+    high = np.maximum(flat.max(axis=0), 0).astype(np.float64)
+    if before is not None:
+        low, high = np.minimum(low, before.low), np.maximum(high, before.high)
+        inside = {key: max(value, before.inside[key]) for key, value in inside.items()}
+    return Extremes(low=low, high=high, inside=inside)
+
+
+def _inside(op: Rnn, x: FloatArray) -> dict[str, float]:
     with np.errstate(over="ignore", invalid="ignore"):
         trace = trace_rnn(op, x)
     found = {"from_x": trace.from_x, "from_h": trace.from_h, "sums": trace.sums}
     if op.kind is CellKind.LSTM:
         found["cell"] = trace.cell
-    for key, values in found.items():
-        inside[key] = max(inside.get(key, 0.0), _largest(values))
+    return {key: float(np.abs(values).max(initial=0)) for key, values in found.items()}
 
 
 class Histogram:
@@ -106,7 +170,7 @@ class Histogram:
             self._counts += np.bincount(index.clip(0, _BINS - 1), minlength=_BINS)
 
     @property
-    def _centres(self) -> npt.NDArray[np.float64]:
+    def _centres(self) -> Float64:
         bins = np.arange(_BINS, dtype=np.float64)
         return (bins + 0.5) * (2 * self.largest / _BINS) - self.largest
 
@@ -127,15 +191,11 @@ class Histogram:
         return float(np.sum(self._counts * (function(quantised) - function(x)) ** 2))
 
 
-def histograms(
-    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], names: set[str]
-) -> dict[str, Histogram]:
-    """Return histograms of the named nodes' outputs."""
-    result = {name: Histogram(found[name].largest) for name in names}
-    for chunk in chunks(graph, x):
-        values = run_float(graph, chunk)
-        for name, histogram in result.items():
-            histogram.add(values[name])
+def histograms(data: Observed, names: set[str]) -> dict[str, Histogram]:
+    """Return histograms of the named nodes' outputs, over the sample."""
+    result = {name: Histogram(data.found[name].largest) for name in names}
+    for name, histogram in result.items():
+        histogram.add(data.values[name])
     return result
 
 
@@ -193,20 +253,30 @@ class Divergence:
 
 
 def kld_dec_bits(
-    graph: FloatGraph, x: FloatArray, found: dict[str, Extremes], names: set[str]
+    graph: FloatGraph, x: FloatArray, data: Observed, names: set[str]
 ) -> dict[str, int]:
-    """Return the fraction bits of the named nodes by NNoM's Kullback-Leibler rule."""
+    """Return the fraction bits of the named nodes by NNoM's Kullback-Leibler rule, of all data."""
+    found = data.found
     live = {name: Divergence(found[name].largest) for name in names if found[name].largest > 0}
-    for chunk in chunks(graph, x):
-        values = run_float(graph, chunk)
+    complete = len(data.picks) == data.total
+    for part in [None] if complete else list(_chunks(graph, len(x))):
+        values = data.values if part is None else run_float(graph, x[part])
         for name, divergence in live.items():
             divergence.add(values[name])
     return {name: live[name].dec() if name in live else 7 for name in names}
 
 
-def percentile_dec_bits(histogram: Histogram, percentile: float) -> int:
-    """Return the fraction bits that hold that many per cent of the magnitudes."""
-    return dec_bits_of(histogram.magnitude(percentile))
+def percentile_dec_bits(histogram: Histogram, percentile: float, function: Function) -> int:
+    """Return the fraction bits of least error that hold that many per cent of the magnitudes.
+
+    In data of wide range the few largest values carry most of it, so that more of them must fit.
+    """
+    coarsest = dec_bits_of(histogram.largest)
+    wanted = dec_bits_of(histogram.magnitude(percentile))
+    return min(
+        range(coarsest, max(wanted, coarsest) + 1),
+        key=lambda dec: (histogram.squared_error(dec, function), -dec),
+    )
 
 
 def mse_candidates(largest: float) -> range:
