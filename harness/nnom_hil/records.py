@@ -134,7 +134,9 @@ class RunError(_Record):
 
 
 class RunRecord(_Record):
-    """One attempt, passed, failed or broken. core_hz: 0 where it is not known."""
+    """One attempt, passed, failed or broken. core_hz: 0 where it is not known. notes: what the
+    model's numbers do not say of themselves.
+    """
 
     schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
     id: str
@@ -149,6 +151,7 @@ class RunRecord(_Record):
     model_hash: str | None = None
     image_id: str | None = None
     compat: bool = False
+    notes: tuple[str, ...] = ()
     vectors: int = 0
     vectors_planned: int = 0
     outputs_equal: bool = False
@@ -213,6 +216,7 @@ class ConversionRecord(_Record):
     activation_bytes: int
     samples: int | None = None
     agreement: float | None = None
+    notes: tuple[str, ...] = ()
     boards: dict[str, str] = Field(default_factory=dict)
 
     def to_json(self) -> str:

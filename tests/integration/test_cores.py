@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from nnom_hil.model.qgraph import QSoftmax
 from nnom_hil.model.reference import run_all_layers
 from tests.support.emulated import EmulatedRunner
 from tests.support.golden import load_golden
 from tests.support.random_graphs import random_graph, random_inputs
 from tests.unit.test_golden import MATCHED
+from tests.unit.test_softmax import softmax_graph
 
 CORES = {
     "M0": "cortex_m0",
@@ -22,6 +24,7 @@ CORES = {
 }
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 MODELS = 600 if NIGHTLY else 60
+SOFTMAXES = [(n, dec) for n in (2, 5, 16, 300) for dec in (-24, -5, -1, 3, 4, 7, 11, 32)]
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -40,6 +43,7 @@ def test_recorded_models(core: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", CORES if NIGHTLY else ["M0", "M4", "M55"])
 def test_random_models(core: str, compat: bool, tmp_path: Path) -> None:
     graphs = [random_graph(seed) for seed in range(MODELS)]
+    graphs += [softmax_graph(QSoftmax(), n, dec) for n, dec in SOFTMAXES]
     inputs = [random_inputs(graph, seed, 2) for seed, graph in enumerate(graphs)]
     runner = EmulatedRunner(CORES[core], tmp_path, compat=compat)
     runs = runner.run(list(zip(graphs, inputs, strict=True)))

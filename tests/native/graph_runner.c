@@ -318,6 +318,11 @@ static nnom_layer_t *layer_of(const char *kind, int8_t *input, int8_t *output)
     }
     if (strcmp(kind, "flatten") == 0) return Flatten();
     if (strcmp(kind, "softmax") == 0) return Softmax();
+    if (strcmp(kind, "softmax_base_two") == 0) {
+        nnom_softmax_config_t *c = keep(sizeof(*c));
+        c->base = NNOM_SOFTMAX_BASE_TWO;
+        return softmax_s(c);
+    }
     if (strcmp(kind, "concat") == 0) return Concat((int8_t)number());
     if (strcmp(kind, "add") == 0) return Add((int16_t)number());
     if (strcmp(kind, "sub") == 0) return Sub((int16_t)number());

@@ -18,7 +18,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -36,6 +35,7 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
+    QSoftmax,
     make_qgraph,
 )
 
@@ -186,7 +186,7 @@ def _op(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QOp:
         "sub": lambda: Merge(kind=MergeKind.SUB, output_shift=g["output_shift"]),
         "mult": lambda: Merge(kind=MergeKind.MULT, output_shift=g["output_shift"]),
         "flatten": Flatten,
-        "softmax": Softmax,
+        "softmax": QSoftmax,
         "output": QOutput,
     }
     op: QOp = simple[kind]()

@@ -17,7 +17,6 @@ from nnom_hil.model.graph import (
     Padding,
     Pool,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -35,6 +34,7 @@ from nnom_hil.model.qgraph import (
     QNode,
     QOutput,
     QRnn,
+    QSoftmax,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -247,8 +247,8 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
             return "reshape", _array(op.shape)
         case Flatten():
             return "flatten", ""
-        case Softmax():
-            return "softmax", ""
+        case QSoftmax() as op:
+            return "softmax_base_two" if op.base_two else "softmax", ""
         case Concat() as op:
             return "concat", str(op.axis - len(node.shape))
         case Merge() as op:

@@ -13,7 +13,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -32,6 +31,7 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
+    QSoftmax,
     make_qgraph,
     shape3d,
 )
@@ -164,7 +164,7 @@ def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -
         case "act":
             return _activation(rng, dec)
         case "softmax":
-            return Softmax()
+            return QSoftmax(base_two=bool(rng.random() < 0.3))
         case _:
             return Reshape(shape=(size,) if rng.random() < 0.5 else (1, size, 1))
 

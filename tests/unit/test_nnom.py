@@ -103,13 +103,22 @@ def test_trailing_blanks_are_kept(appendix_a: str) -> None:
     assert "blk_7:0  \n" in appendix_a
 
 
-def test_users_program_gets_the_specified_outputs(appendix_a: str) -> None:
-    assert appendix_a.count("layer Dense : 25 0\nlayer Softmax : 127 0\nlayer Output : 127 0") == 2
-    assert appendix_a.count("status 0 output 127 0\nlabel 0 prob 1.000\nout of range: -1") == 2
-    assert appendix_a.count("memory 0\n") == 2
+def test_users_program_gets_the_specified_outputs(appendix_a: str, tmp_path: Path) -> None:
+    """By default a true softmax: e^(25/64) is 1.48 times 1. NNoM takes 25 for a power of two."""
+    flags = ['-DHEADER="appendix_a.h"', "-DNNOM_COMPAT_043=1"]
+    compat = output_of(
+        build_native(NATIVE / "appendix_main.c", tmp_path / "c", *flags, warnings=False)
+    )
+    for text, result, prob in ((appendix_a, "76 52", "0.598"), (compat, "127 0", "1.000")):
+        layers = f"layer Dense : 25 0\nlayer Softmax : {result}\nlayer Output : {result}"
+        assert text.count(layers) == 2
+        told = f"status 0 output {result}\nlabel 0 prob {prob}\nout of range: -1"
+        assert text.count(told) == 2
+        assert text.count("memory 0\n") == 2
 
 
-def test_layer_api_gives_the_same(tmp_path: Path) -> None:
+def test_layer_api_gives_the_same_classes(tmp_path: Path) -> None:
+    """Without formats: its softmax has base two."""
     main = NATIVE / "appendix_main.c"
     program = build_native(main, tmp_path / "b", '-DHEADER="appendix_b.h"', warnings=False)
     text = output_of(program)
@@ -140,7 +149,7 @@ int main(void)
     flags = ["-DNNOM_USING_STATIC_MEMORY", f"-I{NATIVE}"]
     text = output_of(build_native(main, tmp_path / "s", *flags, warnings=False))
     assert "Static memory size set to: 40" in text
-    assert "output 127 0" in text
+    assert "output 76 52" in text
     assert "No memory! Static buffer size(300) not big enough" in text
     assert "too small: -1" in text
 

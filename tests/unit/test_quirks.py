@@ -21,7 +21,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
 )
 from nnom_hil.model.qgraph import (
@@ -33,6 +32,7 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
+    QSoftmax,
     make_qgraph,
 )
 from nnom_hil.model.reference import run_all_layers
@@ -179,9 +179,15 @@ def test_q22_gru_with_one_bias_is_reset_before(runners: dict[bool, Runner], comp
 
 
 @BOTH
-def test_q30_softmax_has_base_two(runners: dict[bool, Runner], compat: bool) -> None:
+def test_q30_base_of_softmax(runners: dict[bool, Runner], compat: bool) -> None:
+    """Logits in quarters: 10 stands for 2.5. NNoM takes them for the logarithms of two."""
     x = int8(10, 12, 3, 4, 5, 12, 11, 9, -5, 0).reshape(1, 2, 5)
-    assert outputs(runners, compat, x, Softmax()) == [11, 44, 0, 0, 0, 44, 22, 5, 0, 0]
+    base_two = [11, 44, 0, 0, 0, 44, 22, 5, 0, 0]
+    powers = np.exp(x.ravel() / 4)
+    true = np.round(128 * powers / powers.sum()).astype(int).tolist()
+    got = outputs(runners, compat, x, QSoftmax(), dec=2)
+    assert got == (base_two if compat else true)
+    assert outputs(runners, compat, x, QSoftmax(base_two=True), dec=2) == base_two
 
 
 @BOTH

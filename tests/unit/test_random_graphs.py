@@ -107,7 +107,7 @@ def test_channel_first_builds_agree(channel_first: tuple[bool, Runner], seeds: l
 def test_generators_make_every_operation() -> None:
     wanted = {
         "QConv", "QDense", "QActivation", "Pool", "GlobalPool", "ZeroPadding", "Cropping",
-        "UpSample", "Reshape", "Flatten", "Softmax", "Concat", "Merge", "QRnn", "Copy",
+        "UpSample", "Reshape", "Flatten", "QSoftmax", "Concat", "Merge", "QRnn", "Copy",
     }  # fmt: skip
     for make in (random_graph, random_layer):
         graphs = [make(seed) for seed in range(600)]

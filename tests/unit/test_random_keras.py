@@ -1,18 +1,21 @@
 """Random Keras models: imported exactly, and their headers compute what the reference does."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.support.headers import Library
 from tests.support.random_keras import random_data, random_keras
+from tests.unit.test_softmax import BASE_TWO, LOGITS, TRUE, softmax_graph
 
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import ModelError
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.keras_import import from_keras
+from nnom_hil.model.qgraph import QSoftmax
 from nnom_hil.model.quantise import Method, QuantiseOptions, calibrate, quantise, to_int8
 from nnom_hil.model.reference import run_reference
 
@@ -113,3 +116,20 @@ def test_layer_api_headers_equal_the_reference(
         np.testing.assert_array_equal(got, run_reference(quantised, inputs), err_msg=str(seed))
         done += 1
     assert done > MODELS // 8
+
+
+def test_headers_ask_for_their_softmax(libraries: dict[str, Library], tmp_path: Path) -> None:
+    """A portable header says the same to both libraries; what NNoM has no name for is guarded."""
+    for api in Api:
+        options = HeaderOptions(api=api)
+        plain = weights_h(softmax_graph(QSoftmax()), provenance="a test", options=options)
+        assert "BASE_TWO" not in plain
+        options = HeaderOptions(api=api, portable=True)
+        base_two = softmax_graph(QSoftmax(base_two=True))
+        portable = weights_h(base_two, provenance="a test", options=options)
+        assert re.search("#ifn?def NNOM_SOFTMAX_BASE_TWO", portable)
+        for name, expected in (("right", TRUE), ("compat", BASE_TWO)):
+            got = libraries[name].run(plain, LOGITS, tmp_path / name)
+            assert got[0].tolist() == expected
+            got = libraries[name].run(portable, LOGITS, tmp_path / name)
+            assert got[0].tolist() == BASE_TWO

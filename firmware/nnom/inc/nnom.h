@@ -237,6 +237,9 @@ struct _nnom_layer_t {
     nnom_layer_io_t *in;
     nnom_layer_io_t *out;
     nnom_layer_stat_t stat;
+    int16_t dec;      /* fraction bits of the output, if declared */
+    bool is_declared; /* nnom_layer_set_dec() was called */
+    bool knows_dec;   /* the output's q_dec is true: the layer API does not tell formats */
 };
 
 struct _nnom_activation_t {

@@ -66,6 +66,7 @@ nnom_layer_t *ReLU(void);
 nnom_layer_t *LeakyReLU(float alpha);
 nnom_layer_t *AdvReLU(float alpha, float max, float threshold);
 nnom_layer_t *Softmax(void);
+nnom_layer_t *SoftmaxBaseTwo(void);
 nnom_layer_t *Sigmoid(int32_t dec_bit);
 nnom_layer_t *TanH(int32_t dec_bit);
 nnom_layer_t *Add(int16_t oshift);
@@ -84,6 +85,12 @@ nnom_layer_t *DW_Conv2D(uint32_t multiplier, nnom_3d_shape_t k, nnom_3d_shape_t 
 nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_t *b);
 nnom_layer_t *Lambda(nnom_status_t (*run)(nnom_layer_t *), nnom_status_t (*build)(nnom_layer_t *),
                      nnom_status_t (*free)(nnom_layer_t *), void *parameters);
+
+/* Tells the output's fraction bits, before its activation, of a layer that cannot know them: Input,
+ * Conv2D, Dense and others of the layer API, whose weights have shifts only. Returns layer, which may
+ * be NULL. NNoM has no such function, and takes no notice with NNOM_COMPAT_043. */
+#define NNOM_LAYER_SET_DEC 1
+nnom_layer_t *nnom_layer_set_dec(nnom_layer_t *layer, int32_t dec);
 
 /* Output like the input; a copy unless in place. */
 nnom_status_t default_build(nnom_layer_t *layer);

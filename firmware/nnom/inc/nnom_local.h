@@ -162,9 +162,13 @@ void local_cropping_HWC_q15(NNOM_BORDER_ARGUMENTS(q15_t));
 void local_cropping_CHW_q7(NNOM_BORDER_ARGUMENTS(q7_t));
 void local_cropping_CHW_q15(NNOM_BORDER_ARGUMENTS(q15_t));
 
-/* Base two, over all dim_vec elements; the result is Q0.7 or Q0.15. */
+/* Softmax over all dim_vec elements; the result is Q0.7 or Q0.15. NNoM's has base two, whatever the
+ * format. */
 void local_softmax_q7(const q7_t *vec_in, const uint32_t dim_vec, q7_t *p_out);
 void local_softmax_q15(const q15_t *vec_in, const uint16_t dim_vec, q15_t *p_out);
+/* Base e, of data with dec fraction bits. */
+void local_softmax_exact_q7(const q7_t *vec_in, uint32_t dim_vec, int32_t dec, q7_t *p_out);
+void local_softmax_exact_q15(const q15_t *vec_in, uint32_t dim_vec, int32_t dec, q15_t *p_out);
 
 /* Activations, in place. int_width: integer bits of the data; dec_bit: fraction bits of int8 data,
  * eight less than those of int16 data. */

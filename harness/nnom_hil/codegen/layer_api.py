@@ -15,7 +15,6 @@ from nnom_hil.model.graph import (
     GlobalPool,
     Pool,
     PoolKind,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -30,11 +29,20 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
+    QSoftmax,
     shape3d,
 )
 
 __all__ = ["layer_api_header"]
 
+# What NNoM's own library does not have: formats, which the constructors do not tell, and names for
+# what it always does.
+_ONLY_OURS = (
+    "#ifndef NNOM_LAYER_SET_DEC",
+    "#define nnom_layer_set_dec(layer, dec) (layer)",
+    "#endif",
+)
+_BASE_TWO = ("#ifndef NNOM_SOFTMAX_BASE_TWO", "#define SoftmaxBaseTwo() Softmax()", "#endif")
 _POOLS = {PoolKind.MAX: "MaxPool", PoolKind.AVERAGE: "AvgPool", PoolKind.SUM: "SumPool"}
 
 
@@ -53,6 +61,10 @@ def layer_api_header(graph: QGraph, options: HeaderOptions, comment: str) -> str
         *options.guards(has_dense=has_dense, has_dense_per_unit=False),
         "",
     ]
+    lines += _ONLY_OURS
+    if any(isinstance(node.op, QSoftmax) and node.op.base_two for node in graph.nodes):
+        lines += _BASE_TWO
+    lines.append("")
     for node in graph.nodes:
         if isinstance(node.op, QConv | QDense):
             lines += _parameters(ident[node.name], node.op, options)
@@ -81,7 +93,7 @@ def _problem(node: QNode) -> str | None:
             return "a pool that changes the format"
         case (
             QInput() | QConv() | QDense() | QActivation() | Pool() | GlobalPool() | ZeroPadding()
-            | Cropping() | UpSample() | Flatten() | Softmax() | Concat() | Merge() | Copy()
+            | Cropping() | UpSample() | Flatten() | QSoftmax() | Concat() | Merge() | Copy()
             | QOutput()
         ):  # fmt: skip
             return None
@@ -119,7 +131,10 @@ def _create(graph: QGraph, ident: dict[str, str]) -> list[str]:
     for node in graph.nodes:
         i = index[node.name]
         sources = [f"layer[{index[name]}]" for name in node.inputs]
-        body.append(f"\tlayer[{i}] = {_constructor(graph, node, ident[node.name], sources)};")
+        call = _constructor(graph, node, ident[node.name], sources)
+        if isinstance(node.op, QInput | QConv | QDense):
+            call = f"nnom_layer_set_dec({call}, {node.dec if node.tail is None else node.tail.dec})"
+        body.append(f"\tlayer[{i}] = {call};")
         if node.tail is not None:
             act = act_constructor(node.tail, node.tail.dec)
             body.append(f"\tlayer[{i}] = model.active({act}, layer[{i}]);")
@@ -185,7 +200,7 @@ def _constructor(graph: QGraph, node: QNode, ident: str, sources: list[str]) -> 
             return mergex(f"{op.kind.value.capitalize()}({op.output_shift})", sources)
         case Flatten():
             return hook("Flatten()")
-        case Softmax():
-            return hook("Softmax()")
+        case QSoftmax() as op:
+            return hook("SoftmaxBaseTwo()" if op.base_two else "Softmax()")
         case _:
             return hook("Lambda(NULL, NULL, NULL, NULL)")

@@ -20,7 +20,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
     unused_name,
@@ -38,6 +37,7 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
+    QSoftmax,
     make_qgraph,
     shape3d,
 )
@@ -73,6 +73,8 @@ def _problems(graph: QGraph, node: QNode) -> Iterator[str]:
                     "strided SAME pooling: NNoM pads otherwise, and zeros can stand in for padding "
                     "only in front of a max pool whose input is not negative"
                 )
+        case QSoftmax(base_two=False):
+            yield "NNoM's softmax has base two; quantise with portable formats"
         case QRnn() as op:
             yield from _rnn_problems(op, source.dec)
 
@@ -231,5 +233,5 @@ class _Rewrite:
 
 
 _ANY_RANK = (
-    QInput | QActivation | Flatten | Reshape | Softmax | QDense | QRnn | Copy | Concat | Merge
+    QInput | QActivation | Flatten | Reshape | QSoftmax | QDense | QRnn | Copy | Concat | Merge
 )

@@ -19,7 +19,6 @@ from nnom_hil.model.graph import (
     GlobalPool,
     Pool,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -37,6 +36,7 @@ from nnom_hil.model.qgraph import (
     QNode,
     QOutput,
     QRnn,
+    QSoftmax,
 )
 
 __all__ = ["weights_h"]
@@ -46,6 +46,9 @@ _CELLS = {
     CellKind.GRU: "gru_cell",
     CellKind.LSTM: "lstm_cell",
 }
+# What NNoM's own library always does, and ours when it is told: macro that only ours has, member.
+_BASE_TWO = ("NNOM_SOFTMAX_BASE_TWO", ".base = NNOM_SOFTMAX_BASE_TWO")
+_TIME_ORDER = ("NNOM_RNN_TIME_ORDER", ".time_order = true")
 _CREATE_ON_HEAP_ABOVE = 32  # layers: the pointer array leaves the stack, as NNoM's converter does
 
 
@@ -195,15 +198,27 @@ class _Header:
             "};",
         ]
 
-    def _config(self, node: QNode, kind: str, members: Sequence[str] = ()) -> None:
+    def _config(
+        self,
+        node: QNode,
+        kind: str,
+        members: Sequence[str] = (),
+        guarded: tuple[str, str] | None = None,
+    ) -> None:
         ident = self.ident[node.name]
         body = [f'.super = {{.name = "{ident}"}}', *members]
-        self._struct(f"nnom_{kind}_config_t {ident}_config", body)
+        self._struct(f"nnom_{kind}_config_t {ident}_config", body, guarded)
 
-    def _struct(self, declaration: str, members: Sequence[str]) -> None:
+    def _struct(
+        self, declaration: str, members: Sequence[str], guarded: tuple[str, str] | None = None
+    ) -> None:
+        """Write a structure. guarded: a macro, and a last member for libraries that define it."""
+        macro, member = guarded or ("", "")
+        ends = [*[","] * (len(members) - 1), "," if macro else ""]
         self.lines += [
             f"const {declaration} = {{",
-            *(f"    {line}{',' if i < len(members) - 1 else ''}" for i, line in enumerate(members)),
+            *(f"    {line}{end}" for line, end in zip(members, ends, strict=True)),
+            *([f"#ifdef {macro}", f"    {member},", "#endif"] if macro else []),
             "};",
             "",
         ]
@@ -256,8 +271,8 @@ class _Header:
                 self._config(node, "reshape", members)
             case Flatten():
                 self._config(node, "flatten")
-            case Softmax():
-                self._config(node, "softmax")
+            case QSoftmax() as op:
+                self._config(node, "softmax", guarded=_BASE_TWO if op.base_two else None)
             case Concat() as op:
                 # counted from the end: NNoM reads positive axes as Keras', with the batch
                 axis = op.axis - len(self.graph.by_name[node.inputs[0]].shape)
@@ -340,19 +355,7 @@ class _Header:
         self._struct(f"nnom_{kind}_cell_config_t {ident}_{kind}_cell_config", members)
         flags = ("return_sequence", "stateful", "go_backwards")
         members = [f".{f} = {str(getattr(op, f)).lower()}" for f in flags]
-        if not op.time_order:
-            self._config(node, "rnn", members)
-            return
-        self.lines += [
-            f"const nnom_rnn_config_t {ident}_config = {{",
-            f'    .super = {{.name = "{ident}"}},',
-            *(f"    {member}," for member in members),
-            "#ifdef NNOM_RNN_TIME_ORDER /* NNoM has no other order */",
-            "    .time_order = true,",
-            "#endif",
-            "};",
-            "",
-        ]
+        self._config(node, "rnn", members, guarded=_TIME_ORDER if op.time_order else None)
 
     # -- the function that puts it together
 
@@ -427,7 +430,7 @@ class _Header:
                 name = "reshape_s"
             case Flatten():
                 name = "flatten_s"
-            case Softmax():
+            case QSoftmax():
                 name = "softmax_s"
             case QActivation() as op:
                 act = self._activation(node, op, op.dec)

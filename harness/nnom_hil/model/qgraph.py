@@ -27,7 +27,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -49,6 +48,7 @@ __all__ = [
     "QOp",
     "QOutput",
     "QRnn",
+    "QSoftmax",
     "load_qgraph",
     "make_qgraph",
     "save_qgraph",
@@ -218,6 +218,16 @@ class QRnn:
         return self.h_dec + self.recurrent_dec - self.bias_dec
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QSoftmax:
+    """Softmax over all values of the tensor.
+
+    base_two: NNoM's, 2^x of the integers whatever their format; its values are no probabilities.
+    """
+
+    base_two: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A copy of its input: a Lambda layer without functions."""
@@ -240,7 +250,7 @@ QOp = (
     | UpSample
     | Reshape
     | Flatten
-    | Softmax
+    | QSoftmax
     | Concat
     | Merge
     | QRnn
@@ -326,7 +336,7 @@ class QGraph:
             inherited = wrong_by[node.inputs[0]] if node.inputs else 0
             tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
             act_is_fixed = isinstance(node.op, QActivation) and node.op.fixed_dec is not None
-            told = isinstance(node.op, Softmax | QRnn) or (act_is_fixed and not compat)
+            told = isinstance(node.op, QSoftmax | QRnn) or (act_is_fixed and not compat)
             if tail_is_fixed or told:
                 inherited = 0
             elif act_is_fixed or isinstance(node.op, Merge | Pool | GlobalPool):
@@ -428,7 +438,7 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             return op.shape, dec
         case Flatten():
             return (source.size,), dec
-        case Softmax():
+        case QSoftmax():
             return source.shape, 7
         case QRnn():
             _check_rnn(layer, op, source)
@@ -489,7 +499,7 @@ _TYPES: dict[str, type] = {
     t.__name__: t
     for t in (
         QInput, QConv, QDense, QActivation, Pool, GlobalPool, ZeroPadding, Cropping, UpSample,
-        Reshape, Flatten, Softmax, Concat, Merge, QRnn, Copy, QOutput, QNode, Padding, PoolKind,
+        Reshape, Flatten, QSoftmax, Concat, Merge, QRnn, Copy, QOutput, QNode, Padding, PoolKind,
         MergeKind, ActivationKind, CellKind,
     )
 }  # fmt: skip

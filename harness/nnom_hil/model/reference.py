@@ -19,7 +19,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -37,9 +36,11 @@ from nnom_hil.model.qgraph import (
     QNode,
     QOutput,
     QRnn,
+    QSoftmax,
     shape3d,
 )
 from nnom_hil.model.reference_rnn import look_up, run_rnn
+from nnom_hil.model.reference_softmax import softmax, softmax_base_two
 from nnom_hil.model.windows import same_pad, windows
 
 __all__ = ["run_all_layers", "run_layer", "run_reference"]
@@ -90,7 +91,7 @@ def _dec_before_tail(node: QNode, decs: list[int], *, compat: bool) -> int:
     match node.op:
         case QConv() | QDense() as op:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
-        case Softmax() | QRnn():
+        case QSoftmax() | QRnn():
             return 7
         case QActivation(fixed_dec=int(dec)) if not compat:
             return dec
@@ -141,8 +142,10 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
             return image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
         case UpSample() as op:
             return _image(x).repeat(op.factor[0], axis=1).repeat(op.factor[1], axis=2)
-        case Softmax():
-            return _softmax(x.reshape(len(x), -1))
+        case QSoftmax() as op:
+            values = x.reshape(len(x), -1)
+            base_two = compat or op.base_two
+            return _sat8(softmax_base_two(values) if base_two else softmax(values, dec))
         case Concat() as op:
             return np.concatenate(sources, axis=op.axis + 1)
         case Merge() as op:
@@ -254,15 +257,6 @@ def _merge(op: Merge, sources: list[Int8]) -> Int8:
             case MergeKind.MULT:
                 total = (total * other).astype(np.int32).astype(np.int64)  # 32 bits, wrapping
     return _sat8((total + _round(op.output_shift)) >> op.output_shift)
-
-
-def _softmax(x: Int8) -> Int8:
-    values = x.astype(np.int64)
-    base = values.max(axis=1, keepdims=True) - 8
-    counted = values > base
-    powers = np.where(counted, np.int64(1) << np.where(counted, values - base, 0), 0)
-    quotient = 0x100000 // powers.sum(axis=1, keepdims=True)
-    return _sat8(np.where(counted, quotient >> (13 + base - values).clip(0, 31), 0))
 
 
 def _activation(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:

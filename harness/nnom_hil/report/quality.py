@@ -56,6 +56,11 @@ def print_quality(record: ConversionRecord, console: Console) -> None:
         )
     console.print(table)
     _print_totals(record, console)
+    last = record.layers[-1]
+    if last.sqnr_db is not None:
+        console.print(f"output layer {last.name}: SQNR {decibels(last.sqnr_db)}", highlight=False)
+    for note in record.notes:
+        console.print(note, highlight=False)
     if record.agreement is not None:
         console.print(
             f"int8 gives the float model's answer for {percent(record.agreement)} of "

@@ -24,6 +24,7 @@ def summary(record: RunRecord) -> RenderableType:
     if record.layers:
         parts.append(_layers(record))
     parts.append(_facts(record))
+    parts += [Text(note) for note in record.notes]
     parts += [Text(f"  {reason}", style="red") for reason in record.reasons]
     verdict = Text("verdict: ")
     verdict.append(record.verdict.upper(), style=_STYLES[record.verdict])

@@ -20,6 +20,7 @@ from nnom_hil.files import write_whole
 from nnom_hil.model.qgraph import QActivation, QConv, QDense, QGraph, QNode, QRnn
 from nnom_hil.model.quantise.quality import Quality
 from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.run.notes import notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 
 __all__ = ["HeaderRequest", "inspect_model", "write_header"]
@@ -119,6 +120,7 @@ def _record(
         activation_bytes=_activation_bytes(graph),
         samples=quality.samples if quality else None,
         agreement=quality.agreement if quality else None,
+        notes=notes_on(graph, compat=False),
         boards=boards or {},
     )
 

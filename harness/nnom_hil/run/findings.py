@@ -34,6 +34,7 @@ from nnom_hil.records import (
     TimeSource,
     Verdict,
 )
+from nnom_hil.run.notes import notes_on
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.verdict import (
@@ -169,7 +170,7 @@ def make_record(
     }
     reasons: list[str] = []
     if found.prepared is not None:
-        facts |= _model_facts(found.prepared, found)
+        facts |= _model_facts(found.prepared, found, compat=plan.compat)
         facts |= _result_facts(plan, found.prepared, found, reasons)
     if found.prepared is not None and found.image is not None:
         facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
@@ -191,7 +192,7 @@ def _error(trouble: BaseException) -> RunError:
     return RunError(kind="InternalError", message=f"{type(trouble).__name__}: {trouble}")
 
 
-def _model_facts(prepared: Prepared, found: Findings) -> dict[str, Any]:
+def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[str, Any]:
     graph, times = prepared.graph, found.times
     per_us = found.tick_hz / 1e6
     layers = []
@@ -212,6 +213,7 @@ def _model_facts(prepared: Prepared, found: Findings) -> dict[str, Any]:
     total = [layer.time_us for layer in layers if layer.time_us is not None]
     return {
         "model_hash": graph.content_hash,
+        "notes": notes_on(graph, compat=compat),
         "layers": tuple(layers),
         "macs": graph.macs,
         "timing_runs": len(times),

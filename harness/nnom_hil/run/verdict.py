@@ -20,7 +20,6 @@ from nnom_hil.model.graph import (
     Pool,
     PoolKind,
     Reshape,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -37,6 +36,7 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QRnn,
+    QSoftmax,
 )
 from nnom_hil.records import CrossCheck
 
@@ -125,7 +125,7 @@ def layer_type(node: QNode) -> str:
             return "Reshape"
         case Flatten():
             return "Flatten"
-        case Softmax():
+        case QSoftmax():
             return "Softmax"
         case Concat():
             return "Concat"

@@ -96,6 +96,47 @@ int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide)
     return is_fixed ? (wide ? 15 : 7) : dec;
 }
 
+nnom_layer_t *nnom_layer_set_dec(nnom_layer_t *layer, int32_t dec)
+{
+    if (layer != NULL) {
+        layer->dec = (int16_t)(dec > INT16_MAX ? INT16_MAX : dec < INT16_MIN ? INT16_MIN : dec);
+        layer->is_declared = true;
+    }
+    return layer;
+}
+
+static bool is_fixed(const nnom_activation_t *act)
+{
+    return act != NULL && act_get_dec_bit(act->type, 0) == 7;
+}
+
+static bool knows_dec(const nnom_layer_t *layer)
+{
+    if (layer->is_declared || is_fixed(layer->actail)) {
+        return true;
+    }
+    const nnom_layer_io_t *source = layer->in->hook.io;
+    const bool inherits = source != NULL && source->owner->knows_dec;
+    switch (layer->type) {
+    case NNOM_INPUT:
+        return layer->config != NULL;
+    case NNOM_CONV_2D:
+    case NNOM_DW_CONV_2D:
+    case NNOM_CONV2D_TRANS:
+    case NNOM_DENSE:
+        return layer->config != NULL && inherits;
+    case NNOM_RNN:
+    case NNOM_SOFTMAX:
+        return true;
+    case NNOM_ACTIVATION:
+    case NNOM_SIGMOID:
+    case NNOM_TANH:
+        return is_fixed(((const nnom_activation_layer_t *)layer)->act) || inherits;
+    default:
+        return inherits;
+    }
+}
+
 nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
                                     uint8_t num_dim, int32_t dec)
 {
@@ -113,6 +154,10 @@ nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t
     if (t == NULL) {
         return NN_NO_MEMORY;
     }
+#if !NNOM_COMPAT_043
+    dec = layer->is_declared ? layer->dec : dec;
+#endif
+    layer->knows_dec = knows_dec(layer);
     if (layer->actail != NULL) {
         dec = nnom_dec_after(layer->actail->type, dec, nnom_layer_is_wide(layer));
     }

@@ -8,12 +8,22 @@ nnom_layer_t *Softmax(void)
                           softmax_run, softmax_build);
 }
 
+nnom_layer_t *SoftmaxBaseTwo(void)
+{
+    nnom_layer_t *layer = Softmax();
+    if (layer != NULL) {
+        layer->run = softmax_base_two_run;
+    }
+    return layer;
+}
+
 nnom_layer_t *softmax_s(const nnom_softmax_config_t *config)
 {
     if (config == NULL) {
         return NULL;
     }
-    return nnom_layer_with_config(Softmax(), config);
+    return nnom_layer_with_config(
+        config->base == NNOM_SOFTMAX_BASE_TWO ? SoftmaxBaseTwo() : Softmax(), config);
 }
 
 nnom_status_t softmax_build(nnom_layer_t *layer)
@@ -30,7 +40,7 @@ nnom_status_t softmax_build(nnom_layer_t *layer)
                                  nnom_layer_is_wide(layer) ? 15 : 7);
 }
 
-nnom_status_t softmax_run(nnom_layer_t *layer)
+nnom_status_t softmax_base_two_run(nnom_layer_t *layer)
 {
     const void *src = layer->in->tensor->p_data;
     void *dst = layer->out->tensor->p_data;
@@ -41,4 +51,25 @@ nnom_status_t softmax_run(nnom_layer_t *layer)
         local_softmax_q7((const q7_t *)src, (uint32_t)size, (q7_t *)dst);
     }
     return NN_SUCCESS;
+}
+
+nnom_status_t softmax_run(nnom_layer_t *layer)
+{
+#if NNOM_COMPAT_043
+    return softmax_base_two_run(layer);
+#else
+    if (!layer->in->hook.io->owner->knows_dec) {
+        return softmax_base_two_run(layer); /* the order of classes is all that can be told */
+    }
+    const void *src = layer->in->tensor->p_data;
+    void *dst = layer->out->tensor->p_data;
+    const uint32_t size = (uint32_t)tensor_size(layer->out->tensor);
+    const int32_t dec = layer->in->tensor->q_dec[0];
+    if (nnom_layer_is_wide(layer)) {
+        local_softmax_exact_q15((const q15_t *)src, size, dec, (q15_t *)dst);
+    } else {
+        local_softmax_exact_q7((const q7_t *)src, size, dec, (q7_t *)dst);
+    }
+    return NN_SUCCESS;
+#endif
 }

@@ -43,6 +43,7 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
+    QSoftmax,
     make_qgraph,
 )
 from nnom_hil.model.quantise.formats import readers_of, tail_of
@@ -185,8 +186,8 @@ def _operation(
             return _dense(op, in_decs[0], out_dec, weights[node.name])
         case Activation() as op:
             return _activation(node.name, op, in_decs[0])
-        case Softmax() as op:
-            return op
+        case Softmax():
+            return QSoftmax(base_two=options.portable)
         case Combine() as op:
             total = sum(in_decs) if op.kind is MergeKind.MULT else in_decs[0]
             shift = total - out_dec + op.halvings

@@ -1,0 +1,16 @@
+"""What a reader of a record has to know about a model's numbers."""
+
+from nnom_hil.model.qgraph import QGraph, QSoftmax
+
+__all__ = ["notes_on"]
+
+_BASE_TWO = (
+    "softmax has base two, as NNoM 0.4.3 has it: the order of classes is right, the values are no "
+    "probabilities, but softmax(logits · 2^dec · ln 2)"
+)
+
+
+def notes_on(graph: QGraph, *, compat: bool) -> tuple[str, ...]:
+    """Return a line for each thing that the numbers do not say of themselves."""
+    softmaxes = [node.op for node in graph.nodes if isinstance(node.op, QSoftmax)]
+    return (_BASE_TWO,) if any(compat or op.base_two for op in softmaxes) else ()
