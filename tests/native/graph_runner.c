@@ -5,6 +5,7 @@
  *   graph LAYERS
  *   KIND N_INPUTS INPUT... PARAMETERS...      one line a layer, inputs are indices
  *   tail LAYER KIND PARAMETERS...             an activation attached to a layer
+ *   dec LAYER VALUE                           the layer's format, where it cannot know it
  *   run VALUES...                             runs the model once
  *   end
  *
@@ -370,6 +371,16 @@ static nnom_status_t print_layer(nnom_model_t *m, nnom_layer_t *layer)
     return NN_SUCCESS;
 }
 
+static void print_format(int index)
+{
+    const nnom_tensor_t *t = layers[index]->out->tensor;
+    fprintf(RESULTS, "format %d %d %ld", index, t->bitwidth, (long)t->q_dec[0]);
+    for (int i = 0; i < t->num_dim; i++) {
+        fprintf(RESULTS, " %d", t->dim[i]);
+    }
+    fprintf(RESULTS, "\n");
+}
+
 static void describe(int count)
 {
     static int8_t input[1 << 16], output[1 << 16];
@@ -399,11 +410,19 @@ static void describe(int count)
             model.active(activation(), layers[target]);
             continue;
         }
+        if (strcmp(kind, "dec") == 0) {
+            const int target = (int)number();
+            nnom_layer_set_dec(layers[target], (int32_t)number());
+            continue;
+        }
         if (status == NN_MORE_TODO) {
             status = model_compile(&model, layers[0], layers[count - 1]);
             model_set_callback(&model, print_layer);
             fprintf(RESULTS, "compiled %d\n", status);
             fprintf(RESULTS, "buffer %lu\n", (unsigned long)model_buffer_size(&model));
+            for (int i = 0; status == NN_SUCCESS && i < count; i++) {
+                print_format(i);
+            }
         }
         const long n = number();
         for (long i = 0; i < n; i++) {

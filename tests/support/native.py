@@ -69,6 +69,16 @@ class NativeRun:
     order: tuple[str, ...]
     layers: dict[str, Int8]
     results: Int8
+    formats: dict[str, "Format"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the library's structures say of a layer's output."""
+
+    dec: int
+    bitwidth: int
+    shape: tuple[int, ...]
 
 
 class Runner:
@@ -130,12 +140,16 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
     outputs: dict[str, list[list[int]]] = {}
     status, buffer_size = 1, 0
     results: list[list[int]] = []
+    formats: dict[str, Format] = {}
     for line in result.splitlines():
         words = line.split()
         if words[0] == "compiled":
             status = int(words[1])
         elif words[0] == "buffer":
             buffer_size = int(words[1])
+        elif words[0] == "format":
+            index, bitwidth, dec, *shape = (int(w) for w in words[1:])
+            formats[names[index]] = Format(dec=dec, bitwidth=bitwidth, shape=tuple(shape))
         elif words[0] == "result":
             results.append([int(w) for w in words[1:]])
         elif words[0] == "out":
@@ -148,6 +162,7 @@ def _parse(graph: QGraph, text: str, result: str) -> NativeRun:
         order=tuple(outputs),
         layers=layers,
         results=np.array(results, dtype=np.int8),
+        formats=formats,
     )
 
 
@@ -161,6 +176,11 @@ def describe(graph: QGraph, x: Int8) -> str:
         lines.append(f"{kind} {len(node.inputs)} {inputs} {parameters}")
     lines += [
         f"tail {index[node.name]} {_activation(node.tail)}" for node in graph.nodes if node.tail
+    ]
+    lines += [
+        f"dec {index[node.name]} {node.dec}"
+        for node in graph.nodes
+        if isinstance(node.op, Merge) and node.op.halvings and node.tail is None
     ]
     lines += [f"run {_array(row)}" for row in x]
     return "\n".join([*lines, "end", ""])

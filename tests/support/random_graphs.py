@@ -224,7 +224,9 @@ def _join(
     if kind == "concat":
         return name, Concat(axis=int(rng.integers(0, len(shape)))), inputs, None, ""
     merge = MergeKind(str(rng.choice(list(MergeKind))))
-    return name, Merge(kind=merge, output_shift=int(rng.integers(0, 8))), inputs, None, ""
+    shift = int(rng.integers(0, 8))
+    op = Merge(kind=merge, output_shift=shift, halvings=int(rng.integers(0, 3)) if shift > 2 else 0)
+    return name, op, inputs, None, ""
 
 
 def _connected(layers: list[Layer]) -> list[Layer]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.native import Runner
+from tests.support.native import Format, Runner
 from tests.support.random_graphs import KINDS, random_graph, random_inputs, random_layer
 
 from nnom_hil.codegen.layouts import stored_order
@@ -51,6 +51,10 @@ def compare(
         assert run.compile_status == 0, (seed, run.text)
         expected = run_all_layers(graph, x, compat=compat)
         assert set(run.layers) == set(expected)
+        decs = graph.library_decs(compat=compat)
+        for node in graph.nodes:
+            told = Format(dec=decs[node.name], bitwidth=8, shape=node.shape)
+            assert run.formats[node.name] == told, (seed, node)
         np.testing.assert_array_equal(run.results, run.layers[graph.output.name])
         for name, values in run.layers.items():
             np.testing.assert_array_equal(

@@ -11,6 +11,7 @@ from tests.support.random_keras import random_data, random_keras
 from tests.unit.test_softmax import BASE_TWO, LOGITS, TRUE, softmax_graph
 
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
+from nnom_hil.codegen.portable import portable as make_portable
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import ModelError
 from nnom_hil.model.float_run import run_float
@@ -69,6 +70,7 @@ def test_models_convert_build_and_equal_the_reference(
         header = weights_h(quantised, provenance="a test", options=VARIANTS[name])
         got = libraries[name].run(header, inputs, tmp_path / name)
         np.testing.assert_array_equal(got, expected, err_msg=f"seed {seed}, {name}, {method}")
+        libraries[name].check_what_it_says(quantised, tmp_path / name)
 
 
 @pytest.mark.timeout(3600)
@@ -93,6 +95,9 @@ def test_portable_headers_are_right_on_both_libraries(
         for name in ("right", "compat"):
             got = libraries[name].run(header, inputs, tmp_path / name)
             np.testing.assert_array_equal(got, expected, err_msg=f"seed {seed}, {name}")
+            libraries[name].check_what_it_says(
+                make_portable(quantised), tmp_path / name, compat=name == "compat"
+            )
         done += 1
     assert done > MODELS // 8
 
@@ -114,6 +119,7 @@ def test_layer_api_headers_equal_the_reference(
         inputs = to_int8(x, quantised.input.dec)
         got = libraries["right"].run(header, inputs, tmp_path / "right")
         np.testing.assert_array_equal(got, run_reference(quantised, inputs), err_msg=str(seed))
+        libraries["right"].check_what_it_says(quantised, tmp_path / "right")
         done += 1
     assert done > MODELS // 8
 

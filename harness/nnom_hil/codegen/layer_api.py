@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import assert_never
 
 from nnom_hil.codegen.layouts import DenseOrder, HeaderOptions
 from nnom_hil.codegen.names import c_identifiers
-from nnom_hil.codegen.pieces import act_constructor, mergex, values
+from nnom_hil.codegen.pieces import SET_DEC_GUARD, act_constructor, mergex, set_dec, values
 from nnom_hil.codegen.streams import bias_of, interleave_dense
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
@@ -15,6 +16,7 @@ from nnom_hil.model.graph import (
     GlobalPool,
     Pool,
     PoolKind,
+    Reshape,
     UpSample,
     ZeroPadding,
 )
@@ -29,19 +31,14 @@ from nnom_hil.model.qgraph import (
     QInput,
     QNode,
     QOutput,
+    QRnn,
     QSoftmax,
     shape3d,
 )
 
 __all__ = ["layer_api_header"]
 
-# What NNoM's own library does not have: formats, which the constructors do not tell, and names for
-# what it always does.
-_ONLY_OURS = (
-    "#ifndef NNOM_LAYER_SET_DEC",
-    "#define nnom_layer_set_dec(layer, dec) (layer)",
-    "#endif",
-)
+# NNoM's own library has no name for what it always does
 _BASE_TWO = ("#ifndef NNOM_SOFTMAX_BASE_TWO", "#define SoftmaxBaseTwo() Softmax()", "#endif")
 _POOLS = {PoolKind.MAX: "MaxPool", PoolKind.AVERAGE: "AvgPool", PoolKind.SUM: "SumPool"}
 
@@ -61,7 +58,7 @@ def layer_api_header(graph: QGraph, options: HeaderOptions, comment: str) -> str
         *options.guards(has_dense=has_dense, has_dense_per_unit=False),
         "",
     ]
-    lines += _ONLY_OURS
+    lines += SET_DEC_GUARD
     if any(isinstance(node.op, QSoftmax) and node.op.base_two for node in graph.nodes):
         lines += _BASE_TWO
     lines.append("")
@@ -97,8 +94,10 @@ def _problem(node: QNode) -> str | None:
             | QOutput()
         ):  # fmt: skip
             return None
-        case op:
+        case Reshape() | QRnn() as op:
             return f"{type(op).__name__.removeprefix('Q')} has no constructor in this form"
+        case never:
+            assert_never(never)
 
 
 def _parameters(ident: str, op: QConv | QDense, options: HeaderOptions) -> list[str]:
@@ -132,8 +131,8 @@ def _create(graph: QGraph, ident: dict[str, str]) -> list[str]:
         i = index[node.name]
         sources = [f"layer[{index[name]}]" for name in node.inputs]
         call = _constructor(graph, node, ident[node.name], sources)
-        if isinstance(node.op, QInput | QConv | QDense):
-            call = f"nnom_layer_set_dec({call}, {node.dec if node.tail is None else node.tail.dec})"
+        if isinstance(node.op, QInput | QConv | QDense | Merge):
+            call = set_dec(call, node)
         body.append(f"\tlayer[{i}] = {call};")
         if node.tail is not None:
             act = act_constructor(node.tail, node.tail.dec)
@@ -202,5 +201,9 @@ def _constructor(graph: QGraph, node: QNode, ident: str, sources: list[str]) -> 
             return hook("Flatten()")
         case QSoftmax() as op:
             return hook("SoftmaxBaseTwo()" if op.base_two else "Softmax()")
-        case _:
+        case Copy():
             return hook("Lambda(NULL, NULL, NULL, NULL)")
+        case Reshape() | QRnn():
+            raise AssertionError(f"{node.name}: _problem() names it")
+        case never:
+            assert_never(never)

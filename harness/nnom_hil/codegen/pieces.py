@@ -6,9 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.model.graph import ActivationKind
-from nnom_hil.model.qgraph import QActivation
+from nnom_hil.model.qgraph import QActivation, QNode
 
-__all__ = ["act_constructor", "float_literal", "mergex", "values"]
+__all__ = ["SET_DEC_GUARD", "act_constructor", "float_literal", "mergex", "set_dec", "values"]
+
+# NNoM's own library has no such function
+SET_DEC_GUARD = (
+    "#ifndef NNOM_LAYER_SET_DEC",
+    "#define nnom_layer_set_dec(layer, dec) (layer)",
+    "#endif",
+)
 
 
 def values(numbers: npt.ArrayLike | Iterable[int]) -> str:
@@ -25,6 +32,13 @@ def float_literal(number: float) -> str:
 def mergex(method: str, sources: Sequence[str]) -> str:
     """Return the call that merges layers."""
     return f"model.mergex({method}, {len(sources)} ,{' ,'.join(sources)})"
+
+
+def set_dec(call: str, node: QNode) -> str:
+    """Return a constructor's call with the format in front of the tail told to the library."""
+    tail = node.tail
+    dec = node.dec if tail is None or tail.fixed_dec is None else tail.dec
+    return f"nnom_layer_set_dec({call}, {dec})"
 
 
 def act_constructor(op: QActivation, dec: int, scale: str = "") -> str:

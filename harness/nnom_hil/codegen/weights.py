@@ -2,13 +2,21 @@
 
 import math
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 
 from nnom_hil.codegen.layer_api import layer_api_header
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout, channel_first
 from nnom_hil.codegen.names import c_identifiers
-from nnom_hil.codegen.pieces import act_constructor, float_literal, mergex, values
+from nnom_hil.codegen.pieces import (
+    SET_DEC_GUARD,
+    act_constructor,
+    float_literal,
+    mergex,
+    set_dec,
+    values,
+)
 from nnom_hil.codegen.portable import portable
 from nnom_hil.codegen.streams import bias_of, interleave_dense, interleave_q7_q15
 from nnom_hil.errors import ModelError
@@ -91,6 +99,8 @@ class _Header:
             has_dense_per_unit=any(op.is_per_unit for op in dense),
         )
         self.lines = [self.comment, '#include "nnom.h"', "", *guards, ""]
+        if any(isinstance(node.op, Merge) and node.op.halvings for node in self.graph.nodes):
+            self.lines += [*SET_DEC_GUARD, ""]
         for node in self.graph.nodes:
             self._weight_macros(node)
         for node in self.graph.nodes[:-1]:
@@ -283,6 +293,8 @@ class _Header:
                 self._rnn(node, op)
             case QActivation() | Copy():
                 pass
+            case never:
+                assert_never(never)
 
     def _dec_macro(self, node: QNode) -> str:
         return f"{self.ident[node.tail_name or node.name].upper()}_OUTPUT_DEC"
@@ -367,7 +379,10 @@ class _Header:
             index[node.name] = len(index)
             i = index[node.name]
             sources = [f"layer[{index[name]}]" for name in node.inputs]
-            body.append(f"\tlayer[{i}] = {self._constructor(node, sources)};")
+            call = self._constructor(node, sources)
+            if isinstance(node.op, Merge) and node.op.halvings:
+                call = set_dec(call, node)
+            body.append(f"\tlayer[{i}] = {call};")
             if node.tail is not None:
                 act = self._activation(node, node.tail, self._dec_before_tail(node))
                 body.append(f"\tlayer[{i}] = model.active({act}, layer[{i}]);")
@@ -435,8 +450,10 @@ class _Header:
             case QActivation() as op:
                 act = self._activation(node, op, op.dec)
                 return f"model.hook(Activation({act}), {sources[0]})"
-            case _:
+            case QOutput():
                 name = "output_s"
+            case never:
+                assert_never(never)
         return f"model.hook({name}({config}), {sources[0]})"
 
     def _dec_before_tail(self, node: QNode) -> int:

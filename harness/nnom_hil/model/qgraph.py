@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import Any, assert_never, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -321,23 +321,30 @@ class QGraph:
                 extra = {CellKind.SIMPLE: 0, CellKind.GRU: 5 * op.units**2 + 11 * op.units}
                 own = extra.get(op.kind, 10 * op.units)
                 return steps * (int(op.weight.size + op.recurrent.size) + own)
-            case _:
+            case (
+                QInput() | QActivation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+                | UpSample() | Reshape() | Flatten() | QSoftmax() | Concat() | Merge() | Copy()
+                | QOutput()
+            ):  # fmt: skip
                 return 0
+            case never:
+                assert_never(never)
 
     def library_decs(self, *, compat: bool) -> dict[str, int]:
-        """Return each layer's output dec as the C library holds it, by layer name.
+        """Return each layer's output dec as the C library holds it, by layer name: the node's own.
 
-        The library leaves merges and pools the format of their input, whatever the shift; compat:
-        a stand-alone activation layer does not tell the library its fixed format (NNOM_COMPAT.md,
-        Q-40). What follows inherits that; otherwise these are the nodes' own.
+        compat: NNoM leaves merges and pools the format of their input, whatever the shift, and a
+        stand-alone activation does not tell it its fixed format (NNOM_COMPAT.md, Q-40); what
+        follows inherits that.
         """
+        if not compat:
+            return {node.name: node.dec for node in self.nodes}
         wrong_by: dict[str, int] = {}
         for node in self.nodes:
             inherited = wrong_by[node.inputs[0]] if node.inputs else 0
             tail_is_fixed = node.tail is not None and node.tail.fixed_dec is not None
             act_is_fixed = isinstance(node.op, QActivation) and node.op.fixed_dec is not None
-            told = isinstance(node.op, QSoftmax | QRnn) or (act_is_fixed and not compat)
-            if tail_is_fixed or told:
+            if tail_is_fixed or isinstance(node.op, QSoftmax | QRnn):
                 inherited = 0
             elif act_is_fixed or isinstance(node.op, Merge | Pool | GlobalPool):
                 inherited += self.by_name[node.inputs[0]].dec - node.dec
@@ -454,6 +461,8 @@ def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], 
             return source.shape, total - op.output_shift + op.halvings
         case Copy() | QOutput():
             return source.shape, dec
+        case never:
+            assert_never(never)
 
 
 def _pool_shift(op: Pool | GlobalPool) -> int:
@@ -497,12 +506,8 @@ def _check_shifts(layer: str, shifts: tuple[int, ...]) -> None:
 
 _TYPES: dict[str, type] = {
     t.__name__: t
-    for t in (
-        QInput, QConv, QDense, QActivation, Pool, GlobalPool, ZeroPadding, Cropping, UpSample,
-        Reshape, Flatten, QSoftmax, Concat, Merge, QRnn, Copy, QOutput, QNode, Padding, PoolKind,
-        MergeKind, ActivationKind, CellKind,
-    )
-}  # fmt: skip
+    for t in (*get_args(QOp), QNode, Padding, PoolKind, MergeKind, ActivationKind, CellKind)
+}
 
 
 def _encode(graph: QGraph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

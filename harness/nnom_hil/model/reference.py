@@ -4,12 +4,11 @@ Every formula is NNOM_COMPAT.md section 3's. compat=True gives NNoM 0.4.3's own 
 compat=False the right ones; docs/numerics.md lists the differences.
 """
 
-from typing import cast
+from typing import assert_never, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -84,19 +83,25 @@ def run_layer(node: QNode, sources: list[Int8], decs: list[int], *, compat: bool
     y = _run(node, sources, decs[0], compat=compat).reshape(len(sources[0]), *node.shape)
     if node.tail is None:
         return y
-    return _activation(node.tail, y, _dec_before_tail(node, decs, compat=compat), compat=compat)
+    # a tail that looks at the format leaves it as it is
+    dec = _nnoms_dec(node, decs) if compat else node.dec
+    return _activation(node.tail, y, dec, compat=compat)
 
 
-def _dec_before_tail(node: QNode, decs: list[int], *, compat: bool) -> int:
+def _nnoms_dec(node: QNode, decs: list[int]) -> int:
+    """Return the format in front of the tail as NNoM has it."""
     match node.op:
         case QConv() | QDense() as op:
             return decs[0] + op.weight_dec[0] - op.output_shift[0]
         case QSoftmax() | QRnn():
             return 7
-        case QActivation(fixed_dec=int(dec)) if not compat:  # Q-40
-            return dec
-        case _:
+        case (
+            QInput() | QActivation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+            | UpSample() | Reshape() | Flatten() | Concat() | Merge() | Copy() | QOutput()
+        ):  # fmt: skip
             return decs[0]
+        case never:
+            assert_never(never)
 
 
 def _image(x: Int8) -> Int8:
@@ -152,10 +157,10 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
             return _merge(op, sources)
         case QRnn() as op:
             return run_rnn(op, x.reshape(len(x), *x.shape[-2:]), dec, compat=compat)
-        case Reshape() | Flatten() | Copy() | QOutput():
+        case Reshape() | Flatten() | Copy() | QInput() | QOutput():
             return x
-        case _:
-            raise ModelError(f"{node.name}: {type(node.op).__name__} cannot be executed")
+        case never:
+            assert_never(never)
 
 
 def _finish(products: npt.NDArray[np.float64], bias: Int64, shift: int | Int64) -> Int8:

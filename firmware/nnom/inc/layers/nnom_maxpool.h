@@ -43,6 +43,8 @@ typedef struct {
 } nnom_pool_t;
 
 nnom_pool_t nnom_pool_of(const nnom_layer_t *layer);
+/* Fraction bits of the result. A sum's depend on the data, which decide how far it is shifted. */
+int32_t nnom_pooled_dec(const nnom_layer_t *layer);
 
 #define NNOM_POOL_VALUES(p, T)                                                               \
     (const T *)(p).src, (p).in.w, (p).in.h, (p).in.c, (p).layer->kernel.w,                   \

@@ -66,5 +66,5 @@ nnom_status_t global_pool_build(nnom_layer_t *layer)
         layer->comp->size = 4 * (size_t)in.c;
     }
     const nnom_shape_data_t dim[1] = {in.c};
-    return nnom_layer_new_output(layer, dim, 1, t->q_dec[0]);
+    return nnom_layer_new_output(layer, dim, 1, nnom_pooled_dec(layer));
 }

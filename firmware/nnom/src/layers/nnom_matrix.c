@@ -61,12 +61,19 @@ nnom_status_t matrix_build(nnom_layer_t *layer)
         return NN_ARGUMENT_ERROR;
     }
     nnom_tensor_t *first = layer->in->tensor;
+    int32_t dec = first->q_dec[0];
     for (const nnom_layer_io_t *in = layer->in->aux; in != NULL; in = in->aux) {
         if (tensor_size_byte(in->tensor) != tensor_size_byte(first)) {
             return NN_SIZE_MISMATCH;
         }
+        dec = layer->type == NNOM_MULT ? nnom_sum_decs(dec, in->tensor->q_dec[0], 0) : dec;
     }
-    return nnom_layer_new_output(layer, first->dim, first->num_dim, first->q_dec[0]);
+#if NNOM_COMPAT_043
+    dec = first->q_dec[0]; /* NNoM: whatever the shift */
+#else
+    dec = nnom_sum_decs(dec, 0, oshift);
+#endif
+    return nnom_layer_new_output(layer, first->dim, first->num_dim, dec);
 }
 
 typedef void (*narrow_t)(NNOM_MULTIPLE_ARGUMENTS(q7_t));

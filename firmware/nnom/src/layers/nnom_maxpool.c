@@ -28,6 +28,18 @@ nnom_layer_t *maxpool_s(const nnom_pool_config_t *config)
                                   config);
 }
 
+int32_t nnom_pooled_dec(const nnom_layer_t *layer)
+{
+    const int32_t dec = layer->in->tensor->q_dec[0];
+#if !NNOM_COMPAT_043
+    if (layer->type == NNOM_AVGPOOL || layer->type == NNOM_GLOBAL_AVGPOOL) {
+        /* so many bits does the average gain by being divided by fewer cells */
+        return nnom_sum_decs(dec, ((const nnom_maxpool_layer_t *)layer)->output_shift, 0);
+    }
+#endif
+    return dec;
+}
+
 nnom_status_t maxpool_build(nnom_layer_t *layer)
 {
     const nnom_status_t status = nnom_layer_take_inputs(layer);
@@ -50,7 +62,7 @@ nnom_status_t maxpool_build(nnom_layer_t *layer)
         cl->pad.w = nnom_pad_before(in.w, ow, cl->kernel.w, cl->stride.w, 1);
     }
     const nnom_shape_data_t dim[3] = {(nnom_shape_data_t)oh, (nnom_shape_data_t)ow, in.c};
-    return nnom_layer_new_output(layer, dim, 3, t->q_dec[0]);
+    return nnom_layer_new_output(layer, dim, 3, nnom_pooled_dec(layer));
 }
 
 nnom_pool_t nnom_pool_of(const nnom_layer_t *layer)
