@@ -11,7 +11,7 @@ from tests.support.native import Format, Runner
 from tests.support.random_graphs import KINDS, random_graph, random_inputs, random_layer
 
 from nnom_hil.codegen.layouts import stored_order
-from nnom_hil.model.qgraph import QGraph, load_qgraph, save_qgraph
+from nnom_hil.model.qgraph import QGraph, in_run_order, load_qgraph, save_qgraph
 from nnom_hil.model.reference import run_all_layers
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -51,6 +51,9 @@ def compare(
         assert run.compile_status == 0, (seed, run.text)
         expected = run_all_layers(graph, x, compat=compat)
         assert set(run.layers) == set(expected)
+        ordered = in_run_order(graph)
+        assert run.order == tuple(ordered.by_name), seed
+        assert in_run_order(ordered) == ordered
         decs = graph.library_decs(compat=compat)
         for node in graph.nodes:
             told = Format(dec=decs[node.name], bitwidth=8, shape=node.shape)

@@ -7,6 +7,7 @@ behaviour on the rewritten graph equals its right behaviour on the first one.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     ActivationKind,
     CellKind,
+    Cropping,
     Flatten,
     GlobalPool,
     Padding,
@@ -38,6 +40,7 @@ from nnom_hil.model.qgraph import (
     QOutput,
     QRnn,
     QSoftmax,
+    in_run_order,
     make_qgraph,
     shape3d,
 )
@@ -77,6 +80,14 @@ def _problems(graph: QGraph, node: QNode) -> Iterator[str]:
             yield "NNoM's softmax has base two; quantise with portable formats"
         case QRnn() as op:
             yield from _rnn_problems(op, source.dec)
+        case (
+            QInput() | QConv() | QDense() | QActivation() | Pool() | GlobalPool() | ZeroPadding()
+            | Cropping() | UpSample() | Reshape() | Flatten() | QSoftmax() | Concat() | Merge()
+            | Copy() | QOutput()
+        ):  # fmt: skip
+            pass
+        case never:
+            assert_never(never)
 
 
 def _rnn_problems(op: QRnn, in_dec: int) -> Iterator[str]:
@@ -144,7 +155,7 @@ class _Rewrite:
         for node in self._old.nodes:
             inputs = tuple(self._now[name] for name in node.inputs)
             self._now[node.name] = self._layer(node, inputs)
-        return make_qgraph(self._old.name, self._layers)
+        return in_run_order(make_qgraph(self._old.name, self._layers))
 
     def _add(
         self,
@@ -182,15 +193,14 @@ class _Rewrite:
         if self._layers and nothing_ran and isinstance(op, Pool | GlobalPool | QRnn):
             # NNoM gives no memory to what stands behind an empty scratch block (Q-01)
             inputs = (self._helper(f"{node.name}_copy", Copy(), inputs[0]),)
-        if len(source.shape) == 2 and not isinstance(op, _ANY_RANK):
+        if len(source.shape) == 2 and _is_spatial(op):
             inputs = (
                 self._helper(f"{node.name}_axes", Reshape(shape=(1, *source.shape)), inputs[0]),
             )
-        match op:
-            case QConv() | Pool() if not (isinstance(op, QConv) and op.transposed):
-                return self._window(node, op, inputs, source)
-            case QDense() if op.is_per_unit or _mixes_biases(op):
-                return self._dense_as_conv(node, op, inputs[0])
+        if isinstance(op, Pool) or (isinstance(op, QConv) and not op.transposed):
+            return self._window(node, op, inputs, source)
+        if isinstance(op, QDense) and (op.is_per_unit or _mixes_biases(op)):
+            return self._dense_as_conv(node, op, inputs[0])
         return self._add(node.name, op, inputs, *tail)
 
     def _window(self, node: QNode, op: QConv | Pool, inputs: tuple[str, ...], source: QNode) -> str:
@@ -232,6 +242,15 @@ class _Rewrite:
         return self._helper(f"{node.name}_flat", Reshape(shape=node.shape), node.name)
 
 
-_ANY_RANK = (
-    QInput | QActivation | Flatten | Reshape | QSoftmax | QDense | QRnn | Copy | Concat | Merge
-)
+def _is_spatial(op: QOp) -> bool:
+    """Whether NNoM's layer reads three axes, whatever its input has."""
+    match op:
+        case QConv() | Pool() | GlobalPool() | ZeroPadding() | Cropping() | UpSample():
+            return True
+        case (
+            QInput() | QDense() | QActivation() | Reshape() | Flatten() | QSoftmax() | Concat()
+            | Merge() | QRnn() | Copy() | QOutput()
+        ):  # fmt: skip
+            return False
+        case never:
+            assert_never(never)

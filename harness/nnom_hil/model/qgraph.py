@@ -49,6 +49,7 @@ __all__ = [
     "QOutput",
     "QRnn",
     "QSoftmax",
+    "in_run_order",
     "load_qgraph",
     "make_qgraph",
     "save_qgraph",
@@ -371,6 +372,25 @@ def shape3d(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Return NNoM's reading of a shape as (h, w, c)."""
     h, w, c = (1, 1, 1, *shape)[-3:]
     return h, w, c
+
+
+def in_run_order(graph: QGraph) -> QGraph:
+    """Return the graph with its nodes as the library runs them, which is how it numbers them.
+
+    Depth first: a layer once all its inputs are there, then its readers, in order of creation.
+    """
+    readers: dict[str, list[QNode]] = {node.name: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for name in dict.fromkeys(node.inputs):
+            readers[name].append(node)
+    ordered: dict[str, QNode] = {}
+    waiting = [graph.input]
+    while waiting:
+        node = waiting.pop()
+        if node.name not in ordered and all(name in ordered for name in node.inputs):
+            ordered[node.name] = node
+            waiting += reversed(readers[node.name])
+    return QGraph(name=graph.name, nodes=tuple(ordered.values()))
 
 
 def make_qgraph(

@@ -1,6 +1,7 @@
 """From a float graph with formats to the quantised graph: integer weights, biases and shifts."""
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ from nnom_hil.model.graph import (
     Combine,
     Concatenate,
     Conv,
+    Cropping,
     Dense,
+    Flatten,
     FloatGraph,
     FloatNode,
     GlobalPool,
@@ -32,6 +35,7 @@ from nnom_hil.model.graph import (
 )
 from nnom_hil.model.qgraph import (
     Concat,
+    Copy,
     Int8,
     Merge,
     QActivation,
@@ -44,6 +48,7 @@ from nnom_hil.model.qgraph import (
     QOutput,
     QRnn,
     QSoftmax,
+    in_run_order,
     make_qgraph,
 )
 from nnom_hil.model.quantise.formats import readers_of, tail_of
@@ -61,7 +66,6 @@ __all__ = ["WeightDecs", "lower", "weight_decs"]
 
 FloatArray = npt.NDArray[np.float32]
 WeightDecs = dict[str, tuple[int, ...]]
-_WITH_TAIL = QConv | QDense | Merge | QRnn | Pool | GlobalPool | ZeroPadding | UpSample
 _MAX_LEFT_SHIFT = 22  # |bias| << 22 leaves room for the products in 32 bits
 _MAX_RNN_LEFT_SHIFT = 14  # the cells shift by eight more
 
@@ -75,12 +79,11 @@ def weight_decs(graph: FloatGraph, options: QuantiseOptions) -> WeightDecs:
     choose = mse_dec_bits if options.rescales else dec_bits
     result: WeightDecs = {}
     for node in graph.nodes:
-        match node.op:
-            case Conv() | Dense() as op if options.per_channel:
-                columns = op.kernel.reshape(-1, op.bias.size)  # depthwise kernels too
-                result[node.name] = tuple(choose(column) for column in columns.T)
-            case Conv() | Dense() as op:
-                result[node.name] = (choose(op.kernel),)
+        op = node.op
+        if isinstance(op, Conv | Dense):
+            columns = op.kernel.reshape(-1, op.bias.size)  # depthwise kernels too
+            parts = columns.T if options.per_channel else [op.kernel]
+            result[node.name] = tuple(choose(part) for part in parts)
     return result
 
 
@@ -130,7 +133,7 @@ def lower(
         else:
             op = _operation(node, in_decs, decs[node.name], weights, found, options)
         tail = tail_of(node, readers)
-        if isinstance(op, _WITH_TAIL) and tail is not None:
+        if tail is not None and _takes_tail(op):
             assert isinstance(tail.op, Activation)
             act = _activation(tail.name, tail.op, decs[node.name])
             layers.append(_Layer(node.name, op, sources, act, tail.name))
@@ -140,7 +143,24 @@ def lower(
         produced[node.name] = node.name
     last = produced[graph.nodes[-1].name]
     layers.append(_Layer(unused_name("output0", names), QOutput(), (last,)))
-    return shapes()
+    return in_run_order(shapes())
+
+
+def _takes_tail(op: QOp) -> bool:
+    """Whether NNoM runs an activation as part of the layer."""
+    match op:
+        case (
+            QConv() | QDense() | Merge() | QRnn() | Pool() | GlobalPool() | ZeroPadding()
+            | UpSample()
+        ):  # fmt: skip
+            return True
+        case (
+            QInput() | QActivation() | Cropping() | Reshape() | Flatten() | QSoftmax() | Concat()
+            | Copy() | QOutput()
+        ):  # fmt: skip
+            return False
+        case never:
+            assert_never(never)
 
 
 def _row(layer: _Layer) -> tuple[str, QOp, tuple[str, ...], QActivation | None, str]:
@@ -198,8 +218,10 @@ def _operation(
             return replace(op, output_shift=out_dec - in_decs[0], gain=1.0)
         case Affine() | Requantise() | Concatenate():
             raise AssertionError(f"{node.name}: simplify() leaves none, lower() has the others")
-        case op:
+        case ZeroPadding() | Cropping() | UpSample() | Reshape() | Flatten() as op:
             return op
+        case never:
+            assert_never(never)
 
 
 def _activation(name: str, op: Activation, dec: int) -> QActivation:
