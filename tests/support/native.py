@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -279,6 +280,8 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
             return "lambda", ""
         case QActivation() as op:
             return "activation", _activation(op)
+        case never:
+            assert_never(never)
 
 
 def _rnn(op: QRnn) -> str:

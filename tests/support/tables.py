@@ -5,17 +5,32 @@ which follow from structure sizes, read `?`.
 """
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from nnom_hil.model.graph import Flatten, GlobalPool, Pool, PoolKind, Reshape
+from nnom_hil.model.graph import (
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Pool,
+    PoolKind,
+    Reshape,
+    UpSample,
+    ZeroPadding,
+)
 from nnom_hil.model.qgraph import (
     CellKind,
+    Concat,
+    Copy,
+    Merge,
     QActivation,
+    QConv,
     QDense,
     QGraph,
     QInput,
     QNode,
     QOutput,
     QRnn,
+    QSoftmax,
 )
 from nnom_hil.run.verdict import activation_name, layer_type
 
@@ -40,8 +55,13 @@ def scratch_bytes(graph: QGraph, node: QNode) -> int | None:
             features = op.weight.shape[1]
             state = {CellKind.SIMPLE: None, CellKind.GRU: 18, CellKind.LSTM: 24}[op.kind]
             return 0 if state is None else state * op.units + 2 * features
-        case _:
+        case (
+            QInput() | QConv() | QActivation() | ZeroPadding() | Cropping() | UpSample()
+            | Reshape() | Flatten() | QSoftmax() | Concat() | Merge() | Copy() | QOutput()
+        ):  # fmt: skip
             return None
+        case never:
+            assert_never(never)
 
 
 @dataclass

@@ -1,11 +1,10 @@
 """Executes a float graph in NumPy; the source of activation ranges for calibration."""
 
-from typing import cast
+from typing import assert_never, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.errors import ModelError
 from nnom_hil.model.float_rnn import run_float_rnn
 from nnom_hil.model.graph import (
     Activation,
@@ -53,12 +52,12 @@ def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
             if isinstance(node.op, Input):
                 results[node.name] = x.astype(np.float32, copy=False)
                 continue
-            y = _run(node.op, [results[name] for name in node.inputs], node.name)
+            y = _run(node.op, [results[name] for name in node.inputs])
             results[node.name] = y.astype(np.float32, copy=False)
     return results
 
 
-def _run(op: FloatOp, sources: list[FloatArray], name: str) -> FloatArray:
+def _run(op: FloatOp, sources: list[FloatArray]) -> FloatArray:
     x = sources[0]
     match op:
         case Dense():
@@ -90,13 +89,17 @@ def _run(op: FloatOp, sources: list[FloatArray], name: str) -> FloatArray:
             return x
         case Rnn():
             return run_float_rnn(op, x)
-        case _:
-            y = _run_on_image(op, cast(FloatArray, as_image(x)), name)
+        case Conv() | Pool() | ZeroPadding() | Cropping() | UpSample():
+            y = _run_on_image(op, cast(FloatArray, as_image(x)))
             # data of fewer axes, (n, steps, channels), stays that
             return y.reshape(len(x), *y.shape[5 - x.ndim :])
+        case Input():
+            raise AssertionError("run_float() has the input")
+        case never:
+            assert_never(never)
 
 
-def _run_on_image(op: FloatOp, x: FloatArray, name: str) -> FloatArray:
+def _run_on_image(op: Conv | Pool | ZeroPadding | Cropping | UpSample, x: FloatArray) -> FloatArray:
     """Run a spatial layer on x (n, h, w, c)."""
     match op:
         case Conv():
@@ -111,8 +114,8 @@ def _run_on_image(op: FloatOp, x: FloatArray, name: str) -> FloatArray:
             return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
         case UpSample():
             return x.repeat(op.factor[0], 1).repeat(op.factor[1], 2)
-        case _:
-            raise ModelError(f"{name}: {type(op).__name__} cannot be executed")
+        case never:
+            assert_never(never)
 
 
 def _combine(op: Combine, sources: list[FloatArray]) -> FloatArray:

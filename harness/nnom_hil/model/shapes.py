@@ -1,6 +1,7 @@
 """Shapes of a float graph's data, by the rules of Keras, without running anything."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from nnom_hil.model.graph import (
     Activation,
@@ -65,6 +66,8 @@ def _shape(op: FloatOp, inputs: Sequence[Shape]) -> Shape:
             h, w, c = (1, 1, 1, *inputs[0])[-3:]
             # data of fewer axes, (steps, channels), stays that
             return _image(op, h, w, c)[3 - len(inputs[0]) :]
+        case never:
+            assert_never(never)
 
 
 def _image(op: Conv | Pool | ZeroPadding | Cropping | UpSample, h: int, w: int, c: int) -> Shape:
@@ -89,3 +92,5 @@ def _image(op: Conv | Pool | ZeroPadding | Cropping | UpSample, h: int, w: int, 
             return h + sign * (top + bottom), w + sign * (left + right), c
         case UpSample():
             return h * op.factor[0], w * op.factor[1], c
+        case never:
+            assert_never(never)

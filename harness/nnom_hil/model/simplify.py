@@ -5,23 +5,35 @@ those after them, else they become a depthwise convolution of one cell.
 """
 
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.model.graph import (
+    Activation,
     Affine,
     CellKind,
     Combine,
+    Concatenate,
     Conv,
+    Cropping,
     Dense,
     Flatten,
     FloatGraph,
     FloatNode,
     FloatOp,
+    GlobalPool,
+    Input,
     MergeKind,
     Padding,
+    Pool,
+    Requantise,
+    Reshape,
     Rnn,
+    Softmax,
+    UpSample,
+    ZeroPadding,
 )
 from nnom_hil.model.shapes import float_shapes
 
@@ -89,6 +101,14 @@ def _after(op: FloatOp, affine: Affine) -> FloatOp | None:
             halvings = -np.log2(scale[0]) if scale[0] > 0 else -1.0
             if halvings >= 0 and halvings == int(halvings):
                 return replace(op, halvings=op.halvings + int(halvings))
+        case (
+            Input() | Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+            | UpSample() | Reshape() | Flatten() | Softmax() | Concatenate() | Combine()
+            | Requantise() | Rnn()
+        ):  # fmt: skip
+            pass
+        case never:
+            assert_never(never)
     return None
 
 
@@ -132,6 +152,14 @@ def _before(op: FloatOp, affine: Affine) -> FloatOp | None:
             if bias is not None:
                 bias = bias + (constant if bias.ndim == 1 else np.stack([constant, 0 * constant]))
             return replace(op, kernel=op.kernel * scale[:, np.newaxis], bias=bias)
+        case (
+            Input() | Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+            | UpSample() | Reshape() | Flatten() | Softmax() | Concatenate() | Combine()
+            | Requantise()
+        ):  # fmt: skip
+            pass
+        case never:
+            assert_never(never)
     return None
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import numpy as np
 
@@ -17,7 +17,29 @@ from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import HilError, UsageError
 from nnom_hil.files import write_whole
-from nnom_hil.model.qgraph import QActivation, QConv, QDense, QGraph, QNode, QRnn
+from nnom_hil.model.graph import (
+    Cropping,
+    Flatten,
+    GlobalPool,
+    Pool,
+    Reshape,
+    UpSample,
+    ZeroPadding,
+)
+from nnom_hil.model.qgraph import (
+    Concat,
+    Copy,
+    Merge,
+    QActivation,
+    QConv,
+    QDense,
+    QGraph,
+    QInput,
+    QNode,
+    QOutput,
+    QRnn,
+    QSoftmax,
+)
 from nnom_hil.model.quantise.quality import Quality
 from nnom_hil.records import ConversionRecord, ConvertedLayer
 from nnom_hil.run.notes import notes_on
@@ -142,8 +164,14 @@ def _weight_bytes(node: QNode) -> int:
         case QRnn() as op:
             bias = 0 if op.bias is None else op.bias.size
             return op.weight.size + op.recurrent.size + bias
-        case _:
+        case (
+            QInput() | QActivation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+            | UpSample() | Reshape() | Flatten() | QSoftmax() | Concat() | Merge() | Copy()
+            | QOutput()
+        ):  # fmt: skip
             return 0
+        case never:
+            assert_never(never)
 
 
 def _activation_bytes(graph: QGraph) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,7 @@ from nnom_hil.model.qgraph import (
     QGraph,
     QInput,
     QNode,
+    QOutput,
     QRnn,
     QSoftmax,
 )
@@ -135,8 +137,10 @@ def layer_type(node: QNode) -> str:
             return f"RNN/{_CELLS[op.kind]}"
         case Copy():
             return "Lambda"
-        case _:
+        case QOutput():
             return "Output"
+        case never:
+            assert_never(never)
 
 
 _ACTIVATIONS = {

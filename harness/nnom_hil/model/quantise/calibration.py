@@ -1,20 +1,33 @@
 """From a float graph and data to the formats it asks for, and from those to a quantised graph."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import DataError
 from nnom_hil.model.graph import (
+    Activation,
+    Affine,
     Combine,
+    Concatenate,
     Conv,
+    Cropping,
     Dense,
+    Flatten,
     FloatGraph,
     FloatNode,
     GlobalPool,
+    Input,
     MergeKind,
     Pool,
+    Requantise,
+    Reshape,
+    Rnn,
+    Softmax,
+    UpSample,
+    ZeroPadding,
 )
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise.choose import wanted_formats
@@ -65,8 +78,13 @@ class Calibration:
                     return in_decs[0] + op.halvings
                 case Pool() | GlobalPool():
                     return in_decs[0] + self.stretch[node.name][1]
-                case _:
-                    raise AssertionError(node.name)
+                case (
+                    Input() | Affine() | Activation() | ZeroPadding() | Cropping() | UpSample()
+                    | Reshape() | Flatten() | Softmax() | Concatenate() | Requantise() | Rnn()
+                ):  # fmt: skip
+                    raise AssertionError(f"{node.name} has its input's format")
+                case never:
+                    assert_never(never)
 
         wanted = self.wanted if wanted is None else wanted
         graph, decs = assign_formats(self.graph, wanted, self.stretch, finest)

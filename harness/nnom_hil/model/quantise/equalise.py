@@ -8,6 +8,7 @@ to where the strongest channel fills the format, whose end then does the clippin
 """
 
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
+    Affine,
     Combine,
     Concatenate,
     Conv,
@@ -25,10 +27,13 @@ from nnom_hil.model.graph import (
     FloatNode,
     FloatOp,
     GlobalPool,
+    Input,
     MergeKind,
     Pool,
+    Requantise,
     Reshape,
     Rnn,
+    Softmax,
     UpSample,
     ZeroPadding,
 )
@@ -76,9 +81,20 @@ def equalise(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, Observed]:
 
 def _passes(op: FloatOp) -> bool:
     """Whether a factor per channel in front of the layer can as well stand behind it."""
-    if isinstance(op, Activation):
-        return op.kind in _HOMOGENEOUS or _limits(op)
-    return isinstance(op, Pool | GlobalPool | ZeroPadding | Cropping | UpSample | Flatten | Reshape)
+    match op:
+        case Activation():
+            return op.kind in _HOMOGENEOUS or _limits(op)
+        case (
+            Pool() | GlobalPool() | ZeroPadding() | Cropping() | UpSample() | Flatten() | Reshape()
+        ):  # fmt: skip
+            return True
+        case (
+            Input() | Conv() | Dense() | Affine() | Softmax() | Concatenate() | Combine()
+            | Requantise() | Rnn()
+        ):  # fmt: skip
+            return False
+        case never:
+            assert_never(never)
 
 
 def _limits(op: FloatOp) -> bool:
@@ -231,10 +247,15 @@ def _rescaled(
             case Activation() if _limits(op) and incoming[0] is not None:
                 op = replace(op, max_value=ends[group])
                 carried[node.name] = incoming[0]
-            case _:
-                carried[node.name] = (
-                    incoming[0] if incoming and (_passes(op) or _adds(op)) else None
-                )
+            case (
+                Input() | Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding()
+                | Cropping() | UpSample() | Reshape() | Flatten() | Softmax() | Concatenate()
+                | Combine() | Requantise()
+            ):  # fmt: skip
+                passes = bool(incoming) and (_passes(op) or _adds(op))
+                carried[node.name] = incoming[0] if passes else None
+            case never:
+                assert_never(never)
         nodes.append(replace(node, op=op))
     scales = {name: scale for name, scale in carried.items() if scale is not None}
     return replace(graph, nodes=tuple(nodes)), scales

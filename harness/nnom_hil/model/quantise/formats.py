@@ -8,15 +8,19 @@ of chains. A group takes the coarsest format that one of its chains asks for.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
+    Affine,
     Combine,
     Concatenate,
     Conv,
+    Cropping,
     Dense,
+    Flatten,
     FloatGraph,
     FloatNode,
     GlobalPool,
@@ -24,8 +28,11 @@ from nnom_hil.model.graph import (
     MergeKind,
     Pool,
     Requantise,
+    Reshape,
     Rnn,
     Softmax,
+    UpSample,
+    ZeroPadding,
     unused_name,
 )
 
@@ -65,12 +72,32 @@ def tail_of(node: FloatNode, readers: dict[str, list[FloatNode]]) -> FloatNode |
 
 
 def _is_fixed(node: FloatNode) -> bool:
-    op = node.op
-    return isinstance(op, Softmax | Rnn) or (isinstance(op, Activation) and op.kind not in _RELUS)
+    match node.op:
+        case Softmax() | Rnn():
+            return True
+        case Activation() as op:
+            return op.kind not in _RELUS
+        case (
+            Input() | Conv() | Dense() | Affine() | Pool() | GlobalPool() | ZeroPadding()
+            | Cropping() | UpSample() | Reshape() | Flatten() | Concatenate() | Combine()
+            | Requantise()
+        ):  # fmt: skip
+            return False
+        case never:
+            assert_never(never)
 
 
 def _is_free(node: FloatNode) -> bool:
-    return isinstance(node.op, Input | Conv | Dense | Combine | Concatenate | Requantise)
+    match node.op:
+        case Input() | Conv() | Dense() | Combine() | Concatenate() | Requantise():
+            return True
+        case (
+            Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding() | Cropping()
+            | UpSample() | Reshape() | Flatten() | Softmax() | Rnn()
+        ):  # fmt: skip
+            return False
+        case never:
+            assert_never(never)
 
 
 def chain_of(graph: FloatGraph, stretch: Shifts) -> dict[str, str]:
@@ -146,8 +173,14 @@ def _joined_edges(node: FloatNode, exact: set[str]) -> tuple[tuple[int, ...], bo
             return every, node.name in exact
         case Pool() | GlobalPool() if node.name in exact:
             return every, True
-        case _:
+        case (
+            Input() | Conv() | Dense() | Affine() | Activation() | Pool() | GlobalPool()
+            | ZeroPadding() | Cropping() | UpSample() | Reshape() | Flatten() | Softmax()
+            | Requantise() | Rnn()
+        ):  # fmt: skip
             return (), False
+        case never:
+            assert_never(never)
 
 
 # fraction bits of inputs -> the finest the node can give
