@@ -1,6 +1,7 @@
 """Pieces of C that both forms of header are made of."""
 
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -58,5 +59,12 @@ def act_constructor(op: QActivation, dec: int, scale: str = "") -> str:
                 limit = f"{float_literal(op.max_value)}{times}"
             threshold = f"{float_literal(op.threshold)}{times}"
             return f"act_adv_relu({float_literal(op.negative_slope)}, {limit}, {threshold})"
-        case _:
+        case (
+            ActivationKind.TANH
+            | ActivationKind.SIGMOID
+            | ActivationKind.HARD_TANH
+            | ActivationKind.HARD_SIGMOID
+        ):
             return f"act_{op.kind.value}({dec})"
+        case never:
+            assert_never(never)

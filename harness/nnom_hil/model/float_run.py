@@ -128,6 +128,8 @@ def _combine(op: Combine, sources: list[FloatArray]) -> FloatArray:
                 total = total - other
             case MergeKind.MULT:
                 total = total * other
+            case never:
+                assert_never(never)
     return cast(FloatArray, total / 2**op.halvings)
 
 

@@ -261,6 +261,8 @@ def _merge(op: Merge, sources: list[Int8]) -> Int8:
                 total = total - other
             case MergeKind.MULT:
                 total = (total * other).astype(np.int32).astype(np.int64)  # 32 bits, wrapping
+            case never:
+                assert_never(never)
     return _sat8((total + _round(op.output_shift)) >> op.output_shift)
 
 

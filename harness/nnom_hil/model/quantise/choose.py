@@ -1,5 +1,7 @@
 """What format each chain of a float graph asks for, by the user's method."""
 
+from typing import assert_never
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,6 +60,8 @@ def wanted_formats(
             }
         case Method.MSE:
             result |= _least_error(graph, data, free)
+        case never:
+            assert_never(never)
     # a pool's result must not overflow: NNoM would cut it, so a portable one gets a spare bit
     spare = 1 if options.portable else 0
     result |= {name: dec_bits_of(found[name].largest) - spare for name in stretch}
