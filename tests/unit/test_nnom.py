@@ -126,6 +126,42 @@ def test_layer_api_gives_the_same_classes(tmp_path: Path) -> None:
     assert "#1   Input      -          - (   4,   1,   1,)" in text
 
 
+BEFORE_04 = """
+#include "nnom.h"
+static const int8_t w[9] = {0, 0, 0, 0, 64, 0, 0, 0, 0}, b[1] = {0};
+static const nnom_weight_t cw = {w, 6};
+static const nnom_bias_t cb = {b, 0};
+int main(void)
+{
+    static int8_t in[4] = {1, 2, 3, 4}, out[4];
+    nnom_model_t m;
+    new_model(&m);
+    nnom_layer_t *x = Input(shape(2, 2, 1), in);
+    nnom_layer_t *y = m.hook(Conv2D(1, kernel(3, 3), stride(1, 1), PADDING_SAME, &cw, &cb), x);
+    y = m.hook(DW_Conv2D(1, kernel(3, 3), stride(1, 1), PADDING_SAME, &cw, &cb), y);
+    y = m.hook(Conv2D(1, kernel(3, 3), stride(1, 1), dilation(1, 1), PADDING_SAME, &cw, &cb), y);
+    y = m.hook(Output(shape(2, 2, 1), out), y);
+    model_compile(&m, x, y);
+    model_run(&m);
+    printf("result %d %d %d %d\\n", out[0], out[1], out[2], out[3]);
+    model_delete(&m);
+    return 0;
+}
+"""
+
+
+def test_headers_before_04_call_convolutions_without_dilation(tmp_path: Path) -> None:
+    main = tmp_path / "main.c"
+    main.write_text(BEFORE_04)
+    program = build_native(main, tmp_path / "run", "-DNNOM_API_BEFORE_04")
+    assert "result 1 2 3 4" in output_of(program)
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(
+            ["cc", "-fsyntax-only", f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", main],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+
 def test_static_memory_serves_the_same_program(tmp_path: Path) -> None:
     main = tmp_path / "main.c"
     main.write_text(

@@ -86,6 +86,19 @@ nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_
 nnom_layer_t *Lambda(nnom_status_t (*run)(nnom_layer_t *), nnom_status_t (*build)(nnom_layer_t *),
                      nnom_status_t (*free)(nnom_layer_t *), void *parameters);
 
+/* Headers of NNoM before 0.4 call convolutions without a dilation; with the switch six arguments are
+ * taken too. */
+#ifdef NNOM_API_BEFORE_04
+#define NNOM_CONV_6(name, f, k, s, pad, w, b) (name)(f, k, s, dilation(1, 1), pad, w, b)
+#define NNOM_CONV_7(name, f, k, s, d, pad, w, b) (name)(f, k, s, d, pad, w, b)
+#define NNOM_CONV_PICK(a1, a2, a3, a4, a5, a6, a7, picked, ...) picked
+#define NNOM_CONV(name, ...)                                                                       \
+    NNOM_CONV_PICK(__VA_ARGS__, NNOM_CONV_7, NNOM_CONV_6, )(name, __VA_ARGS__)
+#define Conv2D(...) NNOM_CONV(Conv2D, __VA_ARGS__)
+#define DW_Conv2D(...) NNOM_CONV(DW_Conv2D, __VA_ARGS__)
+#define Conv2DTrans(...) NNOM_CONV(Conv2DTrans, __VA_ARGS__)
+#endif
+
 /* Tells the output's fraction bits, before its activation, of a layer that cannot know them: Input,
  * Conv2D, Dense and others of the layer API, whose weights have shifts only. Returns layer, which may
  * be NULL. NNoM has no such function, and takes no notice with NNOM_COMPAT_043. */
