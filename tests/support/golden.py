@@ -153,10 +153,10 @@ def _op(g: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QOp:
         return QDense(
             weight=arrays[g["arrays"]["weight"]],
             bias=arrays[g["arrays"]["bias"]] if g["use_bias"] else None,
-            weight_dec=g["weight_frac_bits"][0],
-            bias_dec=g["bias_frac_bits"][0],
-            output_shift=g["output_shift"][0],
-            bias_shift=g["bias_shift"][0],
+            weight_dec=(g["weight_frac_bits"][0],),
+            bias_dec=(g["bias_frac_bits"][0],),
+            output_shift=(g["output_shift"][0],),
+            bias_shift=(g["bias_shift"][0],),
         )
     if kind in {"maxpool", "avgpool", "sumpool"}:
         return Pool(
