@@ -39,11 +39,12 @@ class CompiledLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileLog:
-    """The compile log; sizes in bytes."""
+    """The compile log, in bytes. blocks_total: as printed; a planned network buffer is less."""
 
     layers: tuple[CompiledLayer, ...]
     blocks: tuple[int, ...]
     network_buffers: int
+    blocks_total: int
     total_memory: int | None
 
 
@@ -154,7 +155,14 @@ def parse_compile_log(text: str) -> CompileLog | None:
     )
     blocks = tuple(int(size) for size in re.findall(r"blk_\d+:(\d+)", body))
     total = _number(r"Total memory occupied: (\d+) bytes", body)
-    return CompileLog(layers=layers, blocks=blocks, network_buffers=buffers, total_memory=total)
+    blocks_total = _number(r"network buffers: \d+ bytes \(blocks: (\d+) bytes", body)
+    return CompileLog(
+        layers=layers,
+        blocks=blocks,
+        network_buffers=buffers,
+        blocks_total=buffers if blocks_total is None else blocks_total,
+        total_memory=total,
+    )
 
 
 def parse_model_stat(text: str) -> ModelStat | None:

@@ -77,7 +77,9 @@ class LayerRecord(_Record):
 
 
 class MemoryRecord(_Record):
-    """Bytes. blocks: NNoM's shared buffers; network_buffers: their sum."""
+    """Bytes. blocks: NNoM's shared buffers; network_buffers: what they take, or
+    less where buffers are planned.
+    """
 
     flash: int
     flash_available: int

@@ -171,8 +171,13 @@ class Tables:
     block_bytes: int
 
 
-def tables(graph: QGraph, *, compat: bool, align: int = 8) -> Tables:
-    """Return what NNoM prints for a graph, timers at zero."""
+def _cost(blocks: int, buffer_size: int) -> str:
+    planned = buffer_size < blocks
+    return f"{buffer_size} bytes (blocks: {blocks} bytes)" if planned else f"{blocks} bytes"
+
+
+def tables(graph: QGraph, *, compat: bool, buffer_size: int, align: int = 8) -> Tables:
+    """Return what NNoM prints for a graph, timers at zero, and ours where its buffer is smaller."""
     walk = _Walk(graph, align)
     walk.visit(graph.nodes[0])
     blocks = "".join(f"blk_{i}:{size}  " for i, size in enumerate(walk.sizes))
@@ -190,7 +195,7 @@ def tables(graph: QGraph, *, compat: bool, align: int = 8) -> Tables:
             RULE,
             "Memory cost by each block:",
             f" {blocks}",
-            f" Memory cost by network buffers: {sum(walk.sizes)} bytes",
+            f" Memory cost by network buffers: {_cost(sum(walk.sizes), buffer_size)}",
             " Total memory occupied: ? bytes",
             "",
         ]

@@ -24,7 +24,7 @@ Layer(#)         Activation    output shape    ops(MAC)   mem(in, out, buf)     
 -------------------------------------------------------------------------------------------------
 Memory cost by each block:
  blk_0:8  blk_1:8  blk_2:8  blk_3:0  blk_4:0  blk_5:0  blk_6:0  blk_7:0 \x20
- Memory cost by network buffers: 24 bytes
+ Memory cost by network buffers: 16 bytes (blocks: 24 bytes)
 """
 
 PREDICTION = """

@@ -27,7 +27,7 @@ def printed(
 def test_text_is_the_specifications(printed: tuple[bool, list[tuple[QGraph, NativeRun]]]) -> None:
     compat, runs = printed
     for graph, run in runs:
-        expected = tables(graph, compat=compat)
+        expected = tables(graph, compat=compat, buffer_size=run.buffer_size)
         text = re.sub(r"(Total memory(?: occupied)?: ?)\d+", r"\1?", run.text)
         assert text == expected.compile_log + expected.model_stat + expected.io_format
         assert run.order == expected.order
@@ -39,7 +39,7 @@ def test_buffer_never_takes_more_than_the_blocks(
     compat, runs = printed
     planned = blocks = 0
     for graph, run in runs:
-        block_bytes = tables(graph, compat=compat).block_bytes
+        block_bytes = tables(graph, compat=compat, buffer_size=run.buffer_size).block_bytes
         assert run.buffer_size <= block_bytes
         planned += run.buffer_size
         blocks += block_bytes

@@ -142,8 +142,8 @@ def _checks(facts: _Facts) -> Iterator[CrossCheck]:
         total = sum(compiled.blocks)
         yield _check(
             "blocks add up to the network buffers",
-            total == compiled.network_buffers,
-            f"{total} against {compiled.network_buffers} bytes",
+            total == compiled.blocks_total,
+            f"{total} against {compiled.blocks_total} bytes",
         )
     if stat is not None:
         yield _numbered("model_stat()", [layer.index for layer in stat.layers])

@@ -194,7 +194,7 @@ def check_compile_log(log: CompileLog | None, graph: QGraph) -> list[CrossCheck]
     checks = [_compare("compile log: layers, shapes, MACs", printed, expected)]
     if log is not None:
         total = [sum(log.blocks)]
-        checks.append(_compare("compile log: sum of blocks", [log.network_buffers], total))
+        checks.append(_compare("compile log: sum of blocks", [log.blocks_total], total))
     return checks
 
 

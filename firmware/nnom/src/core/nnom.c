@@ -260,7 +260,7 @@ size_t mem_analysis_result(nnom_model_t *m)
         NNOM_LOG("blk_%d:%d  ", (int)i, (int)m->blocks[i].size);
         total += m->blocks[i].size;
     }
-    NNOM_LOG("\n Memory cost by network buffers: %d bytes\n", (int)total);
+    NNOM_LOG("\n");
     return total;
 }
 
@@ -305,6 +305,11 @@ static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
     const size_t planned_size = nnom_plan_memory(m);
     const bool planned = planned_size < blocks_size;
     m->buffer_size = planned ? planned_size : blocks_size;
+    NNOM_LOG(" Memory cost by network buffers: %d bytes", (int)m->buffer_size);
+    if (planned) {
+        NNOM_LOG(" (blocks: %d bytes)", (int)blocks_size);
+    }
+    NNOM_LOG("\n");
     m->buffer = nnom_mem(m->buffer_size);
     if (m->buffer == NULL) {
         NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
