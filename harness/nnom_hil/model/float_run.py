@@ -50,11 +50,17 @@ def run_float(graph: FloatGraph, x: FloatArray) -> dict[str, FloatArray]:
     with np.errstate(over="ignore", invalid="ignore"):
         for node in graph.nodes:
             if isinstance(node.op, Input):
-                results[node.name] = x.astype(np.float32, copy=False)
+                results[node.name] = _placed(node.op, x)
                 continue
             y = _run(node.op, [results[name] for name in node.inputs])
             results[node.name] = y.astype(np.float32, copy=False)
     return results
+
+
+def _placed(op: Input, x: FloatArray) -> FloatArray:
+    if op.scale is None or op.offset is None:
+        return x.astype(np.float32, copy=False)
+    return (x * op.scale + op.offset).astype(np.float32)
 
 
 def _run(op: FloatOp, sources: list[FloatArray]) -> FloatArray:
@@ -140,7 +146,7 @@ def _conv(op: Conv, x: FloatArray) -> FloatArray:
         output_length(x.shape[2], kw, op.padding, op.stride[1], op.dilation[1]),
     )
     pad = same_pad(x.shape[1:], (kh, kw), op.padding, op.stride, op.dilation)
-    view = windows(x, (kh, kw), op.stride, op.dilation, pad, out)
+    view = windows(x, (kh, kw), op.stride, op.dilation, pad, out, fill=op.pad)
     if op.depthwise:
         y = np.einsum("nijabc,abcm->nijcm", view, op.kernel, optimize=True)
         y = y.reshape(*y.shape[:3], -1)
@@ -186,6 +192,8 @@ def _pool(op: Pool, x: FloatArray) -> FloatArray:
 def activate(op: Activation, x: FloatArray) -> FloatArray:
     """Return the activation of every element."""
     match op.kind:
+        case ActivationKind.RELU if op.floor:
+            return np.maximum(x, np.float32(op.floor))
         case ActivationKind.RELU | ActivationKind.LEAKY_RELU | ActivationKind.ADV_RELU:
             y = np.where(x >= op.threshold, x, op.negative_slope * (x - op.threshold))
             return y if op.max_value is None else np.minimum(y, op.max_value)

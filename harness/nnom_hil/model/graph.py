@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 class Padding(StrEnum):
@@ -92,9 +93,15 @@ class ActivationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """The model's input; shape without the batch, one to three axes."""
+    """The model's input; shape without the batch, one to three axes.
+
+    scale, offset: what is done to data before anything else, x * scale + offset; None, or arrays
+    that broadcast against the shape.
+    """
 
     shape: tuple[int, ...]
+    scale: Float64 | None = None
+    offset: Float64 | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +110,8 @@ class Conv:
 
     kernel: (kh, kw, channels in, filters), or depthwise (kh, kw, channels in, multiplier).
     bias: (channels out,), zeros where the layer has none. dims: 1 or 2 spatial dimensions.
-    transposed: Keras' Conv2DTranspose, with the kernel's axes in the order above.
+    transposed: Keras' Conv2DTranspose, with the kernel's axes in the order above. pad: what the
+    cells around the image hold, where it is padded.
     """
 
     kernel: FloatArray
@@ -114,6 +122,7 @@ class Conv:
     depthwise: bool
     dims: int
     transposed: bool = False
+    pad: float = 0.0
 
     @property
     def channels_out(self) -> int:
@@ -142,12 +151,16 @@ class Affine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """Element-wise activation; slope, max_value and threshold as in Keras' ReLU."""
+    """Element-wise activation; slope, max_value and threshold as in Keras' ReLU.
+
+    floor: what a plain ReLU gives at least.
+    """
 
     kind: ActivationKind
     negative_slope: float = 0.0
     max_value: float | None = None
     threshold: float = 0.0
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

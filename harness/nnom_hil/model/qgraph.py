@@ -61,10 +61,30 @@ Int8 = npt.NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QInput:
-    """Model input; shape (h, w, c), one or two axes are right-aligned."""
+    """Model input; shape (h, w, c), one or two axes are right-aligned.
+
+    What the model takes becomes int8 by round((x - centre) * scale), saturated; centre and scale
+    have one entry, one a channel of the last axis, or one an element. dec: fraction bits of what
+    the layers behind take it for.
+    """
 
     shape: tuple[int, ...]
     dec: int
+    centre: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = ()
+
+    def quantise(self, x: npt.NDArray[np.floating]) -> Int8:
+        """Return int8 inputs for x (n, *shape), ties away from zero; float32 as in the header's C.
+
+        A difference and then a product: no compiler may fuse these, so all give the same bytes.
+        """
+        centre, scale = (
+            np.asarray(v, np.float32).reshape(self.shape if len(v) > self.shape[-1] else -1)
+            for v in (self.centre, self.scale or (2.0**self.dec,))
+        )
+        value = np.clip((x.astype(np.float32) - centre) * scale, -128, 127)
+        codes: Int8 = np.trunc(value + np.copysign(np.float32(0.5), value)).astype(np.int8)
+        return codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +94,7 @@ class QConv:
     weight: (filters, kh, kw, channels in); depthwise: (kh, kw, channels in, multiplier).
     bias: (channels out,) or None. The decs and shifts have one entry, or one per output channel.
     transposed: Keras' Conv2DTranspose, its kernel as (filters, kh, kw, channels in).
+    pad_value: what the cells around the image hold; NNoM has 0.
     """
 
     weight: Int8
@@ -88,6 +109,7 @@ class QConv:
     depthwise: bool
     dims: int
     transposed: bool = False
+    pad_value: int = 0
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -297,6 +319,12 @@ class QGraph:
     def input(self) -> QNode:
         """The input node."""
         return self.nodes[0]
+
+    def quantise(self, x: npt.NDArray[np.floating]) -> Int8:
+        """Return int8 inputs for what the model takes, x (n, *input shape)."""
+        op = self.input.op
+        assert isinstance(op, QInput)
+        return op.quantise(x)
 
     @property
     def output(self) -> QNode:

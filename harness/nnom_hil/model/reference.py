@@ -171,7 +171,13 @@ def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     pad = same_pad(x.shape[1:], op.kernel, op.padding, op.stride, op.dilation, compat=compat)
     # float64 products and sums of int8 are exact far beyond NNoM's 32-bit accumulators
     view = windows(
-        x.astype(np.float64), op.kernel, op.stride, op.dilation, pad, (shape[0], shape[1])
+        x.astype(np.float64),
+        op.kernel,
+        op.stride,
+        op.dilation,
+        pad,
+        (shape[0], shape[1]),
+        fill=op.pad_value,
     )
     weight = op.weight.astype(np.float64)
     if op.depthwise:

@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 _ROWS = 8192  # positions of a layer's input that are looked at; second moments settle early
 _DAMPING = 0.01  # of the mean second moment: inputs that never vary decide nothing
-_HOLD = 0.05  # of the mean second moment: how much least squares hold on to the float weights
+_HOLD = 0.3  # of the mean second moment: how much least squares hold on to the float weights
 _MOST_INPUTS = 2048  # beyond, the moments of a layer's inputs take too long
 _RELUS = {ActivationKind.RELU, ActivationKind.ADV_RELU}
 
@@ -141,7 +141,7 @@ def _windows_of(op: Conv, image: FloatArray) -> tuple[FloatArray, npt.NDArray[np
         for i in (0, 1)
     )
     pad = same_pad(image.shape[1:], kernel, op.padding, op.stride, op.dilation)
-    view = windows(image, kernel, op.stride, op.dilation, pad, (rows, columns))
+    view = windows(image, kernel, op.stride, op.dilation, pad, (rows, columns), fill=op.pad)
     total = len(image) * rows * columns
     picked = np.arange(total)
     if total > _ROWS:  # not every nth, which could be one column of the image
@@ -187,7 +187,8 @@ def _least_squares(layer: _Layer, moments: Float64, hold: Float64) -> Float64:
     got = layer.weights @ layer.inputs.transpose(0, 2, 1)
     error = layer.target - got
     if layer.tail is not None and layer.tail.kind in _RELUS and not layer.tail.negative_slope:
-        error[(layer.target < 0) & (got < 0)] = 0  # a ReLU cuts both off
+        floor = layer.tail.floor
+        error[(layer.target < floor) & (got < floor)] = 0  # a ReLU cuts both off
     ends = np.array([-128, 127]) * 2.0**-layer.dec
     error[(layer.target > ends[1]) & (got > ends[1])] = 0  # so does the format
     error[(layer.target < ends[0]) & (got < ends[0])] = 0

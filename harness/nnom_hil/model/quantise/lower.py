@@ -61,6 +61,7 @@ from nnom_hil.model.quantise.numbers import (
 )
 from nnom_hil.model.quantise.options import QuantiseOptions
 from nnom_hil.model.quantise.statistics import Extremes
+from nnom_hil.model.simplify import narrowed
 
 __all__ = ["WeightDecs", "lower", "weight_decs"]
 
@@ -135,7 +136,7 @@ def lower(
         tail = tail_of(node, readers)
         if tail is not None and _takes_tail(op):
             assert isinstance(tail.op, Activation)
-            act = _activation(tail.name, tail.op, decs[node.name])
+            act = _tail(tail.name, tail.op, decs[node.name])
             layers.append(_Layer(node.name, op, sources, act, tail.name))
             produced[tail.name] = node.name
         else:
@@ -199,7 +200,7 @@ def _operation(
 ) -> QOp:
     match node.op:
         case Input() as op:
-            return QInput(shape=op.shape, dec=out_dec)
+            return _input(op, out_dec)
         case Conv() as op:
             return _conv(op, in_decs[0], out_dec, weights[node.name])
         case Dense() as op:
@@ -222,6 +223,31 @@ def _operation(
             return op
         case never:
             assert_never(never)
+
+
+def _input(op: Input, dec: int) -> QInput:
+    if op.scale is None or op.offset is None:
+        return QInput(shape=op.shape, dec=dec, scale=(2.0**dec,))
+    scale, offset = narrowed(*(np.broadcast_to(v, op.shape) for v in (op.scale, op.offset)))
+    return QInput(
+        shape=op.shape,
+        dec=dec,
+        centre=_float32s(-offset / scale),
+        scale=_float32s(scale * 2.0**dec),
+    )
+
+
+def _float32s(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(v) for v in values.astype(np.float32).ravel())
+
+
+def _tail(name: str, op: Activation, dec: int) -> QActivation | None:
+    """Return the activation of a layer's result; None where saturation is all there is to do."""
+    if not op.floor:
+        return _activation(name, op, dec)
+    if op.floor != -(2.0 ** (7 - dec)):
+        raise ModelError(f"{name} (ReLU): {dec} fraction bits do not end at {op.floor:g}")
+    return None
 
 
 def _activation(name: str, op: Activation, dec: int) -> QActivation:
@@ -282,6 +308,7 @@ def _conv(op: Conv, in_dec: int, out_dec: int, chosen: tuple[int, ...]) -> QConv
         depthwise=op.depthwise,
         dims=op.dims,
         transposed=op.transposed,
+        pad_value=int(to_int8(np.array(op.pad), in_dec)),
     )
 
 

@@ -27,6 +27,9 @@ class QuantiseOptions:
     percentile: per cent of magnitudes that must fit, for Method.PERCENTILE.
     portable: only formats that NNoM's own library computes rightly with as well.
     plain_pools: average pools keep their input's format, as the layer API has it.
+    zero_padding: cells around an image hold zeros, as NNoM's own library has it.
+    raw_input: int8 inputs are the model's times a power of two, as NNoM has it; otherwise they are
+    scaled and shifted to the ends of int8.
     """
 
     method: Method = Method.MAX_MIN
@@ -34,6 +37,8 @@ class QuantiseOptions:
     percentile: float = 99.99
     portable: bool = False
     plain_pools: bool = False
+    zero_padding: bool = False
+    raw_input: bool = False
 
     @property
     def rescales(self) -> bool:
