@@ -1,6 +1,7 @@
 # What the library and the firmware around it must agree on. Needs CPU_FLAGS (they select the core,
-# or sanitizers) and COMPAT (1: NNoM 0.4.3's own int8 results).
-foreach(setting CPU_FLAGS COMPAT)
+# or sanitizers), COMPAT (1: NNoM 0.4.3's own int8 results) and SWITCHES (of nnom_port.h, for the
+# header's layout; may be empty).
+foreach(setting CPU_FLAGS COMPAT SWITCHES)
     if(NOT DEFINED ${setting})
         message(FATAL_ERROR "${setting} is not set; build with nnom-hil, or see docs/architecture.md")
     endif()
@@ -14,4 +15,4 @@ add_compile_options(
     -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef -Werror)
 # newlib's own headers test undefined macros
 add_compile_options(-Wno-undef)
-set(NNOM_SETTINGS NNOM_PORT_CONFIG="platform/nnom_config.h" CONFIG_COMPAT_043=${COMPAT})
+set(NNOM_SETTINGS NNOM_PORT_CONFIG="platform/nnom_config.h" CONFIG_COMPAT_043=${COMPAT} ${SWITCHES})

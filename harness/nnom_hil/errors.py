@@ -13,6 +13,7 @@ HilError
         └── LinkError the link to it is in trouble
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "TargetError",
     "ToolError",
     "UsageError",
+    "did_you_mean",
 ]
 
 
@@ -96,3 +98,11 @@ class TargetError(HilEnvironmentError):
 
 class LinkError(TargetError):
     """The serial link to the target is missing, silent, noisy or speaks to the wrong firmware."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message about a word that is none of the known: the nearest of them."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -11,12 +11,17 @@ __all__ = [
     "ConversionRecord",
     "ConvertedLayer",
     "CrossCheck",
+    "Deviation",
     "Difference",
+    "LabelFigures",
     "LayerRecord",
     "LinkRecord",
     "MemoryRecord",
+    "MultiLabel",
+    "Regression",
     "RunError",
     "RunRecord",
+    "Task",
     "TimeSource",
     "Verdict",
 ]
@@ -45,6 +50,34 @@ class TimeSource(StrEnum):
     PRINTED = "printed"
 
 
+class Task(StrEnum):
+    """What is judged, from the model's output and the labels (docs/data.md); none: no labels."""
+
+    CLASSIFICATION = "classification"
+    BINARY = "binary"
+    MULTI_LABEL = "multi_label"
+    REGRESSION = "regression"
+    RECONSTRUCTION = "reconstruction"
+    NONE = "none"
+
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether answers are right or wrong, so that there is a share of right ones."""
+        return self in {Task.CLASSIFICATION, Task.BINARY, Task.MULTI_LABEL}
+
+    @property
+    def has_error(self) -> bool:
+        """Whether answers are near to numbers or far from them."""
+        return self in {Task.REGRESSION, Task.RECONSTRUCTION}
+
+    @property
+    def words(self) -> str:
+        """The task as a reader is told it."""
+        return (
+            "no labels" if self is Task.NONE else self.value.replace("multi_label", "multi-label")
+        )
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -52,12 +85,54 @@ class _Record(BaseModel):
 class Accuracy(_Record):
     """Shares of right answers, 0 to 1. top_k[i]: the label is among the first i+1 answers.
 
+    Of several labels for each input, the share of all labels that are right; top_k is empty then.
     float: the float model's share, None where it is not known.
     """
 
     float_: Annotated[float | None, Field(alias="float")]
     quantised: float
     top_k: tuple[float, ...]
+
+
+class LabelFigures(_Record):
+    """One of several labels. accuracy: share of inputs it is right for. f1: 2 tp / (2 tp + fp +
+    fn), None where it is neither given nor said.
+    """
+
+    accuracy: float
+    f1: float | None
+
+
+class MultiLabel(_Record):
+    """Several labels for each input, on the target. f1: mean over the labels that have one.
+
+    exact: share of inputs whose labels are all right, 0 to 1; float_exact, float_f1: the float
+    model's.
+    """
+
+    labels: tuple[LabelFigures, ...]
+    f1: float | None
+    exact: float
+    float_f1: float | None
+    float_exact: float
+
+
+class Deviation(_Record):
+    """How far numbers are from others, in the model's own units, over all values.
+
+    r2: 1 - squared error / squared deviation from the mean; None where that is zero.
+    """
+
+    mae: float
+    rmse: float
+    r2: float | None
+
+
+class Regression(_Record):
+    """Outputs against targets: of the target, and of the float model."""
+
+    target: Deviation
+    float_: Annotated[Deviation, Field(alias="float")]
 
 
 class LayerRecord(_Record):
@@ -138,6 +213,12 @@ class RunError(_Record):
 class RunRecord(_Record):
     """One attempt, passed, failed or broken. core_hz: 0 where it is not known. notes: what the
     model's numbers do not say of themselves.
+
+    task: what was judged; None in records from before there was a choice. agreement: share of
+    inputs with the float model's answer, 0 to 1; against_float: the same for models that give
+    numbers, after int8 was made numbers. max_error: the verdict is fail above this MAE.
+    confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
+    true class, said class, count.
     """
 
     schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
@@ -159,12 +240,19 @@ class RunRecord(_Record):
     outputs_equal: bool = False
     outputs_different: int = 0
     first_difference: Difference | None = None
+    task: Task | None = None
     accuracy: Accuracy | None = None
     min_accuracy: float | None = None
+    multi_label: MultiLabel | None = None
+    regression: Regression | None = None
+    max_error: float | None = None
+    agreement: float | None = None
+    against_float: Deviation | None = None
     faults: str | None = None
     seed: int | None = None
     resumed: int = 0
     confusion: tuple[tuple[int, ...], ...] | None = None
+    mistakes: tuple[tuple[int, int, int], ...] = ()
     time_source: TimeSource
     timing_runs: int = 0
     total_time_us: float | None = None

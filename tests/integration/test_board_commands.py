@@ -7,6 +7,7 @@ import pytest
 from nnom_hil.boards import find_board
 from nnom_hil.cli.app import run_app
 from nnom_hil.report.survey import survey_table
+from nnom_hil.run.request import RunRequest
 from nnom_hil.run.survey import survey
 
 
@@ -38,7 +39,8 @@ def test_firmware_is_built_for_other_tools(tmp_path: Path) -> None:
 
 
 def test_survey_has_a_row_for_what_runs_and_for_what_does_not_fit() -> None:
-    rows = survey([find_board(name) for name in ("native", "microbit", "stm32f103")], limit=5)
+    boards = [find_board(name) for name in ("native", "microbit", "stm32f103")]
+    rows = survey(boards, RunRequest(board=boards[0], runs=Path(), limit=5))
     assert [(row.board.name, row.record is not None) for row in rows] == [
         ("native", True),
         ("microbit", False),

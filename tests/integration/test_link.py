@@ -397,10 +397,8 @@ def test_nine_tenths_of_a_serial_line_carry_vectors(baud: int, tmp_path: Path) -
     line = baud / 10
     cable = Cable(tmp_path, bytes_per_s=line)
     try:
-        best = max(
-            measure_link(find_board("native"), int(3 * line), port=str(cable.name)).bytes_per_s
-            for _ in range(2)
-        )
+        request = RunRequest(board=find_board("native"), runs=tmp_path, port=str(cable.name))
+        best = max(measure_link(request, int(3 * line)).bytes_per_s for _ in range(2))
     finally:
         cable.close()
     assert 0.9 * line <= best <= line

@@ -128,7 +128,8 @@ def test_link_is_buffered(board: str) -> None:
 
     The bar here is far below that rate, because other work on the machine slows it.
     """
-    best = max(measure_link(find_board(board), 100_000).bytes_per_s for _ in range(2))
+    request = RunRequest(board=find_board(board), runs=Path())
+    best = max(measure_link(request, 100_000).bytes_per_s for _ in range(2))
     assert best >= 2 * PLAIN_DEVICE_BYTES_PER_S
 
 

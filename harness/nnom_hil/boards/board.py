@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nnom_hil.errors import BoardError
+from nnom_hil.errors import BoardError, did_you_mean
 from nnom_hil.paths import boards_dir
 
 __all__ = [
@@ -387,9 +387,6 @@ def find_board(name: str, extra: Path | None = None) -> Board:
         return load_board(Path(name))
     known = list_boards(extra)
     if name not in known:
-        from difflib import get_close_matches
-
-        near = get_close_matches(re.sub(r"\W", "_", name.lower()), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "add a file with --boards DIR"
-        raise BoardError(f"no board {name!r}; known: {', '.join(sorted(known))}; {hint}")
+        hint = did_you_mean(re.sub(r"\W", "_", name), known) or "; add a file with --boards DIR"
+        raise BoardError(f"no board {name!r}; known: {', '.join(sorted(known))}{hint}")
     return load_board(known[name])

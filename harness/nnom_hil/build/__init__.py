@@ -6,7 +6,16 @@ from nnom_hil.build.image import (
     build_image,
     check_drivers,
     drivers,
+    nnom_tree,
     tree_digest,
 )
 
-__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "drivers", "tree_digest"]
+__all__ = [
+    "Image",
+    "SectionSizes",
+    "build_image",
+    "check_drivers",
+    "drivers",
+    "nnom_tree",
+    "tree_digest",
+]

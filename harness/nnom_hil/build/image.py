@@ -13,14 +13,28 @@ from pathlib import Path
 from filelock import FileLock
 
 from nnom_hil.boards import Board, Cpu
-from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
+from nnom_hil.codegen.firmware import (
+    FirmwareSettings,
+    config_h,
+    cpu_flags,
+    library_switches,
+    linker_script,
+)
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import BoardError, BuildError, StoreError, ToolError, UsageError
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import cache_dir, firmware_dir
 from nnom_hil.tool import find_tool, run_tool
 
-__all__ = ["Image", "SectionSizes", "build_image", "check_drivers", "drivers", "tree_digest"]
+__all__ = [
+    "Image",
+    "SectionSizes",
+    "build_image",
+    "check_drivers",
+    "drivers",
+    "nnom_tree",
+    "tree_digest",
+]
 
 _SCHEMA = "nnom-hil/image/1"
 _BUILD_TIMEOUT_S = 300.0
@@ -61,7 +75,7 @@ def build_image(
     """
     sources = firmware_dir()
     if nnom is not None:
-        nnom = _nnom_tree(nnom)
+        nnom = nnom_tree(nnom)
     program = _compiler(board)
     check_drivers(board)
     compiler = run_tool([program, "--version"], deadline=Deadline.after(20)).splitlines()[0]
@@ -74,7 +88,8 @@ def build_image(
     parts = [part for item in sorted(generated.items()) for part in item]
     trees = [tree_digest(tree) for tree in (sources, nnom) if tree is not None]
     compat = str(int(settings.compat))
-    chosen = (cpu_flags(board), board.console.driver, board.time.driver, compat)
+    switches = ";".join(library_switches(settings))
+    chosen = (cpu_flags(board), board.console.driver, board.time.driver, compat, switches)
     image_id = digest(_SCHEMA, compiler, *chosen, *trees, *parts)
     generated["config.h"] = config_h(board, settings, image_id=image_id)
     folder = cache_dir() / "images" / image_id[:32]
@@ -83,11 +98,13 @@ def build_image(
     common: list[str | Path] = [
         "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
         f"-DCPU_FLAGS={cpu_flags(board)}", f"-DCOMPAT={compat}",
+        f"-DSWITCHES={switches}",
         f"-DCMAKE_C_COMPILER={program}" if _is_native(board)
         else f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
     ]  # fmt: skip
     library_id = digest(
-        _SCHEMA, compiler, cpu_flags(board), compat, tree_digest(nnom or sources / "nnom"),
+        _SCHEMA, compiler, cpu_flags(board), compat, switches,
+        tree_digest(nnom or sources / "nnom"),
         *((sources / name).read_bytes() for name in _LIBRARY_RECIPE),
     )  # fmt: skip
     try:
@@ -112,7 +129,7 @@ def _compiler(board: Board) -> str:
     return "cc" if _is_native(board) else "arm-none-eabi-gcc"
 
 
-def _nnom_tree(folder: Path) -> Path:
+def nnom_tree(folder: Path) -> Path:
     """Return the absolute folder of an NNoM tree; raises UsageError naming what it lacks."""
     for part in ("inc/nnom.h", "port/nnom_port.h", "src"):
         if not (folder / part).exists():

@@ -6,34 +6,57 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nnom_hil.cli import bench, boards, build, convert, doctor, inspect, monitor, report, run
+from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.errors import ExitCode, HilError
 
 __all__ = ["run_app"]
 
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="nnom-hil",
-    help="Proves that a quantised neural network works on a Cortex-M.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.main)
-app.command("convert")(convert.main)
-app.command("inspect")(inspect.main)
-app.command("build")(build.main)
-app.command("monitor")(monitor.main)
-app.command("report")(report.main)
-app.command("doctor")(doctor.main)
-app.add_typer(boards.app, name="boards")
-app.add_typer(bench.app, name="bench")
+_COMMANDS: dict[str, Command] = {
+    "run": run.main,
+    "convert": convert.main,
+    "inspect": inspect.main,
+    "build": build.main,
+    "monitor": monitor.main,
+    "report": report.main,
+    "doctor": doctor.main,
+}
+_GROUPS = {"boards": boards, "bench": bench}
+
+
+def _application(wanted: str) -> typer.Typer:
+    """Return the application; only the wanted command has its options."""
+    app = typer.Typer(
+        name="nnom-hil",
+        help="Proves that a quantised neural network works on a Cortex-M.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name, command in _COMMANDS.items():
+        app.command(name)(expand(command) if name == wanted else stub(command))
+    for name, module in _GROUPS.items():
+        if name == wanted:
+            app.add_typer(_group(module), name=name)
+        else:
+            app.command(name)(stub(module.main))
+    return app
+
+
+def _group(module: Any) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=module.NEEDS_COMMAND, rich_markup_mode=None)
+    group.callback(invoke_without_command=not module.NEEDS_COMMAND)(expand(module.main))
+    for name, command in module.COMMANDS.items():
+        group.command(name)(expand(command))
+    return group
 
 
 def _print_version(wanted: bool) -> None:
@@ -44,8 +67,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
     version: Annotated[
@@ -63,7 +85,8 @@ def run_app(argv: Sequence[str]) -> int:
     # a polite end is an interruption too: targets are stopped and the record is written
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(args=list(argv), standalone_mode=False)
+        wanted = next((word for word in argv if not word.startswith("-")), "")
+        code = _application(wanted)(args=list(argv), standalone_mode=False)
     except HilError as exc:
         print(f"nnom-hil: {exc}", file=sys.stderr)
         return int(exc.exit_code)

@@ -1,42 +1,33 @@
 """nnom-hil bench: measurements of the harness itself."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nnom_hil.cli.options import (
-    BoardOption,
-    BoardsOption,
-    DataOption,
-    JsonOption,
-    ModelOption,
-    PortOption,
-)
+from nnom_hil.cli.options import JsonOption, door
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "NEEDS_COMMAND", "main"]
 
-app = typer.Typer(help="Measure the harness itself.", no_args_is_help=True, rich_markup_mode=None)
+NEEDS_COMMAND = True
 
 
-@app.callback()
-def _group() -> None:
-    """Measure the harness itself."""
+def main() -> int:
+    """Measure the link, what faults cost, one model on every board, ways of conversion."""
+    return 0
 
 
-@app.command("link")
+@door("bench link")
 def link(
     *,
-    board: BoardOption = "stm32f4",
-    boards: BoardsOption = None,
-    port: PortOption = None,
     kilobytes: Annotated[int, typer.Option(min=1, help="How much vector data to send.")] = 1000,
     json: JsonOption = False,
+    **given: Any,
 ) -> int:
     """Measure the link alone: vector data that the target takes, checks, and only counts."""
-    from nnom_hil.boards import find_board
     from nnom_hil.run.bench import measure_link
+    from nnom_hil.run.options import request_of
 
-    result = measure_link(find_board(board, boards), kilobytes * 1000, port=port)
+    result = measure_link(request_of(given), kilobytes * 1000)
     if json:
         import json as json_module
 
@@ -50,25 +41,22 @@ def link(
     return 0
 
 
-@app.command("faults")
+@door("bench faults", board="native")
 def faults(
     *,
-    board: BoardOption = "native",
-    boards: BoardsOption = None,
     faults: Annotated[
         str, typer.Option(help="What to spoil, as for nnom-hil run.")
     ] = "byte_error=0.01,drop=0.005,resets=2",
-    seed: Annotated[int, typer.Option(help="Of the images and the faults.")] = 0,
     vectors: Annotated[int, typer.Option("--vectors", "-n", min=50, help="How many images.")] = 360,
     json: JsonOption = False,
+    **given: Any,
 ) -> int:
     """Measure what a bad link costs: the same images over a clean one and one with faults."""
-    from nnom_hil.boards import find_board
     from nnom_hil.errors import ExitCode
-    from nnom_hil.link.faults import LinkFaults
     from nnom_hil.run.bench import measure_faults
+    from nnom_hil.run.options import request_of
 
-    result = measure_faults(find_board(board, boards), LinkFaults.parse(faults), vectors, seed)
+    result = measure_faults(request_of({**given, "faults": faults}), vectors)
     if json:
         import json as json_module
 
@@ -83,15 +71,8 @@ def faults(
     return int(ExitCode.FAIL if result.wrong or result.lost else ExitCode.PASS)
 
 
-@app.command("boards")
-def boards(
-    *,
-    model: ModelOption = None,
-    data: DataOption = None,
-    boards: BoardsOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N vectors.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Targets per board.")] = 1,
-) -> int:
+@door("bench boards")
+def boards(**given: Any) -> int:
     """Run a model on every board that can run here and print a Markdown table."""
     from rich.console import Console
 
@@ -99,13 +80,11 @@ def boards(
     from nnom_hil.errors import ExitCode
     from nnom_hil.report.survey import survey_table
     from nnom_hil.run.boardfiles import known_boards
+    from nnom_hil.run.options import request_of
     from nnom_hil.run.survey import survey
 
     with Progress(Console(stderr=True)) as progress:
-        rows = survey(
-            known_boards(boards), model=model, data=data, limit=limit, jobs=jobs,
-            on_step=progress.step,
-        )  # fmt: skip
+        rows = survey(known_boards(given.get("boards")), request_of(given), progress.step)
     print(
         survey_table(
             [(r.board.name, r.board.core.cpu.value, r.backend, r.record, r.why) for r in rows]
@@ -115,27 +94,55 @@ def boards(
     return int(ExitCode.FAIL if wrong else ExitCode.PASS)
 
 
-@app.command("convert")
-def convert(*, json: JsonOption = False) -> int:
-    """Quantise the bundled models in every way and compare their accuracy with float."""
+@door("bench convert")
+def convert(*, json: JsonOption = False, **given: Any) -> int:
+    """Quantise models and compare with float: all that are bundled in every way, or as asked."""
     from dataclasses import asdict
 
     from rich.console import Console
 
     from nnom_hil.cli.progress import Progress
     from nnom_hil.run.bench import measure_conversion
+    from nnom_hil.run.options import conversion_of
+    from nnom_hil.run.ways import every_way, measure_ways
 
     with Progress(Console(stderr=True), quiet=json) as progress:
-        results = measure_conversion(progress.step)
+        if not given:
+            results: list[Any] = list(measure_conversion(progress.step))
+        else:
+            wish, header = conversion_of(given)
+            asked = given.keys() - {"model", "data"}
+            ways = [wish] if asked else every_way(wish)
+            model, data = given.get("model"), given.get("data")
+            results = [measure_ways(model, data, ways, header, progress.step)]
     if json:
         import json as json_module
 
         print(json_module.dumps([asdict(r) for r in results], sort_keys=True, indent=2))
         return 0
-    ways = list(results[0].int8)
-    print(f"| model | MAC | float | {' | '.join(ways)} | loss at best |")
-    print("|---" * (len(ways) + 4) + "|")
+    if given:
+        _print_ways(results[0])
+        return 0
+    ways_of_all = list(results[0].int8)
+    print(f"| model | MAC | float | {' | '.join(ways_of_all)} | loss at best |")
+    print("|---" * (len(ways_of_all) + 4) + "|")
     for r in results:
         shares = [f"{100 * share:.2f} %" for share in (r.float_accuracy, *r.int8.values())]
         print(f"| {r.model} | {r.macs} | {' | '.join(shares)} | {r.loss:.2f} points |")
     return 0
+
+
+def _print_ways(result: Any) -> None:
+    def figure(value: float | None) -> str:
+        if value is None:
+            return "–"
+        return f"{value:.6g}" if "mae" in result.figure else f"{100 * value:.2f} %"
+
+    print(f"{result.model}, {result.task.words}, {result.vectors} vectors, {result.macs} MAC")
+    print(f"| way | {result.figure} |")
+    print("|---|---|")
+    for way, value in ({"Keras float": result.keras} | result.int8).items():
+        print(f"| {way} | {figure(value)} |")
+
+
+COMMANDS = {"link": link, "faults": faults, "boards": boards, "convert": convert}

@@ -1,24 +1,22 @@
 """nnom-hil boards: what boards there are; show one, start a new file, check a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nnom_hil.cli.options import BoardsOption
+from nnom_hil.cli.options import door
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "NEEDS_COMMAND", "main"]
 
-app = typer.Typer(
-    help="List, show, start and check boards.", invoke_without_command=True, rich_markup_mode=None
-)
+NEEDS_COMMAND = False
 
 
-@app.callback()
-def main(context: typer.Context, *, boards: BoardsOption = None) -> int:
-    """List the boards with their cores, memories, and what can run them here and now."""
-    context.obj = boards
-    return 0 if context.invoked_subcommand else _list(boards)
+@door("boards")
+def main(context: typer.Context, **given: Any) -> int:
+    """List the boards with what can run them here and now; show, start, check, find boards."""
+    context.obj = given.get("boards")
+    return 0 if context.invoked_subcommand else _list(context.obj)
 
 
 def _list(boards: Path | None) -> int:
@@ -49,7 +47,6 @@ def _list(boards: Path | None) -> int:
     return 0
 
 
-@app.command("show")
 def show(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A board's name, or a .toml file.")],
@@ -82,7 +79,6 @@ def show(
     return 0
 
 
-@app.command("scan")
 def scan(
     context: typer.Context,
     *,
@@ -116,7 +112,6 @@ def scan(
     return 0
 
 
-@app.command("new")
 def new(
     file: Annotated[Path, typer.Argument(help="The new board's name or .toml file.")],
 ) -> int:
@@ -128,7 +123,6 @@ def new(
     return 0
 
 
-@app.command("check")
 def check(
     file: Annotated[Path, typer.Argument(help="A board's .toml file.")],
     *,
@@ -140,3 +134,6 @@ def check(
     for line in check_board(file, build=build):
         print(line)
     return 0
+
+
+COMMANDS = {"show": show, "scan": scan, "new": new, "check": check}

@@ -1,87 +1,83 @@
-"""Options that several sub-commands share, declared once."""
+"""From the table of options (run/options.py) to the terminal's signatures.
 
-import os
-from pathlib import Path
-from typing import Annotated
+The table is asked for the command that runs only: it needs NumPy, and --help of the whole must be
+quick.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
-__all__ = [
-    "BackendOption",
-    "BoardOption",
-    "BoardsOption",
-    "CompatOption",
-    "DataOption",
-    "JsonOption",
-    "MethodOption",
-    "ModelArgument",
-    "ModelOption",
-    "NnomOption",
-    "PackOption",
-    "PerChannelOption",
-    "PortOption",
-    "ProbeOption",
-    "RenodeOption",
-]
+__all__ = ["Command", "JsonOption", "door", "expand", "stub"]
 
-BoardOption = Annotated[str, typer.Option("--board", "-b", help="A board's name, or a .toml file.")]
-BoardsOption = Annotated[
-    Path | None, typer.Option("--boards", help="A folder with board files of your own.")
-]
-ModelOption = Annotated[
-    Path | None, typer.Option("--model", "-m", help="A Keras file or folder [the bundled digits].")
-]
-ModelArgument = Annotated[
-    Path | None,
-    typer.Argument(help="A .keras or .h5 file or a SavedModel folder [the bundled digits]."),
-]
-BackendOption = Annotated[
-    str | None,
-    typer.Option("--backend", help="native, qemu, renode or probe [the first that is there]."),
-]
-
-
-def _name_renode(path: Path | None) -> Path | None:
-    if path is not None:
-        os.environ["NNOM_HIL_RENODE"] = str(path)  # as if the user had set it
-    return path
-
-
-RenodeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--renode",
-        callback=_name_renode,
-        help="Renode's program, folder or portable package [$NNOM_HIL_RENODE or PATH].",
-    ),
-]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", "-d", help="An .npz with x, y and, optionally, x_calib.")
-]
-MethodOption = Annotated[
-    str,
-    typer.Option("--method", help="How formats are chosen: max_min, kld, mse or percentile."),
-]
-PerChannelOption = Annotated[
-    bool, typer.Option("--per-channel", help="One weight format per convolution channel.")
-]
-CompatOption = Annotated[
-    bool, typer.Option("--compat", help="Give NNoM 0.4.3's own int8 results, faults included.")
-]
-NnomOption = Annotated[
-    Path | None,
-    typer.Option("--nnom", help="Build on this NNoM tree (inc, src, port) instead of ours."),
-]
-PortOption = Annotated[
-    str | None,
-    typer.Option(
-        "--port", help="Device or pyserial URL; without a probe, firmware runs behind it already."
-    ),
-]
-ProbeOption = Annotated[
-    str | None, typer.Option("--probe", help="Flash by this probe's id, or remote:HOST:PORT.")
-]
-PackOption = Annotated[
-    Path | None, typer.Option("--pack", help="A CMSIS-Pack file that has the board's chip.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]
+
+Command = Callable[..., int]
+_DOORS: Final = "__nnom_hil_door__"
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def door(name: str, *, argument: str = "", **defaults: Any) -> Callable[[Command], Command]:
+    """Mark a command whose keywords are a door's options; it is given those that the user gave.
+
+    argument: the option that comes without a name. defaults: other ones than the table's; they are
+    given to the command as if the user had.
+    """
+
+    def mark(command: Command) -> Command:
+        setattr(command, _DOORS, (name, argument, defaults))
+        return command
+
+    return mark
+
+
+def expand(command: Command) -> Command:
+    """Return the command with the signature that typer reads: its door's options, then its own."""
+    if not hasattr(command, _DOORS):
+        return command
+    from nnom_hil.run.options import checked, options_of
+
+    name, argument, defaults = getattr(command, _DOORS)
+    options = options_of(name)
+    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    parameters = [p for p in own if p.kind is not _KEYWORD]  # typer's context
+    for option in options:
+        hint = _hint(option, is_argument=option.name == argument, default=defaults.get(option.name))
+        parameters.append(inspect.Parameter(option.name, _KEYWORD, default=None, annotation=hint))
+    parameters += [p for p in own if p.kind is _KEYWORD]
+
+    def call(**values: Any) -> int:
+        given = {option.name: values.pop(option.name) for option in options}
+        wanted = {k: v for k, v in given.items() if v is not None}
+        return command(**values, **checked(defaults | wanted))
+
+    call.__doc__ = command.__doc__
+    call.__name__ = command.__name__
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    return call
+
+
+def _hint(option: Any, *, is_argument: bool, default: Any) -> Any:
+    kind = option.kind | None
+    default = option.default if default is None else default
+    text = option.text if default in (None, False) else f"{option.text}  [default: {default}]"
+    if is_argument:
+        return Annotated[kind, typer.Argument(help=text)]
+    names = [option.flags, *([option.short] if option.short else [])]
+    return Annotated[
+        kind,
+        typer.Option(*names, help=option.text, min=option.low, max=option.high, show_default=shown),
+    ]
+
+
+def stub(command: Command) -> Command:
+    """Return a command that only has the docstring, for the list of commands."""
+
+    def nothing() -> int:
+        return 0
+
+    nothing.__doc__ = command.__doc__
+    return nothing

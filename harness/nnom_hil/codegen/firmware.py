@@ -1,12 +1,21 @@
 """What the firmware is told about its board and model: config.h and link.ld, as text."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Template
 
 from nnom_hil.boards import Board, Cpu, Step
+from nnom_hil.codegen.layouts import DenseOrder, HeaderOptions, Layout
 
-__all__ = ["FRAME_OVERHEAD", "FirmwareSettings", "config_h", "cpu_flags", "linker_script"]
+__all__ = [
+    "FRAME_OVERHEAD",
+    "FirmwareSettings",
+    "compact_ring",
+    "config_h",
+    "cpu_flags",
+    "library_switches",
+    "linker_script",
+]
 
 FRAME_OVERHEAD = 7 + 6 + 4
 """Bytes of a VECTOR frame beside the input: header, index and label, CRC (docs/protocol.md)."""
@@ -21,11 +30,13 @@ _RX_MIN_BYTES = 4096
 _COMPACT_BYTES = 512
 _COMPACT_BYTES_PER_ELEMENT = 5
 _MAX_PARTS = 0xFFFF
+_RAM_SHARE = 8  # of the RAM at most for each of what only makes the link better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareSettings:
     """input_bytes and model_hash describe the model; compat selects NNoM 0.4.3's own results.
+    header: how weights.h is written.
 
     step, stride: how far an input's left and upper neighbours are, for the compact encoding; 0
     where its rows are too long for it.
@@ -36,6 +47,21 @@ class FirmwareSettings:
     stride: int = 0
     model_hash: str
     compat: bool = False
+    header: HeaderOptions = field(default_factory=HeaderOptions)
+
+
+def library_switches(settings: FirmwareSettings) -> list[str]:
+    """Return the NNoM library's switches, as C definitions, that the header demands."""
+    header = settings.header
+    switches = ["NNOM_USING_CHW"] if header.layout is Layout.CHW else []
+    return switches + (["DENSE_WEIGHT_OPT=0"] if header.dense_order is DenseOrder.PLAIN else [])
+
+
+def compact_ring(board: Board, settings: FirmwareSettings) -> int:
+    """Return the elements that the compact encoding's decoder keeps; 0 where it has no place."""
+    ring = settings.step + settings.stride
+    room = board.memory.ram.length // _RAM_SHARE
+    return ring if _COMPACT_BYTES_PER_ELEMENT * ring + _COMPACT_BYTES <= room else 0
 
 
 def cpu_flags(board: Board) -> str:
@@ -54,7 +80,7 @@ def rx_size(board: Board, settings: FirmwareSettings) -> int:
     frame = settings.input_bytes + FRAME_OVERHEAD
     encoded = frame + frame // 254 + 3
     wanted = max(_RX_MIN_BYTES, _WINDOW_VECTORS * encoded)
-    affordable = max(2 * encoded, board.memory.ram.length // 8)
+    affordable = max(2 * encoded, board.memory.ram.length // _RAM_SHARE)
     # a power of two, at least two frames, so that one is received while one is computed
     floor, size = 2 * encoded, 256
     while size * 2 <= min(wanted * 2 - 1, affordable) or size < floor:
@@ -69,11 +95,9 @@ def config_h(board: Board, settings: FirmwareSettings, *, image_id: str) -> str:
         "MODEL_HASH": settings.model_hash,
         "IMAGE_ID": image_id,
     }
-    ram = board.memory.ram.length
-    # an eighth of the RAM at most for each of what only makes the link better
-    ring = settings.step + settings.stride
-    ring = ring if _COMPACT_BYTES_PER_ELEMENT * ring + _COMPACT_BYTES <= ram // 8 else 0
-    parts = settings.input_bytes if settings.input_bytes <= min(ram // 8, _MAX_PARTS) else 0
+    ring = compact_ring(board, settings)
+    room = min(board.memory.ram.length // _RAM_SHARE, _MAX_PARTS)
+    parts = settings.input_bytes if settings.input_bytes <= room else 0
     numbers = {
         "CORE_HZ": board.clock.core_hz,
         "UART_BASE": board.console.base,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import UsageError
+from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.link.transport import Transport
 
 __all__ = ["FaultyTransport", "LinkFaults"]
@@ -44,7 +44,10 @@ class LinkFaults:
         for item in filter(None, text.replace(" ", "").split(",")):
             name, _, value = item.partition("=")
             if name not in known:
-                raise UsageError(f"--faults: no fault {name!r}; known: {', '.join(known)}")
+                raise UsageError(
+                    f"--faults: no fault {name!r}; known: {', '.join(known)}"
+                    f"{did_you_mean(name, known)}"
+                )
             try:
                 number = int(value) if known[name] is int else float(value)
             except ValueError:

@@ -9,15 +9,16 @@ from robot.api.deco import keyword, library
 from nnom_hil import __version__
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
-from nnom_hil.link.faults import LinkFaults
-from nnom_hil.paths import hardware_map, runs_dir
-from nnom_hil.records import RunRecord
+from nnom_hil.paths import hardware_map
+from nnom_hil.records import Accuracy, RunRecord, Task
+from nnom_hil.robot.options import takes
 from nnom_hil.run.boardfiles import backends
-from nnom_hil.run.plan import Encoding, Observer
-from nnom_hil.run.prepare import ConvertOptions
+from nnom_hil.run.options import request_of
+from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
-from nnom_hil.run.service import RunRequest, open_run, write_report
+from nnom_hil.run.service import open_run, resume_run, write_report
+from nnom_hil.run.store import find_run
 
 __all__ = ["NnomHil"]
 
@@ -75,72 +76,24 @@ class NnomHil:
     # ---- steps
 
     @keyword(tags=("Run",))
-    def open_run(
-        self,
-        board: str = "stm32f4",
-        model: Path | None = None,
-        data: Path | None = None,
-        limit: int | None = None,
-        min_accuracy: float | None = None,
-        method: str = "max_min",
-        per_channel: bool = False,
-        compat: bool = False,
-        boards: Path | None = None,
-        runs: Path | None = None,
-        backend: str | None = None,
-        jobs: int = 1,
-        encoding: str = "auto",
-        port: str | None = None,
-        probe: str | None = None,
-        pack: Path | None = None,
-        faults: str | None = None,
-        seed: int = 0,
-    ) -> Path:
-        """Open a run and return its folder; a run that is still open is closed first.
+    @takes("open run")
+    def open_run(self, **given: Any) -> Path:
+        """Open a run, convert its model, and return its folder; an open run is closed first.
 
-        | =Argument= | =Meaning= |
-        | board | a board's name, or a .toml file |
-        | model, data | a Keras file and an .npz of vectors; the bundled digits without |
-        | limit | take the first vectors only |
-        | min_accuracy | the verdict is fail below this share, 0 to 1 |
-        | method | how formats are chosen: max_min, kld, mse, percentile |
-        | per_channel | one weight format per convolution channel |
-        | compat | NNoM 0.4.3's own int8 results |
-        | boards | a folder with board files of your own |
-        | runs | the folder of all runs |
-        | backend | native, qemu, renode or probe; the first that is there without |
-        | jobs | targets that share the vectors |
-        | encoding | how vectors travel: auto, raw, compact |
-        | port | a serial port; without a probe, the firmware runs behind it already |
-        | probe, pack | the id of the probe to flash by, and a CMSIS-Pack with the chip |
-        | faults, seed | what is spoiled on the link: byte_error=0.01,drop=0.005,resets=2 |
+        What is wrong with options, model or data is told here, and leaves no folder.
         """
         self.close_run()
-        request = RunRequest(
-            board=find_board(board, boards),
-            runs=runs or runs_dir(),
-            model=model,
-            data=data,
-            limit=limit,
-            min_accuracy=min_accuracy,
-            convert=ConvertOptions(method=method, per_channel=per_channel),
-            compat=compat,
-            backend=backend,
-            jobs=jobs,
-            encoding=Encoding.named(encoding),
-            port=port,
-            probe=probe,
-            pack=pack,
-            faults=None if faults is None else LinkFaults.parse(faults),
-            seed=seed,
-        )
-        self._run = open_run(request, _LogObserver())
+        observer = _LogObserver()
         self._record = None
+        if "resume" in given:
+            self._run = resume_run(find_run(given["resume"]), observer)
+        else:
+            self._run = open_run(request_of(given), observer)
         return self._run.folder.path
 
     @keyword(tags=("Run",))
     def convert_model(self) -> str:
-        """Convert and quantise the model; return its content hash."""
+        """Return the content hash of the converted model."""
         return self._open.prepare().graph.content_hash
 
     @keyword(tags=("Run",))
@@ -221,12 +174,29 @@ class NnomHil:
                 f"{record.vectors_planned} vectors planned: {record.first_difference}"
             )
 
-    @keyword(tags=("Result", "Assertion"))
-    def accuracy_should_be_at_least(self, share: float) -> float:
-        """Fail if the target's share of right answers is below `share`; return it."""
+    @property
+    def _accuracy(self) -> Accuracy:
         accuracy = self._finished.accuracy
         if accuracy is None:
-            raise AssertionError("the vectors have no labels, so there is no accuracy")
+            task = self._finished.task or Task.NONE
+            raise AssertionError(f"there is no accuracy: this was judged as {task.words}")
+        return accuracy
+
+    @keyword(tags=("Result", "Assertion"))
+    def task_should_be(self, expected: str) -> None:
+        """Fail unless this was judged: classification, binary, multi_label, regression, \
+        reconstruction, none (no labels).
+        """
+        if self._finished.task != expected:
+            raise AssertionError(f"judged as {self._finished.task}, expected {expected}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def accuracy_should_be_at_least(self, share: float) -> float:
+        """Fail if the target's share of right answers is below `share`; return it.
+
+        Of several labels for each input, it is the share of all labels that are right.
+        """
+        accuracy = self._accuracy
         if accuracy.quantised < share:
             raise AssertionError(f"accuracy {accuracy.quantised:.4f}, required {share:.4f}")
         return accuracy.quantised
@@ -234,12 +204,26 @@ class NnomHil:
     @keyword(tags=("Result", "Assertion"))
     def accuracy_should_be_within(self, points: float) -> None:
         """Fail if accuracy on the target is more than `points` percentage points below float."""
-        accuracy = self._finished.accuracy
-        if accuracy is None or accuracy.float_ is None:
-            raise AssertionError("the vectors have no labels, so there is no accuracy")
+        accuracy = self._accuracy
+        if accuracy.float_ is None:
+            raise AssertionError("the float model's accuracy is not known")
         lost = 100 * (accuracy.float_ - accuracy.quantised)
         if lost > points:
             raise AssertionError(f"accuracy is {lost:.2f} points below float, allowed {points}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def error_should_be_at_most(self, error: float) -> float:
+        """Fail if the mean absolute error on the target, against the targets, is above `error`; \
+        return it.
+        """
+        regression = self._finished.regression
+        if regression is None:
+            task = self._finished.task or Task.NONE
+            raise AssertionError(f"there is no error: this was judged as {task.words}")
+        mae = regression.target.mae
+        if mae > error:
+            raise AssertionError(f"mean absolute error {mae:.6g}, allowed {error:g}")
+        return mae
 
     @keyword(tags=("Result", "Assertion"))
     def layer_times_should_be_positive(self) -> None:

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnom_hil.boards import Board
 from nnom_hil.errors import LinkError
-from nnom_hil.link.faults import LinkFaults
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
@@ -60,17 +58,24 @@ class LinkBench:
         return {**asdict(self), "bytes_per_s": round(self.bytes_per_s, 1)}
 
 
-def measure_link(board: Board, total_bytes: int, *, port: str | None = None) -> LinkBench:
+def measure_link(request: RunRequest, total_bytes: int) -> LinkBench:
     """Send about total_bytes of random data; raises LinkError if the target counted otherwise.
 
-    port: the digits firmware runs already behind this one.
+    request: the board, how the digits firmware is made, and the port behind which it runs already.
     """
-    image = build_for(board, prepare(find_model(None), None).graph)
+    board = request.board
+    image = build_for(
+        board,
+        prepare(find_model(None), None, options=request.conversion).graph,
+        header=request.header,
+        compat=request.is_compat,
+        nnom=request.nnom,
+    )
     generator = random.Random(1)
     frames = max(1, total_bytes // _FRAME_BYTES)
     payloads = [generator.randbytes(_FRAME_BYTES) for _ in range(frames)]
     session = Session(
-        make_target(board, port=port),
+        make_target(board, port=request.port),
         image.elf,
         image.id,
         on_text=lambda _: None,
@@ -117,22 +122,25 @@ class FaultBench:
         return {**asdict(self), "extra_s": round(self.extra_s, 3)}
 
 
-def measure_faults(board: Board, faults: LinkFaults, vectors: int, seed: int) -> FaultBench:
-    """Stream random images to the digits network twice, the second time with planted faults."""
+def measure_faults(request: RunRequest, vectors: int) -> FaultBench:
+    """Stream random images to the digits network twice, the second time with planted faults.
+
+    request: the board, how the firmware is made, the faults and their seed.
+    """
     with tempfile.TemporaryDirectory(prefix="nnom-hil-") as name:
         folder = Path(name)
-        x = np.random.default_rng(seed).random((vectors, 28, 28, 1), dtype=np.float32)
+        x = np.random.default_rng(request.seed).random((vectors, 28, 28, 1), dtype=np.float32)
         np.savez(folder / "images.npz", x=x, x_calib=x[:50])
-        request = RunRequest(
-            board=board, runs=folder, model=zoo_model("digits"), data=folder / "images.npz"
+        planted = replace(
+            request, runs=folder, model=zoo_model("digits"), data=folder / "images.npz"
         )
-        clean = open_run(request).execute()
-        bad = open_run(replace(request, faults=faults, seed=seed)).execute()
+        clean = open_run(replace(planted, faults=None)).execute()
+        bad = open_run(planted).execute()
     if clean.link is None or bad.link is None:
         raise LinkError("fault benchmark: a run was not streamed")
     return FaultBench(
-        board=board.name,
-        faults=str(faults),
+        board=request.board.name,
+        faults=str(request.faults),
         vectors=vectors,
         clean_s=clean.link.seconds,
         bad_s=bad.link.seconds,

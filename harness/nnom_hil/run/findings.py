@@ -7,7 +7,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
@@ -21,9 +20,7 @@ from nnom_hil.errors import HilError
 from nnom_hil.link.client import LinkStats
 from nnom_hil.link.messages import LayerTimes, TargetStatus
 from nnom_hil.model.qgraph import Int8
-from nnom_hil.model.reference import run_reference
 from nnom_hil.records import (
-    Accuracy,
     CrossCheck,
     Difference,
     LayerRecord,
@@ -31,12 +28,15 @@ from nnom_hil.records import (
     MemoryRecord,
     RunError,
     RunRecord,
+    Task,
     TimeSource,
     Verdict,
 )
+from nnom_hil.run.judge import Answers, judge
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
+from nnom_hil.run.task import Truth
 from nnom_hil.run.verdict import (
     activation_name,
     check_compile_log,
@@ -115,22 +115,24 @@ def cross_check(found: Findings, consoles: Sequence[str], *, compat: bool) -> No
     found.checks.append(check_io_format(parse_io_format(text), graph, compat=compat))
     # A reset takes the target's counts with it, so they cover the last part of the run only.
     counted = [share.counted and share.stats.resets == 0 for share in found.shares]
-    if prepared.labels is not None and counted and all(counted):
-        found.checks += _check_predictions(prepared, prepared.labels, found, consoles)
+    if counted and all(counted):
+        found.checks += _check_predictions(prepared, found, consoles)
 
 
 def _check_predictions(
-    prepared: Prepared, labels: npt.NDArray[np.int64], found: Findings, consoles: Sequence[str]
+    prepared: Prepared, found: Findings, consoles: Sequence[str]
 ) -> list[CrossCheck]:
     """Compare each target's own counts with its answers; one check of each kind for all."""
     merged: dict[str, CrossCheck] = {}
     for share, text in zip(found.shares, consoles, strict=True):
         if len(share.indices) == 0:
             continue  # more targets than vectors
-        host = predictions(
-            _outputs(prepared, found.outputs, share.indices), labels[list(share.indices)]
-        )
-        for check in check_prediction(parse_prediction(text), host):
+        host = None
+        if prepared.truth.task is Task.CLASSIFICATION:
+            assert prepared.labels is not None
+            outputs = _outputs(prepared, found.outputs, share.indices)
+            host = predictions(outputs, prepared.labels[list(share.indices)])
+        for check in check_prediction(parse_prediction(text), len(share.indices), host):
             if merged.setdefault(check.what, check).ok:
                 merged[check.what] = check
     return list(merged.values())
@@ -159,8 +161,10 @@ def make_record(
         # a process has no clock of its own that rates could be given by
         "core_hz": 0 if found.time_source is TimeSource.HOST else plan.board.clock.core_hz,
         "model": plan.model_name,
+        "task": plan.prepared.truth.task,
         "compat": plan.compat,
         "min_accuracy": plan.min_accuracy,
+        "max_error": plan.max_error,
         "faults": str(plan.faults) if plan.faults is not None else None,
         "seed": plan.seed if plan.faults is not None else None,
         "resumed": found.resumed,
@@ -235,7 +239,7 @@ def _result_facts(
         return facts
     done = sorted(found.outputs)
     outputs = _outputs(prepared, found.outputs, done)
-    reference = run_reference(prepared.graph, _images(prepared)[done], compat=plan.compat)
+    reference = prepared.expected(done[-1] + 1, compat=plan.compat)[done]
     different = int((outputs != reference).any(axis=1).sum())
     if (row := first_difference(outputs, reference)) is not None:
         facts["first_difference"] = Difference(
@@ -254,25 +258,33 @@ def _result_facts(
         )
     facts["outputs_different"] = different
     facts["outputs_equal"] = different == 0 and len(done) == total
-    if prepared.labels is not None:
-        labels = prepared.labels[done]
-        target = predictions(outputs, labels)
-        keras = predictions(prepared.float_outputs[done], labels)
-        facts["accuracy"] = Accuracy(
-            float_=keras.accuracy,
-            quantised=target.accuracy,
-            top_k=tuple(hits / target.count for hits in target.top_k),
-        )
-        facts["confusion"] = target.confusion
-        if plan.min_accuracy is not None and target.accuracy < plan.min_accuracy:
-            reasons.append(
-                f"accuracy {target.accuracy:.2%} is below the required {plan.min_accuracy:.2%}"
-            )
-    return facts
+    figures = _figures(prepared, outputs, done)
+    reasons += _below_the_bar(plan, figures)
+    return facts | figures
 
 
-def _images(prepared: Prepared) -> Int8:
-    return prepared.x.reshape(len(prepared.x), *prepared.graph.input.shape)
+def _figures(prepared: Prepared, outputs: Int8, done: list[int]) -> dict[str, Any]:
+    """Return what the task makes of the answers that came."""
+    labels = None if prepared.labels is None else prepared.labels[done]
+    return judge(
+        prepared.output,
+        Truth(task=prepared.truth.task, labels=labels),
+        Answers(int8=outputs, keras=prepared.float_outputs[done], dec=prepared.graph.output.dec),
+    )
+
+
+def _below_the_bar(plan: Plan, figures: dict[str, Any]) -> list[str]:
+    """Return why figures are not good enough for what the user wants."""
+    accuracy, regression = figures.get("accuracy"), figures.get("regression")
+    if accuracy and plan.min_accuracy is not None and accuracy.quantised < plan.min_accuracy:
+        what = "label accuracy" if figures["task"] is Task.MULTI_LABEL else "accuracy"
+        return [f"{what} {accuracy.quantised:.2%} is below the required {plan.min_accuracy:.2%}"]
+    if regression and plan.max_error is not None and regression.target.mae > plan.max_error:
+        return [
+            f"mean absolute error {regression.target.mae:.6g} on the target is above the allowed "
+            f"{plan.max_error:g}"
+        ]
+    return []
 
 
 def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:

@@ -1,12 +1,12 @@
 """What to run, and who is told about progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
 
 from nnom_hil.boards import Board
+from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.prepare import Prepared
@@ -23,13 +23,6 @@ class Encoding(StrEnum):
     AUTO = "auto"
     RAW = "raw"
     COMPACT = "compact"
-
-    @classmethod
-    def named(cls, name: str) -> Self:
-        """Return the encoding of a name; raises UsageError listing those there are."""
-        if name not in set(cls):
-            raise UsageError(f"--encoding: no encoding {name!r}; known: {', '.join(cls)}")
-        return cls(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +45,23 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run. prepare() is called inside the run, so that its failure is recorded too.
+    """What to run; header: how weights.h is written.
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
-    nnom: an NNoM tree to build on instead of ours. jobs: targets that share the vectors.
-    timing_only: the layers are timed and no vectors streamed. faults, seed: what is spoiled on the
-    link while vectors stream. baud: rate to try after the handshake, on a real serial line.
+    max_error: it is fail above this mean absolute error. nnom: an NNoM tree to build on instead of
+    ours. jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
+    streamed. faults, seed: what is spoiled on the link while vectors stream. baud: rate to try
+    after the handshake, on a real serial line.
     """
 
     board: Board
     model_name: str
-    prepare: Callable[[Callable[[str], None]], Prepared]
+    prepared: Prepared
     target: Callable[[Board], Target]
+    header: HeaderOptions = field(default_factory=HeaderOptions)
     compat: bool = False
     min_accuracy: float | None = None
+    max_error: float | None = None
     nnom: Path | None = None
     jobs: int = 1
     timing: Timing = Timing()

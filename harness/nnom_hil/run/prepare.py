@@ -4,25 +4,38 @@ TensorFlow and scikit-learn are imported only when the cache has no answer.
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.errors import DataError, ModelError, UsageError
+from nnom_hil.codegen.portable import portable
+from nnom_hil.errors import DataError, ModelError, UsageError, did_you_mean
 from nnom_hil.files import digest, write_whole
 from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
+from nnom_hil.model.reference import run_reference
 from nnom_hil.paths import cache_dir
+from nnom_hil.records import Task
+from nnom_hil.run.task import Head, Output, Truth, decide, head_of
 from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
+
+if TYPE_CHECKING:
+    from nnom_hil.model.keras_import import KerasModel
+    from nnom_hil.zoo.data import DataSet
 
 __all__ = ["ConvertOptions", "Prepared", "find_model", "prepare"]
 
-_SCHEMA = "nnom-hil/prepared/2"
+_SCHEMA = "nnom-hil/prepared/3"
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, ModelError, zipfile.BadZipFile,
+    zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +60,10 @@ class ConvertOptions:
             method = Method(self.method.replace("-", "_"))
         except ValueError as exc:
             known = ", ".join(Method)
-            raise UsageError(f"method {self.method!r} is unknown; there are: {known}") from exc
+            raise UsageError(
+                f"method {self.method!r} is unknown; there are: {known}"
+                f"{did_you_mean(self.method, Method)}"
+            ) from exc
         return QuantiseOptions(
             method=method,
             per_channel=self.per_channel,
@@ -71,32 +87,84 @@ class ConvertOptions:
 class Prepared:
     """A model ready to run.
 
-    x: (n, inputs) int8 vectors. labels: (n,) or None. float_outputs: Keras' outputs (n, outputs).
-    quality: how the quantised layers follow the float ones on calibration data.
+    x: (n, inputs) int8 vectors. output: what the model gives; truth: what it is judged by.
+    float_outputs: Keras' outputs (n, outputs). quality: how the quantised layers follow the float
+    ones on calibration data. folder: where all of it is kept.
     """
 
     graph: QGraph
     quality: Quality
     x: Int8
-    labels: npt.NDArray[np.int64] | None
+    output: Output
+    truth: Truth
     float_outputs: npt.NDArray[np.float32]
+    folder: Path
+
+    @property
+    def labels(self) -> npt.NDArray[Any] | None:
+        """What the outputs are compared with, as run/task.py has it; None without labels."""
+        return self.truth.labels
+
+    @property
+    def chooses(self) -> bool:
+        """Whether an answer is one of several classes, the largest output."""
+        if self.truth.task is Task.NONE:
+            return self.output.head is Head.SOFTMAX and self.output.classes > 1
+        return self.truth.task is Task.CLASSIFICATION
+
+    def expected(self, n: int, *, compat: bool) -> Int8:
+        """Return the reference's outputs for the first n vectors (n, outputs); computed once.
+
+        compat: NNoM 0.4.3's own.
+        """
+        file = self.folder / f"expected-{'compat' if compat else 'right'}.npz"
+        try:
+            with np.load(file, allow_pickle=False) as npz:
+                known: Int8 = npz["outputs"]
+            if len(known) >= n and known.shape[1:] == (self.graph.output.size,):
+                return known[:n]
+        except _DAMAGED:
+            pass  # absent or damaged
+        images = self.x[:n].reshape(n, *self.graph.input.shape)
+        outputs = run_reference(self.graph, images, compat=compat)
+        buffer = BytesIO()
+        np.savez_compressed(buffer, outputs=outputs)
+        write_whole(file, buffer.getvalue())
+        return outputs
 
     def limited(self, n: int | None) -> "Prepared":
         """Return the first n vectors (None: all)."""
         return replace(
             self,
             x=self.x[:n],
-            labels=None if self.labels is None else self.labels[:n],
+            truth=replace(self.truth, labels=None if self.labels is None else self.labels[:n]),
             float_outputs=self.float_outputs[:n],
         )
 
 
 def find_model(model: Path | None) -> Path:
-    """Return a model's path; None is the bundled digits, and so a bundled model's name its file."""
+    """Return a model's path; None is the bundled digits, and so a bundled model's name its file.
+
+    Raises ModelError where there is neither.
+    """
     if model is None:
         return zoo_model("digits")
-    bundled = zoo_model(str(model))
-    return bundled if str(model) in zoo_models() and not model.exists() else model
+    if model.exists():
+        return model
+    if str(model) in zoo_models():
+        return zoo_model(str(model))
+    raise ModelError(
+        f"{model}: cannot be read: No such file or directory, nor a bundled model "
+        f"({', '.join(zoo_models())}){_near(model, zoo_models())}"
+    )
+
+
+def _near(path: Path, names: list[str]) -> str:
+    """Return the nearest name, or file beside the one that is not there, as a message's end."""
+    files = []
+    if path.parent.is_dir():
+        files = [str(path.with_name(p.name)) for p in path.parent.iterdir()]
+    return did_you_mean(str(path), [*names, *files])
 
 
 def prepare(
@@ -123,8 +191,8 @@ def prepare(
     folder = cache_dir() / "prepared" / key[:32]
     if (prepared := _load(folder, model.stem)) is not None:
         return prepared
-    prepared = _convert(model, data, options, on_step=on_step)
-    _save(folder, prepared)
+    prepared = _convert(model, data, options, folder, on_step=on_step)
+    _save(prepared)
     return prepared
 
 
@@ -135,66 +203,93 @@ def _read(path: Path, error: type[ModelError | DataError]) -> bytes:
             return b"".join(p.read_bytes() for p in files)
         return path.read_bytes()
     except OSError as exc:
-        raise error(f"{path}: cannot be read: {exc.strerror}") from exc
+        near = "" if path.exists() else _near(path, [])
+        raise error(f"{path}: cannot be read: {exc.strerror}{near}") from exc
 
 
 def _own_digest() -> str:
     """Return a hash of the code that converts, so that a new version converts again."""
     package = Path(__file__).parents[1]
     files = [p for d in ("model", "zoo") for p in sorted((package / d).rglob("*.py"))]
+    files += [package / "codegen" / "portable.py", package / "run" / "task.py"]
     return digest(*(p.read_bytes() for p in files))
 
 
 def _convert(
-    model: Path, data: Path | None, options: ConvertOptions, *, on_step: Callable[[str], None]
+    model: Path,
+    data: Path | None,
+    options: ConvertOptions,
+    folder: Path,
+    *,
+    on_step: Callable[[str], None],
 ) -> Prepared:
     on_step("loading Keras")
     from nnom_hil.model.keras_import import read_keras
     from nnom_hil.model.quantise import calibrate, measure_quality, search_formats, to_int8
-    from nnom_hil.zoo.data import load_bundled, load_npz
+    from nnom_hil.zoo.data import load_bundled
+    from nnom_hil.zoo.files import load_vectors
 
     keras_model = read_keras(model)
     on_step("loading vectors")
     shape = keras_model.graph.input.shape
-    vectors = load_bundled(model) if data is None else load_npz(data, shape)
+    vectors = load_bundled(model) if data is None else load_vectors(data, shape)
+    output, truth, classes = _truth(keras_model, vectors, data or model)
+    on_step(f"judged: {truth.task.words}")
     on_step("quantising")
     x = vectors.x_calibration
     found = calibrate(keras_model.graph, x, options.quantise_options())
     graph = found.finish()
     if options.search_seconds:
         on_step(f"searching formats for {options.search_seconds:g} s")
-        result = search_formats(found, vectors.y_calibration, options.search_seconds)
+        result = search_formats(found, classes, options.search_seconds)
         graph = result.graph
         on_step(
             f"{100 * result.before:.2f} % right answers on calibration data became "
             f"{100 * result.after:.2f} % in {result.tried} trials"
         )
     quality = measure_quality(found.graph, graph, found.data)
-    outputs = keras_model.predict(vectors.x)
-    if vectors.y is not None and vectors.y.max(initial=0) >= max(outputs.shape[1], 2):
-        raise DataError(
-            f"{data}: label {vectors.y.max()} is out of range: the model has "
-            f"{outputs.shape[1]} outputs"
-        )
+    if options.portable:
+        graph = portable(graph)
     return Prepared(
         graph=graph,
         quality=quality,
         x=to_int8(vectors.x, graph.input.dec).reshape(len(vectors.x), -1),
-        labels=vectors.y,
-        float_outputs=outputs,
+        output=output,
+        truth=truth,
+        float_outputs=keras_model.predict(vectors.x),
+        folder=folder,
     )
 
 
-def _save(folder: Path, prepared: Prepared) -> None:
-    buffer = BytesIO()
-    labels = prepared.labels
-    np.savez(
-        buffer,
-        x=prepared.x,
-        labels=np.zeros(0, np.int64) if labels is None else labels,
-        has_labels=np.array(labels is not None),
-        float_outputs=prepared.float_outputs,
-    )
+def _truth(
+    model: "KerasModel", vectors: "DataSet", source: Path
+) -> tuple[Output, Truth, npt.NDArray[np.int64] | None]:
+    """Return what the model gives, what is judged, and the calibration inputs' classes, if any.
+
+    Raises DataError for labels that do not fit, before formats are searched for.
+    """
+    output = Output(shape=model.output_shape, head=head_of(model.graph))
+    truth = decide(output, vectors.x, vectors.y, where=f"{source}: array {vectors.y_name!r}")
+    known = truth
+    if vectors.y_calibration is not vectors.y:
+        x, y = vectors.x_calibration, vectors.y_calibration
+        known = decide(output, x, y, where=f"{source}: array {vectors.y_calibration_name!r}")
+    chosen = known.task is Task.CLASSIFICATION and not output.positions
+    return output, truth, known.labels if chosen else None
+
+
+def _save(prepared: Prepared) -> None:
+    folder, buffer = prepared.folder, BytesIO()
+    arrays: dict[str, Any] = {"x": prepared.x, "float_outputs": prepared.float_outputs}
+    if prepared.labels is not None:
+        arrays["labels"] = prepared.labels
+    np.savez(buffer, allow_pickle=False, **arrays)
+    judged = {
+        "task": prepared.truth.task,
+        "shape": prepared.output.shape,
+        "head": prepared.output.head.name,
+    }
+    write_whole(folder / "judged.json", json.dumps(judged))
     write_whole(folder / "graph.npz", save_qgraph(prepared.graph))
     write_whole(folder / "quality.json", json.dumps(asdict(prepared.quality)))
     write_whole(folder / "vectors.npz", buffer.getvalue())  # last: its presence means complete
@@ -207,12 +302,15 @@ def _load(folder: Path, name: str) -> Prepared | None:
         graph = load_qgraph((folder / "graph.npz").read_bytes())
         quality = json.loads((folder / "quality.json").read_text())
         quality["layers"] = tuple(LayerQuality(**layer) for layer in quality["layers"])
+        judged = json.loads((folder / "judged.json").read_text())
         return Prepared(
             graph=QGraph(name=name, nodes=graph.nodes),
             quality=Quality(**quality),
             x=arrays["x"],
-            labels=arrays["labels"] if arrays["has_labels"] else None,
+            output=Output(shape=tuple(judged["shape"]), head=Head[judged["head"]]),
+            truth=Truth(task=Task(judged["task"]), labels=arrays.get("labels")),
             float_outputs=arrays["float_outputs"],
+            folder=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError, ModelError):
+    except _DAMAGED:
         return None  # absent or damaged: convert again

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
+from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
 from nnom_hil.errors import UsageError
 from nnom_hil.files import write_whole
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions, find_model
 
-__all__ = ["RunRequest", "load_request", "save_request"]
+__all__ = ["RunRequest", "for_header", "load_request", "save_request"]
 
 _FILE: Final = "request.json"
 
@@ -31,7 +32,9 @@ class RunRequest:
     data: Path | None = None
     limit: int | None = None
     min_accuracy: float | None = None
+    max_error: float | None = None
     convert: ConvertOptions = field(default_factory=ConvertOptions)
+    header: HeaderOptions = field(default_factory=HeaderOptions)
     compat: bool = False
     backend: str | None = None
     jobs: int = 1
@@ -52,9 +55,32 @@ class RunRequest:
         return find_model(self.model)
 
     @property
+    def conversion(self) -> ConvertOptions:
+        """How the model is converted for this form of header."""
+        return for_header(self.convert, self.header)
+
+    @property
     def is_compat(self) -> bool:
         """Whether answers are compared with NNoM 0.4.3's own."""
         return self.compat or self.nnom is not None
+
+
+def for_header(convert: ConvertOptions, header: HeaderOptions) -> ConvertOptions:
+    """Return the options of a conversion whose result that form of header can hold.
+
+    Raises UsageError where it cannot be.
+    """
+    if header.layout is Layout.CHW and convert.portable:
+        raise UsageError(
+            "--portable --layout chw: portable headers are channel-last, because NNoM's other "
+            "layout has faults; leave out one of the two"
+        )
+    if header.api is Api.LAYER and convert.per_channel:
+        raise UsageError(
+            "--api layer --per-channel: this form has one weight format per layer; leave out one "
+            "of the two"
+        )
+    return replace(convert, plain_pools=header.api is Api.LAYER)
 
 
 def save_request(folder: Path, request: RunRequest) -> None:

@@ -1,19 +1,22 @@
 """From a request to a finished folder: what both front doors, terminal and Robot, call."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
+from nnom_hil.build import check_drivers, nnom_tree
+from nnom_hil.codegen.firmware import compact_ring
+from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
+from nnom_hil.errors import UsageError
 from nnom_hil.files import write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
-from nnom_hil.run.plan import Observer, Plan
+from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
 from nnom_hil.run.request import RunRequest, load_request, save_request
-from nnom_hil.run.runner import Run, build_for
+from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.store import RunFolder, load_record
-from nnom_hil.target.select import make_target
+from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [
     "RunRequest",
@@ -26,34 +29,87 @@ __all__ = [
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
-    """Return a run with a folder of its own; raises StoreError where none can be made."""
+    """Return a run with a folder of its own, its model converted.
+
+    Whatever the user got wrong is told before there is a folder: raises UsageError, ModelError,
+    DataError, BoardError; StoreError where no folder can be made.
+    """
+    prepared = _prepare(request, observer)
     label = re.sub(r"[^A-Za-z0-9_-]", "_", request.model_file.stem)[:40]
     folder = RunFolder(request.runs, f"{request.board.name}-{label}")
     save_request(folder.path, request)
-    return _run(request, folder, observer)
+    return _run(request, prepared, folder, observer)
 
 
 def resume_run(path: Path, observer: Observer | None = None) -> Run:
     """Return a run that goes on where an earlier process was ended; raises UsageError."""
     folder = RunFolder.resume(path)
     try:
-        return _run(load_request(path), folder, observer)
+        request = load_request(path)
+        return _run(request, _prepare(request, observer), folder, observer)
     except BaseException:
         folder.close()  # it is another's to take up
         raise
 
 
-def _run(request: RunRequest, folder: RunFolder, observer: Observer | None) -> Run:
-    model = request.model_file
+def _prepare(request: RunRequest, observer: Observer | None) -> Prepared:
+    """Check what was asked for, convert the model, and check what only it can tell."""
+    _check(request)
+    on_step = (observer or Observer()).step
+    on_step("preparing the model")
+    prepared = prepare(
+        request.model_file, request.data, options=request.conversion, on_step=on_step
+    )
+    _check_model(request, prepared)
+    return prepared.limited(request.limit)
 
-    def make(on_step: Callable[[str], None]) -> Prepared:
-        prepared = prepare(model, request.data, options=request.convert, on_step=on_step)
-        return prepared.limited(request.limit)
 
+def _check(request: RunRequest) -> None:
+    check_wishes(request.board, request.backend, probe=request.probe)
+    check_drivers(request.board)
+    if request.nnom is not None:
+        nnom_tree(request.nnom)
+    if request.header.layout is Layout.CHW and request.is_compat:
+        raise UsageError(
+            f"--layout chw {'--nnom' if request.nnom else '--compat'}: NNoM's channel-first layout "
+            "has faults that there is no reference for; build without running, or leave out one"
+        )
+
+
+def _check_model(request: RunRequest, prepared: Prepared) -> None:
+    graph, task = prepared.graph, prepared.truth.task
+    firmware_header(graph, request.header)
+    settings = firmware_settings(graph, header=request.header)
+    if request.encoding is Encoding.COMPACT and not compact_ring(request.board, settings):
+        raise UsageError(
+            "--encoding compact: the firmware has no room for it, or the input's rows are too "
+            "long; use raw"
+        )
+    if request.jobs > 1 and graph.is_stateful:
+        raise UsageError(
+            f"--jobs {request.jobs}: this network is stateful, so that its answers depend on the "
+            "vectors before; run it on one target"
+        )
+    if request.min_accuracy is not None and not task.has_accuracy:
+        raise UsageError(
+            f"--min-accuracy {request.min_accuracy:g}: this is judged as {task.words}, which has "
+            f"no accuracy; {'use --max-error' if task.has_error else 'give labels'}"
+        )
+    if request.max_error is not None and not task.has_error:
+        raise UsageError(
+            f"--max-error {request.max_error:g}: this is judged as {task.words}, which has no "
+            f"error; {'use --min-accuracy' if task.has_accuracy else 'give targets'}"
+        )
+
+
+def _run(
+    request: RunRequest, prepared: Prepared, folder: RunFolder, observer: Observer | None
+) -> Run:
     plan = Plan(
         board=request.board,
-        model_name=model.stem,
-        prepare=make,
+        model_name=request.model_file.stem,
+        prepared=prepared,
+        header=request.header,
         target=lambda board: make_target(
             board,
             request.backend,
@@ -64,6 +120,7 @@ def _run(request: RunRequest, folder: RunFolder, observer: Observer | None) -> R
         ),
         compat=request.is_compat,
         min_accuracy=request.min_accuracy,
+        max_error=request.max_error,
         nnom=request.nnom,
         jobs=request.jobs,
         timing=request.timing,
@@ -103,8 +160,14 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     Raises HilError as a run's first steps do.
     """
     board = request.board
-    prepared = prepare(request.model_file, request.data, options=request.convert)
-    image = build_for(board, prepared.graph, compat=request.is_compat, nnom=request.nnom)
+    prepared = prepare(request.model_file, request.data, options=request.conversion)
+    image = build_for(
+        board,
+        prepared.graph,
+        header=request.header,
+        compat=request.is_compat,
+        nnom=request.nnom,
+    )
     written = [folder / f"{board.name}.elf"]
     write_whole(written[0], image.elf.read_bytes())
     if board.backend.renode is not None and board.backend.renode.platform is None:

@@ -11,9 +11,10 @@ from filelock import FileLock, Timeout
 
 from nnom_hil.errors import StoreError, UsageError
 from nnom_hil.files import write_whole
+from nnom_hil.paths import runs_dir
 from nnom_hil.records import RunRecord, Verdict
 
-__all__ = ["RunFolder", "load_record", "newest_run"]
+__all__ = ["RunFolder", "find_run", "load_record", "newest_run"]
 
 
 class RunFolder:
@@ -189,6 +190,12 @@ def load_record(path: Path) -> RunRecord:
         first = exc.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{file}: not a run record: {where}: {first['msg']}") from exc
+
+
+def find_run(run: Path) -> Path:
+    """Return a run's folder; one of reports/runs may be named by its id alone."""
+    known = runs_dir() / run
+    return known if not run.exists() and known.exists() else run
 
 
 def newest_run(root: Path) -> Path:

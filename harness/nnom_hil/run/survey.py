@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnom_hil.boards import Board
@@ -26,14 +26,10 @@ class BoardRow:
 
 def survey(
     boards: Sequence[Board],
-    *,
-    model: Path | None = None,
-    data: Path | None = None,
-    limit: int | None = None,
-    jobs: int = 1,
+    request: RunRequest,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> list[BoardRow]:
-    """Run a model on every board in every back end that is here; None is the bundled digits.
+    """Run what is asked for on every board in every back end that is here.
 
     A board that a run cannot be finished on gets a row that says why; one that nothing here can
     run gets none.
@@ -45,12 +41,9 @@ def survey(
                 if reason is not None:
                     continue
                 on_step(f"{board.name} in {backend}")
-                request = RunRequest(
-                    board=board, runs=Path(runs), model=model, data=data, limit=limit,
-                    backend=backend, jobs=jobs,
-                )  # fmt: skip
                 try:
-                    record = open_run(request).execute()
+                    wish = replace(request, board=board, runs=Path(runs), backend=backend)
+                    record = open_run(wish).execute()
                     rows.append(BoardRow(board=board, backend=backend, record=record))
                 except HilError as exc:
                     why = str(exc).splitlines()[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +50,11 @@ __all__ = [
     "check_prediction",
     "layer_type",
     "predictions",
+    "top_k_of",
 ]
 
 TOP_K = 5
+_CELL_MAX = 0xFFFF  # of NNoM's confusion matrix; it counts no further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Predictions:
 
     count: int
     top_k: tuple[int, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: npt.NDArray[np.int64]
 
     @property
     def accuracy(self) -> float:
@@ -69,31 +71,24 @@ class Predictions:
         return self.top_k[0] / self.count if self.count else 0.0
 
 
-def predictions(outputs: npt.NDArray[np.generic], labels: npt.NDArray[np.int64]) -> Predictions:
+def top_k_of(classes: int) -> int:
+    """Return how many of the first answers are counted: there are no more than classes."""
+    return min(TOP_K, classes)
+
+
+def predictions(outputs: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> Predictions:
     """Count right answers as NNoM does: the first maximum wins (NNOM_COMPAT.md 3.20).
 
-    A single output says 1 from one half of the range on, which is 127 for int8 and 1 for floats.
+    outputs: (n, classes), two or more; labels: (n,).
     """
     n, classes = outputs.shape
-    if classes == 1:
-        full = 127 if outputs.dtype == np.int8 else 1
-        said = (outputs[:, 0].astype(np.float64) / full >= 0.5).astype(np.int64)
-        hits = int((said == labels).sum())
-        confusion = np.zeros((2, 2), dtype=np.int64)
-        np.add.at(confusion, (labels, said), 1)
-        return Predictions(count=n, top_k=(hits,), confusion=_rows(confusion))
-    values = outputs.astype(np.float64)
-    own = values[np.arange(n), labels][:, np.newaxis]
+    own = outputs[np.arange(n), labels][:, np.newaxis]
     before = np.arange(classes)[np.newaxis] < labels[:, np.newaxis]
-    rank = ((values > own) | ((values == own) & before)).sum(axis=1)
+    rank = ((outputs > own) | ((outputs == own) & before)).sum(axis=1)
     confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (labels, values.argmax(axis=1)), 1)
-    top_k = tuple(int((rank <= k).sum()) for k in range(min(TOP_K, classes)))
-    return Predictions(count=n, top_k=top_k, confusion=_rows(confusion))
-
-
-def _rows(matrix: npt.NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(v) for v in row) for row in matrix)
+    np.add.at(confusion, (labels, outputs.argmax(axis=1)), 1)
+    top_k = tuple(int((rank <= k).sum()) for k in range(top_k_of(classes)))
+    return Predictions(count=n, top_k=top_k, confusion=confusion)
 
 
 _POOLS = {PoolKind.MAX: "Max", PoolKind.AVERAGE: "Avg", PoolKind.SUM: "Sum"}
@@ -224,17 +219,22 @@ def check_io_format(
     return _compare("model_io_format: formats and shapes", printed, expected)
 
 
-def check_prediction(summary: PredictionSummary | None, host: Predictions) -> list[CrossCheck]:
-    """Compare the target's own counts with those made from the outputs it returned."""
+def check_prediction(
+    summary: PredictionSummary | None, count: int, host: Predictions | None
+) -> list[CrossCheck]:
+    """Compare the target's own counts with those made from the outputs it returned.
+
+    host: None where NNoM counts frames only, as it does for a single output.
+    """
     if summary is None:
         return [_compare("prediction_summary", None, [])]
-    checks = [_compare("prediction_summary: frames", [summary.frames], [host.count])]
-    top_k = [_percent(hits, host.count) for hits in host.top_k]
-    if len(host.confusion) > 2 or len(host.top_k) > 1:
+    checks = [_compare("prediction_summary: frames", [summary.frames], [count])]
+    if host is not None:
+        top_k = [_percent(hits, count) for hits in host.top_k]
         checks.append(_compare("prediction_summary: top-k", summary.top_k, top_k))
-        checks.append(
-            _compare("prediction_summary: confusion matrix", summary.confusion, host.confusion)
-        )
+        cells = np.minimum(host.confusion, _CELL_MAX)
+        matrix = tuple(tuple(int(v) for v in row) for row in cells)
+        checks.append(_compare("prediction_summary: confusion matrix", summary.confusion, matrix))
     return checks
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
-from nnom_hil.errors import HilError, TargetError, ToolError, UsageError
+from nnom_hil.errors import HilError, TargetError, ToolError, UsageError, did_you_mean
 from nnom_hil.paths import hardware_map
 from nnom_hil.probe import REMOTE, Attached, find_attached, list_probes, load_map
 from nnom_hil.target.base import Target
@@ -17,7 +17,7 @@ from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.renode import RenodeTarget, find_renode
 from nnom_hil.tool import find_tool
 
-__all__ = ["backends", "make_target"]
+__all__ = ["backends", "check_wishes", "make_target"]
 
 
 def _native() -> None:
@@ -69,6 +69,17 @@ def backends(board: Board) -> dict[str, str | None]:
     return found
 
 
+def check_wishes(board: Board, backend: str | None, *, probe: str | None) -> None:
+    """Raise UsageError for a back end that the board's file does not have, or that is no probe."""
+    if backend is not None and backend not in board.backend.names:
+        raise UsageError(
+            f"board {board.name} has no back end {backend!r}; its file has "
+            f"{', '.join(board.backend.names)}{did_you_mean(backend, board.backend.names)}"
+        )
+    if probe is not None and backend not in (None, "probe"):
+        raise UsageError(f"--probe {probe} and --backend {backend}: a probe is no {backend}")
+
+
 def make_target(
     board: Board,
     backend: str | None = None,
@@ -84,14 +95,9 @@ def make_target(
     probe: the id of the probe to flash by. pack: a CMSIS-Pack with the chip. on_step is told what
     goes on at the board.
 
-    Raises UsageError for a back end that the board's file does not have, TargetError when none can
-    run here.
+    Raises UsageError as check_wishes() does, TargetError when none can run here.
     """
-    if backend is not None and backend not in board.backend.names:
-        raise UsageError(
-            f"board {board.name} has no back end {backend!r}; its file has "
-            f"{', '.join(board.backend.names)}"
-        )
+    check_wishes(board, backend, probe=probe)
 
     def at_probe() -> Target:
         def find() -> Attached:
@@ -99,8 +105,6 @@ def make_target(
 
         return ProbeTarget(board, find, pack=pack, on_step=on_step)
 
-    if probe is not None and backend not in (None, "probe"):
-        raise UsageError(f"--probe {probe} and --backend {backend}: a probe is no {backend}")
     if backend == "probe" or probe is not None:
         return at_probe()
     if port is not None:

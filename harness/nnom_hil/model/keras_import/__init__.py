@@ -29,6 +29,11 @@ class KerasModel:
         self._model = model
         self.graph = graph
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of what Keras gives for one input."""
+        return tuple(int(axis) for axis in self._model.outputs[0].shape[1:])
+
     def predict(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return Keras' outputs for x (n, *input shape), flattened to (n, outputs)."""
         fixed = self._model.inputs[0].shape[0]
