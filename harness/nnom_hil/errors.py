@@ -104,5 +104,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about a word that is none of the known: the nearest of them."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    near = get_close_matches(word.lower(), map(str, known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -258,8 +258,7 @@ def test_data_of_the_wrong_kind(
     assert message in done.stderr
     assert str(data) in done.stderr
     assert "Traceback" not in done.stderr
-    records = list((tmp_path / "r").glob("*/run.json"))
-    assert [json.loads(p.read_text())["verdict"] for p in records] == ["error"]
+    assert not (tmp_path / "r").exists()
 
 
 def test_missing_compiler_and_emulator_are_named(tmp_path: Path) -> None:

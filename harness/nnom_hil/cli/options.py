@@ -69,7 +69,7 @@ def _hint(option: Any, *, is_argument: bool, default: Any) -> Any:
     names = [option.flags, *([option.short] if option.short else [])]
     return Annotated[
         kind,
-        typer.Option(*names, help=option.text, min=option.low, max=option.high, show_default=shown),
+        typer.Option(*names, help=text, min=option.low, max=option.high),
     ]
 
 

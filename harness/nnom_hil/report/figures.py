@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from nnom_hil.records import LayerRecord, RunRecord
+from nnom_hil.records import Deviation, LayerRecord, RunRecord, Task
 
 __all__ = [
     "TIME_NOTES",
     "LayerFigures",
+    "deviation",
+    "judged",
     "layer_figures",
     "percent",
     "size",
@@ -50,6 +52,56 @@ def layer_figures(record: RunRecord) -> list[LayerFigures]:
             )
         )
     return figures
+
+
+def judged(record: RunRecord) -> list[tuple[str, str]]:
+    """Return what was judged and its figures, as names and texts; nothing where there are none."""
+    rows = []
+    if record.task is not None:
+        rows.append(("judged as", record.task.words))
+    if record.accuracy is not None:
+        accuracy, several = record.accuracy, record.task is Task.MULTI_LABEL
+        what = "accuracy on the target" + (", of all labels" if several else "")
+        rows.append((what, _beside(percent(accuracy.quantised), percent(accuracy.float_))))
+        if len(accuracy.top_k) > 1:
+            best = ", ".join(percent(share) for share in accuracy.top_k[1:])
+            rows.append((f"among the first 2 to {len(accuracy.top_k)}", best))
+    if (labels := record.multi_label) is not None:
+        exact = _beside(percent(labels.exact), percent(labels.float_exact))
+        rows.append(("all labels right", exact))
+        f1 = _beside(_plain(labels.f1), _plain(labels.float_f1))
+        rows.append(("F1, mean of the labels", f1))
+    if record.regression is not None:
+        for what, target, keras in zip(
+            ("mean absolute error on the target", "root mean squared error", "R²"),
+            _numbers(record.regression.target),
+            _numbers(record.regression.float_),
+            strict=True,
+        ):
+            rows.append((what, _beside(target, keras)))
+    if record.agreement is not None:
+        rows.append(("same answer as Keras float", percent(record.agreement)))
+    if record.against_float is not None:
+        rows.append(("against Keras float", deviation(record.against_float)))
+    return rows
+
+
+def deviation(figures: Deviation) -> str:
+    """Return the three figures in a line."""
+    mae, rmse, r2 = _numbers(figures)
+    return f"MAE {mae}, RMSE {rmse}, R² {r2}"
+
+
+def _numbers(figures: Deviation) -> tuple[str, str, str]:
+    return f"{figures.mae:.4g}", f"{figures.rmse:.4g}", _plain(figures.r2)
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _beside(target: str, keras: str) -> str:
+    return f"{target}  (Keras float {keras})"
 
 
 def percent(share: float | None) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 
 from nnom_hil.paths import templates_dir
 from nnom_hil.records import RunRecord
-from nnom_hil.report.figures import TIME_NOTES, layer_figures, percent, size, thousands
+from nnom_hil.report.figures import (
+    TIME_NOTES,
+    deviation,
+    judged,
+    layer_figures,
+    percent,
+    size,
+    thousands,
+)
 
 __all__ = ["render_html", "render_page"]
 
@@ -29,9 +37,10 @@ def render_html(record: RunRecord, console: str = "") -> str:
     figures = layer_figures(record)
     return render_page(
         "run.html.j2",
-        {},
+        {"deviation": deviation},
         record=record,
         figures=figures,
+        judged=judged(record),
         longest=max((f.layer.time_us or 0.0 for f in figures), default=0.0),
         time_note=TIME_NOTES[record.time_source],
         console=console,

@@ -7,8 +7,8 @@ from nnom_hil.report.figures import percent, size, thousands
 
 __all__ = ["survey_table"]
 
-_HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy", "time", "source",
-    "MACops/Hz", "flash", "RAM")  # fmt: skip
+_HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy or MAE", "time",
+    "source", "MACops/Hz", "flash", "RAM")  # fmt: skip
 
 
 def survey_table(rows: Iterable[tuple[str, str, str, RunRecord | None, str]]) -> str:
@@ -32,10 +32,16 @@ def _figures(backend: str, record: RunRecord) -> list[str]:
         str(hz // 1_000_000) if hz else "",
         backend,
         f"{record.vectors - record.outputs_different} of {record.vectors_planned}",
-        percent(record.accuracy.quantised) if record.accuracy else "",
+        _judged(record),
         f"{thousands(time_us, 1)} µs" if time_us else "",
         record.time_source,
         rate,
         size(record.flash_bytes) if record.flash_bytes else "",
         size(record.ram_bytes) if record.ram_bytes else "",
     ]
+
+
+def _judged(record: RunRecord) -> str:
+    if record.accuracy is not None:
+        return percent(record.accuracy.quantised)
+    return f"{record.regression.target.mae:.4g}" if record.regression is not None else ""

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import RunRecord, TimeSource, Verdict
-from nnom_hil.report.figures import TIME_NOTES, layer_figures, percent, size, thousands
+from nnom_hil.report.figures import TIME_NOTES, judged, layer_figures, percent, size, thousands
 
 __all__ = ["print_summary", "summary"]
 
@@ -66,9 +66,8 @@ def _facts(record: RunRecord) -> Table:
     if record.vectors:
         equal = record.vectors - record.outputs_different
         table.add_row("outputs equal the reference", f"{equal} of {record.vectors}")
-    if record.accuracy:
-        accuracy = f"{percent(record.accuracy.quantised)}  (Keras float "
-        table.add_row("accuracy on the target", f"{accuracy}{percent(record.accuracy.float_)})")
+    for what, figure in judged(record):
+        table.add_row(what, figure)
     if record.memory:
         memory = record.memory
         table.add_row("flash", f"{size(memory.flash)} of {size(memory.flash_available)}")
