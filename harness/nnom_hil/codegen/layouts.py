@@ -41,6 +41,11 @@ class HeaderOptions:
     dense_order: DenseOrder = DenseOrder.INTERLEAVED
     portable: bool = False
 
+    @property
+    def tells_formats(self) -> bool:
+        """Whether the library learns each layer's fraction bits; the layer API has no room."""
+        return self.api is Api.STRUCT
+
     def guards(self, *, has_dense: bool, has_dense_per_unit: bool) -> list[str]:
         """Return preprocessor lines that stop a build for a library that reads the header wrongly.
 

@@ -41,6 +41,7 @@ from nnom_hil.run.verdict import (
     activation_name,
     check_compile_log,
     check_io_format,
+    check_io_shapes,
     check_model_stat,
     check_prediction,
     first_difference,
@@ -101,7 +102,7 @@ class Findings:
         )
 
 
-def cross_check(found: Findings, consoles: Sequence[str], *, compat: bool) -> None:
+def cross_check(plan: Plan, found: Findings, consoles: Sequence[str]) -> None:
     """Compare what the targets printed with what they returned; adds to found.checks.
 
     consoles: one text a target, with its prediction_summary().
@@ -112,7 +113,11 @@ def cross_check(found: Findings, consoles: Sequence[str], *, compat: bool) -> No
     found.checks += check_compile_log(parse_compile_log(text), graph)
     ticks = found.times[-1].ticks
     found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
-    found.checks.append(check_io_format(parse_io_format(text), graph, compat=compat))
+    formats = parse_io_format(text)
+    if plan.header.tells_formats:
+        found.checks.append(check_io_format(formats, graph, compat=plan.compat))
+    else:
+        found.checks.append(check_io_shapes(formats, graph))
     # A reset takes the target's counts with it, so they cover the last part of the run only.
     counted = [share.counted and share.stats.resets == 0 for share in found.shares]
     if counted and all(counted):

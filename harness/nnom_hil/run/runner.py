@@ -146,7 +146,7 @@ class Run:
         hello = session.__enter__().hello
         self.found.time_source = TimeSource(target.time_source)
         graph = self._prepared.graph
-        _check_model(hello, graph, self.plan.board, self.folder.console_text_or_empty(number))
+        _check_model(hello, graph, self.plan, self.folder.console_text_or_empty(number))
         self.found.tick_hz = hello.tick_hz
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
@@ -303,7 +303,7 @@ class Run:
         ]
         # a run that was stopped may have all targets' status, but not all answers
         if trouble is None and self.found.status is not None and self.found.times:
-            cross_check(self.found, consoles, compat=self.plan.compat)
+            cross_check(self.plan, self.found, consoles)
         self._record = make_record(
             self.plan,
             self.found,
@@ -343,11 +343,12 @@ class Run:
         return self._sessions[0]
 
 
-def _check_model(hello: Hello, graph: QGraph, board: Board, console: str) -> None:
+def _check_model(hello: Hello, graph: QGraph, plan: Plan, console: str) -> None:
     if not hello.model_ready:
-        raise TargetError(_why_no_model(console, board))
+        raise TargetError(_why_no_model(console, plan.board))
     got = (hello.model_hash, hello.input_bytes, hello.output_bytes, hello.output.dec)
-    wanted = (graph.content_hash, graph.input.size, graph.output.size, graph.output.dec)
+    dec = graph.output.dec if plan.header.tells_formats else hello.output.dec
+    wanted = (graph.content_hash, graph.input.size, graph.output.size, dec)
     if got != wanted:
         raise TargetError(f"the firmware holds another model: it reports {got}, expected {wanted}")
 

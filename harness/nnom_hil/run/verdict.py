@@ -46,6 +46,7 @@ __all__ = [
     "Predictions",
     "check_compile_log",
     "check_io_format",
+    "check_io_shapes",
     "check_model_stat",
     "check_prediction",
     "layer_type",
@@ -217,6 +218,13 @@ def check_io_format(
     printed = None if layers is None else [(x.name, x.output_dec, x.shape) for x in layers]
     expected = [(layer_type(n), decs[n.name], n.shape) for n in graph.nodes]
     return _compare("model_io_format: formats and shapes", printed, expected)
+
+
+def check_io_shapes(layers: tuple[FormatLayer, ...] | None, graph: QGraph) -> CrossCheck:
+    """Compare printed shapes with the graph's, of a header that tells the library no formats."""
+    printed = None if layers is None else [(x.name, x.shape) for x in layers]
+    expected = [(layer_type(n), n.shape) for n in graph.nodes]
+    return _compare("model_io_format: shapes", printed, expected)
 
 
 def check_prediction(
