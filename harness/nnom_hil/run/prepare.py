@@ -22,6 +22,7 @@ from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
 from nnom_hil.model.reference import run_reference
+from nnom_hil.model.run_order import in_run_order
 from nnom_hil.paths import cache_dir
 from nnom_hil.records import Task
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
@@ -248,8 +249,7 @@ def _convert(
             f"{100 * result.after:.2f} % in {result.tried} trials"
         )
     quality = measure_quality(found.graph, graph, found.data)
-    if options.portable:
-        graph = portable(graph)
+    graph = in_run_order(portable(graph) if options.portable else graph)
     return Prepared(
         graph=graph,
         quality=quality,
