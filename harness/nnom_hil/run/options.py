@@ -137,7 +137,9 @@ _RUN = (
     _option("resume", Path, "Go on with a run's folder; other options are its own"),
     _option("runs", Path, "Folder of runs", shown="reports/runs", flag="--out", default=None),
 )  # fmt: skip
-_ALL: Final = {o.name: o for o in (*_BOARD, *_MODEL, *_CONVERT, *_BUILD, *_RUN)}
+_ALL: Final = {
+    o.name: o for o in (_BOARD[0], *_MODEL, *_RUN[:3], *_CONVERT, *_BUILD, *_RUN[3:], _BOARD[1])
+}  # what is wanted most comes first
 
 
 def _names(*groups: tuple[Option, ...] | str) -> tuple[str, ...]:

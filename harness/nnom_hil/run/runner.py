@@ -347,7 +347,9 @@ def _check_model(hello: Hello, graph: QGraph, plan: Plan, console: str) -> None:
     if not hello.model_ready:
         raise TargetError(_why_no_model(console, plan.board))
     got = (hello.model_hash, hello.input_bytes, hello.output_bytes, hello.output.dec)
-    dec = graph.output.dec if plan.header.tells_formats else hello.output.dec
+    dec = hello.output.dec
+    if plan.header.tells_formats:  # merges and pools do not tell theirs
+        dec = graph.library_decs(compat=plan.compat)[graph.output.name]
     wanted = (graph.content_hash, graph.input.size, graph.output.size, dec)
     if got != wanted:
         raise TargetError(f"the firmware holds another model: it reports {got}, expected {wanted}")
