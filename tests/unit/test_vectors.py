@@ -29,7 +29,7 @@ def test_inputs_of_every_type_are_taken(
 ) -> None:
     path = tmp_path_factory.mktemp("d") / "v.npz"
     x = np.asarray(X.astype(kind), order="F" if fortran else "C")
-    save = np.savez_compressed if compressed else np.savez
+    save: Any = np.savez_compressed if compressed else np.savez
     save(path, **{names[0]: x, names[1]: np.arange(4), "other": np.array([{}], object)})
     data = load_vectors(path, (2, 3))
     assert data.x.dtype == np.float32

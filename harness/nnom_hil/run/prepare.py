@@ -120,7 +120,7 @@ class Prepared:
         """
         file = self.folder / f"expected-{'compat' if compat else 'right'}.npz"
         try:
-            with np.load(file, allow_pickle=False) as npz:
+            with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as npz:
                 known: Int8 = npz["outputs"]
             if len(known) >= n and known.shape[1:] == (self.graph.output.size,):
                 return known[:n]
@@ -297,7 +297,8 @@ def _save(prepared: Prepared) -> None:
 
 def _load(folder: Path, name: str) -> Prepared | None:
     try:
-        with np.load(folder / "vectors.npz", allow_pickle=False) as npz:
+        vectors = BytesIO((folder / "vectors.npz").read_bytes())
+        with np.load(vectors, allow_pickle=False) as npz:
             arrays = {key: npz[key] for key in npz.files}
         graph = load_qgraph((folder / "graph.npz").read_bytes())
         quality = json.loads((folder / "quality.json").read_text())
