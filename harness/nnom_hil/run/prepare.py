@@ -247,6 +247,8 @@ def _convert(
         on_step(
             f"{100 * result.before:.2f} % right answers on calibration data became "
             f"{100 * result.after:.2f} % in {result.tried} trials"
+            if truth.task is Task.CLASSIFICATION
+            else f"searched in {result.tried} trials"
         )
     quality = measure_quality(found.graph, graph, found.data)
     graph = in_run_order(portable(graph) if options.portable else graph)
