@@ -100,6 +100,24 @@ def test_q06_relu6_on_four_fraction_bits(runners: dict[bool, Runner], compat: bo
 
 
 @BOTH
+def test_relu_at_its_threshold(runners: dict[bool, Runner], compat: bool) -> None:
+    """Keras takes the lower branch there; NNoM keeps the value, and clips before it looks."""
+    dec = 4
+    relu = QActivation(
+        kind=ActivationKind.ADV_RELU, dec=dec, negative_slope=0.5, threshold=1.0, max_value=6.0
+    )
+    x = int8(-16, 8, 15, 16, 17, 96, 127).reshape(1, 1, 7)
+    if compat:  # limits of 8 and 48 instead of 16 and 96 as well: Q-06
+        assert outputs(runners, compat, x, relu, dec=dec) == [-12, 8, 15, 16, 17, 48, 48]
+    else:
+        assert outputs(runners, compat, x, relu, dec=dec) == [-16, -4, 0, 0, 17, 96, 96]
+    low = QActivation(kind=ActivationKind.ADV_RELU, dec=3, threshold=1.0, max_value=0.5)
+    x = int8(4, 8, 9, 100).reshape(1, 1, 4)
+    # dec 3 and 4 have limits of 16 and 8 in NNoM, 8 and 4 here
+    assert outputs(runners, compat, x, low, dec=3) == ([0, 0, 0, 0] if compat else [0, 0, 4, 4])
+
+
+@BOTH
 def test_q07_upsampling_in_one_dimension(runners: dict[bool, Runner], compat: bool) -> None:
     x = int8(1, 2, 3).reshape(1, 3, 1)
     assert outputs(runners, compat, x, UpSample(factor=(1, 3))) == [1, 1, 1, 2, 2, 2, 3, 3, 3]

@@ -64,6 +64,8 @@ def _problems(graph: QGraph, node: QNode) -> Iterator[str]:
     for act in (node.tail, node.op):
         if isinstance(act, QActivation) and act.kind in _TABLES and not 4 <= act.dec <= 7:
             yield f"{act.kind.value} of {act.dec} fraction bits: NNoM's table works for 4 to 7"
+        if isinstance(act, QActivation) and act.threshold:
+            yield f"a ReLU with threshold {act.threshold:g}: NNoM keeps a value that is just that"
     source = graph.by_name[node.inputs[0]] if node.inputs else node
     match node.op:
         case QConv() as op if op.transposed:

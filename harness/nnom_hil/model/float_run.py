@@ -195,7 +195,7 @@ def activate(op: Activation, x: FloatArray) -> FloatArray:
         case ActivationKind.RELU if op.floor:
             return np.maximum(x, np.float32(op.floor))
         case ActivationKind.RELU | ActivationKind.LEAKY_RELU | ActivationKind.ADV_RELU:
-            y = np.where(x >= op.threshold, x, op.negative_slope * (x - op.threshold))
+            y = np.where(x > op.threshold, x, op.negative_slope * (x - op.threshold))
             return y if op.max_value is None else np.minimum(y, op.max_value)
         case ActivationKind.TANH:
             return cast(FloatArray, np.tanh(x))

@@ -153,6 +153,7 @@ class Affine:
 class Activation:
     """Element-wise activation; slope, max_value and threshold as in Keras' ReLU.
 
+    Keras' ReLU: x above the threshold, slope * (x - threshold) from it on down.
     floor: what a plain ReLU gives at least.
     """
 

@@ -305,8 +305,12 @@ def _adv_relu(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:
     limit = 127 if op.max_value is None else _q7(op.max_value, scale)
     threshold = _q7(op.threshold, scale)
     clipped = np.minimum(x, limit).astype(np.int64)
-    below = _times_slope(clipped - threshold, _q7(op.negative_slope, 7))
-    return np.where(clipped < threshold, below, clipped).astype(np.int8)
+    slope = _q7(op.negative_slope, 7)
+    if compat:  # at its threshold a value stays, and the maximum applies below it too
+        below = _times_slope(clipped - threshold, slope)
+        return np.where(clipped < threshold, below, clipped).astype(np.int8)
+    below = _times_slope(x.astype(np.int64) - threshold, slope)
+    return np.where(x <= threshold, below, clipped).astype(np.int8)
 
 
 def _hard_dec(dec: int, *, compat: bool) -> int:

@@ -207,14 +207,19 @@ void local_leaky_relu_q15(q15_t *data, q7_t alpha, uint32_t size)
     }
 }
 
+/* Keras' ReLU: what is above the threshold stays. NNoM clips first and keeps the threshold too. */
 void local_adv_relu_q15(q15_t *data, q7_t alpha, q15_t max, q15_t threshold, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
-        int32_t x = data[i] > max ? max : data[i];
-        if (x < threshold) {
-            x = (x - threshold) * alpha / 128;
-        }
-        data[i] = (q15_t)x;
+        const int32_t clipped = data[i] > max ? max : data[i];
+#if NNOM_COMPAT_043
+        const int32_t x = clipped;
+        const bool below = x < threshold;
+#else
+        const int32_t x = data[i];
+        const bool below = x <= threshold;
+#endif
+        data[i] = (q15_t)(below ? (x - threshold) * alpha / 128 : clipped);
     }
 }
 
