@@ -171,7 +171,10 @@ BAD_MODELS: dict[str, tuple[Make, str]] = {
     "four axes": (saved(layers.ReLU, shape=(2, 2, 2, 2)), "one to three axes"),
     "nothing": (saved(lambda: layers.Dropout(0.5)), "no layer that computes anything"),
     "softmax": (saved(lambda: layers.Softmax(name="s")), "s (Softmax): softmax of shape"),
-    "softmax axis": (saved(lambda: layers.Softmax(axis=1, name="s")), "only the last one"),
+    "softmax axis": (
+        saved(lambda: layers.Softmax(axis=1, name="s")),
+        "s (Softmax): softmax of shape (8, 8, 4) over axis 1",
+    ),
     "channels first": (
         saved(lambda: layers.MaxPooling2D(data_format="channels_first", name="p")),
         "p (MaxPooling2D): data_format",

@@ -50,8 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": LEAVES | {"boards", "run"},
 }
 HEAVY = {"keras", "tf_keras", "tensorflow", "sklearn", "scipy", "h5py"}
-HEAVY_IMPORTERS = {"model/keras_import/load.py", "zoo/data.py", "zoo/train.py",
-    "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
+HEAVY_IMPORTERS = {"model/keras_import/load.py", "model/keras_import/translate.py",
+    "zoo/data.py", "zoo/train.py", "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
 
 
 def modules() -> list[Path]:

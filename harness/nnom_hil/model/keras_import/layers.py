@@ -1,6 +1,6 @@
 """What each Keras layer class becomes in a float graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,24 +31,38 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
+from nnom_hil.model.keras_import.problems import UnsupportedLayerError
+from nnom_hil.model.keras_import.quantised import dense_weights
+from nnom_hil.model.keras_import.translate import HARD_SIGMOID_OF_KERAS_2, TRAINING_ONLY
 
-__all__ = ["SUPPORTED", "Call", "UnsupportedLayerError", "convert"]
+__all__ = [
+    "SUPPORTED",
+    "Call",
+    "activate",
+    "affine",
+    "check_fixed",
+    "concatenate",
+    "convert",
+    "leaky",
+    "merge",
+    "permute",
+    "reshape",
+    "softmax_of",
+]
 
 FloatArray = npt.NDArray[np.float32]
 _MAX_CONFIG = 127  # NNoM's configurations keep kernel, stride and dilation in eight bits
+_EPSILON = 1e-7  # Keras' least deviation of Normalization
 _MAX_INPUTS = 8  # of one of NNoM's merge layers
 _MAX_FACTORS = 4  # whose product fits 32 bits
-
-
-class UnsupportedLayerError(Exception):
-    """Why one layer cannot be expressed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One use of a layer. Shapes are without the batch axis.
 
-    sources: nodes that it reads. arguments: what it was called with, where it is a function.
+    sources: nodes that it reads. arguments, options: what it was called with, where it is a
+    function; index: which of its results is meant.
     add(name, op, inputs) adds a node and returns its name.
     """
 
@@ -60,6 +74,8 @@ class Call:
     output: tuple[int, ...]
     batch: int | None
     arguments: tuple[Any, ...]
+    options: Mapping[str, Any]
+    index: int
     add: Callable[[str, FloatOp, tuple[str, ...]], str]
 
     def node(self, op: FloatOp, *inputs: str, suffix: str = "") -> str:
@@ -72,15 +88,22 @@ def convert(call: Call) -> str:
 
     Raises UnsupportedLayerError with the reason.
     """
-    if call.kind in _DROPPED:
+    if call.kind in TRAINING_ONLY:
         return call.sources[0]
     if call.kind not in _CONVERTERS:
         raise UnsupportedLayerError("NNoM has no such layer")
+    if call.index != 0:
+        raise UnsupportedLayerError("a state that it returns is used; NNoM has none")
+    check_fixed(call)
+    return _CONVERTERS[call.kind](call)
+
+
+def check_fixed(call: Call) -> None:
+    """Raise UnsupportedLayerError where a size is left open."""
     if any(d is None for shape in (*call.inputs, call.output) for d in shape):
         raise UnsupportedLayerError(
             f"its shape {call.output} is not fixed; give the model's Input every size"
         )
-    return _CONVERTERS[call.kind](call)
 
 
 def _array(value: Any) -> FloatArray:
@@ -102,19 +125,24 @@ _PLAIN = {
     "tanh": Activation(kind=ActivationKind.TANH),
     "hard_tanh": Activation(kind=ActivationKind.HARD_TANH),
     "sigmoid": Activation(kind=ActivationKind.SIGMOID),
-    "hard_sigmoid_of_keras_2": Activation(kind=ActivationKind.HARD_SIGMOID),
+    HARD_SIGMOID_OF_KERAS_2: Activation(kind=ActivationKind.HARD_SIGMOID),
 }
 _GATED = {"silu": "sigmoid", "swish": "sigmoid", "hard_silu": "hard_sigmoid",
           "hard_swish": "hard_sigmoid"}  # fmt: skip
 
 
-def _activate(call: Call, function: Any, source: str, shape: tuple[int, ...]) -> str:
-    """Add what an `activation=` argument stands for."""
+def activate(call: Call, function: Any, source: str, shape: tuple[int, ...]) -> str:
+    """Add what an `activation=` argument stands for: a function, its name, or a layer."""
+    kind = type(function).__name__
+    if kind in _ACTIVATION_LAYERS:
+        inner = replace(call, layer=function, kind=kind, name=f"{call.name}_{kind.lower()}",
+                        sources=(source,), inputs=(shape,))  # fmt: skip
+        return _CONVERTERS[kind](inner)
     name = getattr(function, "__name__", str(function))
     if name == "linear" or function is None:
         return source
     if name == "softmax":
-        return _softmax_of(call, source, shape)
+        return softmax_of(call, source, shape)
     if name == "hard_sigmoid":
         # Keras 3 has x / 6 + 0.5, NNoM 0.2 x + 0.5
         narrow = Affine(scale=_array([5 / 6]), offset=_array([0.0]))
@@ -122,30 +150,34 @@ def _activate(call: Call, function: Any, source: str, shape: tuple[int, ...]) ->
         hard = Activation(kind=ActivationKind.HARD_SIGMOID)
         return call.node(hard, scaled, suffix="_hard_sigmoid")
     if name in _GATED:
-        gate = _activate(call, _GATED[name], source, shape)
+        gate = activate(call, _GATED[name], source, shape)
         return call.node(Combine(kind=MergeKind.MULT), source, gate, suffix=f"_{name}")
     if name not in _PLAIN:
         raise UnsupportedLayerError(f"activation {name!r} has no NNoM equivalent")
     return call.node(_PLAIN[name], source, suffix=f"_{name}")
 
 
-def _softmax_of(call: Call, source: str, shape: tuple[int, ...]) -> str:
-    if int(np.prod(shape[:-1])) != 1:
+def softmax_of(call: Call, source: str, shape: tuple[int, ...], axis: Any = -1) -> str:
+    """Add a softmax over the given axes, counted with the batch."""
+    axes = {int(a) % (len(shape) + 1) for a in np.atleast_1d(axis)}
+    if 0 in axes or any(d != 1 and i + 1 not in axes for i, d in enumerate(shape)):
         raise UnsupportedLayerError(
-            f"softmax of shape {shape}: NNoM's runs over all values at once, so all axes but the "
-            "last must be 1"
+            f"softmax of shape {shape} over axis {axis}: NNoM's runs over all values at once, so "
+            "all other axes must be 1"
         )
-    return call.node(Softmax(), source, suffix="" if call.kind == "Softmax" else "_softmax")
+    name = "" if call.kind == "Softmax" else "_softmax"
+    if int(np.prod(shape[:-1])) == 1:
+        return call.node(Softmax(), source, suffix=name)
+    flat = call.node(Reshape(shape=(int(np.prod(shape)),)), source, suffix="_flat")
+    return call.node(Reshape(shape=shape), call.node(Softmax(), flat, suffix=name), suffix="_shape")
 
 
 def _activation_layer(call: Call) -> str:
-    return _activate(call, call.layer.activation, call.sources[0], call.inputs[0])
+    return activate(call, call.layer.activation, call.sources[0], call.inputs[0])
 
 
 def _softmax(call: Call) -> str:
-    if call.layer.axis not in (-1, len(call.inputs[0])):
-        raise UnsupportedLayerError(f"axis {call.layer.axis}: only the last one can be converted")
-    return _softmax_of(call, call.sources[0], call.inputs[0])
+    return softmax_of(call, call.sources[0], call.inputs[0], call.layer.axis)
 
 
 def _slope(value: Any) -> float:
@@ -153,6 +185,12 @@ def _slope(value: Any) -> float:
     if not -1.0 < slope < 1.0:
         raise UnsupportedLayerError(f"negative slope {slope:g}: must lie between -1 and 1")
     return slope
+
+
+def leaky(call: Call, negative_slope: Any) -> str:
+    """Add a ReLU with that slope below zero."""
+    slope = _slope(negative_slope)
+    return call.node(Activation(kind=ActivationKind.LEAKY_RELU, negative_slope=slope))
 
 
 def _relu(call: Call) -> str:
@@ -170,8 +208,7 @@ def _relu(call: Call) -> str:
 
 
 def _leaky_relu(call: Call) -> str:
-    slope = _slope(call.layer.negative_slope)
-    return call.node(Activation(kind=ActivationKind.LEAKY_RELU, negative_slope=slope))
+    return leaky(call, call.layer.negative_slope)
 
 
 def _prelu(call: Call) -> str:
@@ -180,8 +217,7 @@ def _prelu(call: Call) -> str:
         raise UnsupportedLayerError(
             "its alpha differs between elements; NNoM has one slope a layer, as LeakyReLU"
         )
-    slope = _slope(alpha.flat[0])
-    return call.node(Activation(kind=ActivationKind.LEAKY_RELU, negative_slope=slope))
+    return leaky(call, alpha.flat[0])
 
 
 # ---- convolutions and dense ----------------------------------------------------------------------
@@ -262,7 +298,7 @@ def _conv(call: Call) -> str:
     if (groups := getattr(call.layer, "groups", 1)) > 1:
         kernel, depthwise = _ungrouped(kernel, groups)
     y = _conv_node(call, kernel, bias[0] if bias else None, depthwise=depthwise)
-    return _activate(call, call.layer.activation, y, call.output)
+    return activate(call, call.layer.activation, y, call.output)
 
 
 def _separable_conv(call: Call) -> str:
@@ -270,21 +306,37 @@ def _separable_conv(call: Call) -> str:
     depthwise, pointwise, *bias = _weights(call.layer)
     y = _conv_node(call, depthwise, None, depthwise=True, suffix="_depthwise")
     y = _conv_node(call, pointwise, bias[0] if bias else None, pointwise=True, source=y)
-    return _activate(call, call.layer.activation, y, call.output)
+    return activate(call, call.layer.activation, y, call.output)
 
 
 def _conv_transposed(call: Call) -> str:
     _check_channels_last(call)
-    if getattr(call.layer, "output_padding", None) is not None:
-        raise UnsupportedLayerError("output_padding has no NNoM equivalent")
+    _check_output_padding(call)
     kernel, *bias = _weights(call.layer)
     kernel = np.ascontiguousarray(np.swapaxes(kernel, -1, -2))
     y = _conv_node(call, kernel, bias[0] if bias else None, transposed=True)
-    return _activate(call, call.layer.activation, y, call.output)
+    return activate(call, call.layer.activation, y, call.output)
+
+
+def _check_output_padding(call: Call) -> None:
+    """Refuse an output_padding unless Keras computes the same without it."""
+    layer = call.layer
+    if getattr(layer, "output_padding", None) is None:
+        return
+    plain = type(layer).from_config({**layer.get_config(), "output_padding": None})
+    x = np.random.default_rng(0).normal(size=(1, *call.inputs[0])).astype(np.float32)
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    expected, got = np.asarray(layer(x)), np.asarray(plain(x))
+    if expected.shape != got.shape or not np.array_equal(expected, got):
+        raise UnsupportedLayerError(
+            f"output_padding {layer.output_padding}: only what Keras does without it can be "
+            "converted"
+        )
 
 
 def _dense(call: Call) -> str:
-    kernel, *biases = _weights(call.layer)
+    kernel, *biases = dense_weights(call.layer)
     bias = biases[0] if biases else np.zeros(kernel.shape[1], np.float32)
     if max(kernel.shape) > 65535:
         raise UnsupportedLayerError("more than 65535 inputs or units")
@@ -295,17 +347,18 @@ def _dense(call: Call) -> str:
         if dims > 2:
             raise UnsupportedLayerError(f"its input has shape {call.inputs[0]}: too many axes")
         y = _conv_node(call, kernel.reshape((1,) * dims + kernel.shape), bias, pointwise=True)
-    return _activate(call, call.layer.activation, y, call.output)
+    return activate(call, call.layer.activation, y, call.output)
 
 
 # ---- per-channel scale and offset ----------------------------------------------------------------
 
 
-def _affine(call: Call, scale: Any, offset: Any) -> str:
+def affine(call: Call, scale: Any, offset: Any, source: str | None = None) -> str:
+    """Add y = x * scale + offset, one number or one per channel."""
     scale, offset = np.broadcast_arrays(np.ravel(_array(scale)), np.ravel(_array(offset)))
     if scale.size not in (1, call.inputs[0][-1]):
         raise UnsupportedLayerError("its scale differs along other axes than the last")
-    return call.node(Affine(scale=scale.copy(), offset=offset.copy()))
+    return call.node(Affine(scale=scale.copy(), offset=offset.copy()), source or call.sources[0])
 
 
 def _check_last_axis(call: Call, axis: Any) -> None:
@@ -323,23 +376,24 @@ def _batch_norm(call: Call) -> str:
     offset = -_array(layer.moving_mean) * scale
     if layer.center:
         offset = offset + _array(layer.beta)
-    return _affine(call, scale, offset)
+    return affine(call, scale, offset)
 
 
 def _rescaling(call: Call) -> str:
-    return _affine(call, call.layer.scale, call.layer.offset)
+    return affine(call, call.layer.scale, call.layer.offset)
 
 
 def _normalization(call: Call) -> str:
     layer = call.layer
-    if getattr(layer, "invert", False):
-        raise UnsupportedLayerError("invert=True cannot be converted")
-    # what the layer computes for 0 and for 1, whatever form it keeps its statistics in
-    values = [np.asarray(layer(np.full((1, *call.inputs[0]), v, np.float32))) for v in (0, 1)]
-    if any(np.ptp(v.reshape(-1, v.shape[-1]), axis=0).any() for v in values):
+    mean, variance = np.asarray(layer.mean), np.asarray(layer.variance)
+    if any(d != 1 for value in (mean, variance) for d in value.shape[:-1]):
         raise UnsupportedLayerError("its axis must be the last one")
-    zero, one = (v.reshape(-1, v.shape[-1])[0] for v in values)
-    return _affine(call, one - zero, zero)
+    deviation = np.maximum(np.sqrt(variance), np.float32(_EPSILON))
+    if getattr(layer, "invert", False):
+        return affine(call, deviation, mean)
+    scale = np.float32(1) / deviation
+    # in single precision: where a channel never varies, its mean must give zero
+    return affine(call, scale, -mean * scale)
 
 
 # ---- pooling and moving data ---------------------------------------------------------------------
@@ -397,31 +451,77 @@ def _up_sampling(call: Call) -> str:
     return call.node(UpSample(factor=_pair(call.layer.size)))
 
 
+def _resizing(call: Call) -> str:
+    """Resizing, and what RandomCrop does outside training."""
+    _check_channels_last(call)
+    (height, width, _), (rows, columns, _) = call.inputs[0], call.output
+    if (height, width) == (rows, columns):
+        return call.sources[0]
+    layer = call.layer
+    plain = not any(
+        getattr(layer, flag, False) for flag in ("crop_to_aspect_ratio", "pad_to_aspect_ratio")
+    )
+    if getattr(layer, "interpolation", "") != "nearest" or not plain:
+        how = getattr(layer, "interpolation", "bilinear")
+        raise UnsupportedLayerError(
+            f"resizes {(height, width)} to {(rows, columns)}, {how}; NNoM only repeats cells"
+        )
+    if rows % height or columns % width:
+        raise UnsupportedLayerError(
+            f"resizes {(height, width)} to {(rows, columns)}: NNoM repeats each cell equally often"
+        )
+    return call.node(UpSample(factor=(rows // height, columns // width)))
+
+
+def _center_crop(call: Call) -> str:
+    _check_channels_last(call)
+    (height, width, _), (rows, columns, _) = call.inputs[0], call.output
+    if height < rows or width < columns:
+        raise UnsupportedLayerError(f"resizes {(height, width)}, which is smaller than its result")
+    top, left = (height - rows) // 2, (width - columns) // 2
+    border = (top, height - rows - top, left, width - columns - left)
+    return call.node(Cropping(border=border))
+
+
+def _repeat_vector(call: Call) -> str:
+    row = call.node(Reshape(shape=(1, call.output[-1])), suffix="_row")
+    return call.node(UpSample(factor=(1, call.output[0])), row)
+
+
 def _flatten(call: Call) -> str:
     _check_channels_last(call)
     return call.node(Flatten())
 
 
-def _reshape(call: Call) -> str:
+def reshape(call: Call) -> str:
+    """Add the same data in the result's shape."""
     if len(call.output) > 3:
         raise UnsupportedLayerError(f"its result {call.output} has more than three axes")
+    if int(np.prod(call.output)) != int(np.prod(call.inputs[0])):
+        raise UnsupportedLayerError(f"it makes {call.output} of several inputs of the batch")
     return call.node(Reshape(shape=call.output))
 
 
-def _permute(call: Call) -> str:
+def permute(call: Call, order: Sequence[int]) -> str:
+    """Add a change of the axes' order, which counts from 1: 0 is the batch."""
     shape = call.inputs[0]
-    long_axes = [axis for axis in call.layer.dims if shape[axis - 1] > 1]
+    long_axes = [axis for axis in order if shape[axis - 1] > 1]
     if long_axes != sorted(long_axes):
         raise UnsupportedLayerError(
-            f"dims {tuple(call.layer.dims)} of {shape} moves data; NNoM can only rename axes of 1"
+            f"dims {tuple(order)} of {shape} moves data; NNoM can only rename axes of 1"
         )
-    return _reshape(call)
+    return reshape(call)
+
+
+def _permute(call: Call) -> str:
+    return permute(call, call.layer.dims)
 
 
 # ---- merges --------------------------------------------------------------------------------------
 
 
-def _concatenate(call: Call) -> str:
+def concatenate(call: Call) -> str:
+    """Add the joining of its inputs along the layer's axis."""
     rank = len(call.inputs[0]) + 1
     axis = call.layer.axis
     axis = axis - rank if axis >= 0 else axis
@@ -448,7 +548,10 @@ def _same_shape(call: Call) -> list[str]:
     return sources
 
 
-def _merge(kind: MergeKind, limit: int) -> Callable[[Call], str]:
+def merge(kind: MergeKind) -> Callable[[Call], str]:
+    """Return what adds an element-wise operation on several tensors."""
+    limit = _MAX_FACTORS if kind is MergeKind.MULT else _MAX_INPUTS
+
     def add(call: Call) -> str:
         first, *others = _same_shape(call)
         while others:  # NNoM's layers take so many inputs, so the result goes through several
@@ -460,9 +563,8 @@ def _merge(kind: MergeKind, limit: int) -> Callable[[Call], str]:
 
 
 def _average(call: Call) -> str:
-    total = _merge(MergeKind.ADD, _MAX_INPUTS)(call)
-    share = _array([1 / len(call.sources)])
-    return call.node(Affine(scale=share, offset=_array([0])), total, suffix="_mean")
+    total = merge(MergeKind.ADD)(call)
+    return affine(call, 1 / len(call.sources), 0.0, total)
 
 
 # ---- recurrent -----------------------------------------------------------------------------------
@@ -538,51 +640,25 @@ def _bidirectional(call: Call) -> str:
 def _time_distributed(call: Call) -> str:
     inner = call.layer.layer
     kind = type(inner).__name__
-    if kind in _DROPPED:
+    if kind in TRAINING_ONLY:
         return call.sources[0]
     if kind not in _PER_POSITION:
         raise UnsupportedLayerError(f"TimeDistributed({kind}): only Dense and element-wise layers")
     return _CONVERTERS[kind](replace(call, layer=inner, kind=kind))
 
 
-# ---- operators on tensors, such as x + y ---------------------------------------------------------
-
-
-def _operator(kind: MergeKind) -> Callable[[Call], str]:
-    merge = _merge(kind, _MAX_FACTORS if kind is MergeKind.MULT else _MAX_INPUTS)
-
-    def add(call: Call) -> str:
-        if len(call.sources) > 1:
-            return merge(call)
-        constants = [np.asarray(a) for a in call.arguments if not hasattr(a, "_keras_history")]
-        if len(constants) != 1 or constants[0].dtype.kind not in "fiu":
-            raise UnsupportedLayerError("its operands cannot be told apart; use a layer")
-        value, first = constants[0], hasattr(call.arguments[0], "_keras_history")
-        match kind:
-            case MergeKind.ADD:
-                return _affine(call, 1.0, value)
-            case MergeKind.SUB:
-                return _affine(call, 1.0, -value) if first else _affine(call, -1.0, value)
-            case MergeKind.MULT:
-                return _affine(call, value, 0.0)
-
-    return add
-
-
-_DROPPED = {
-    "ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise",
-    "Identity", "SpatialDropout1D", "SpatialDropout2D",
-}  # fmt: skip
+_ACTIVATION_LAYERS = {"LeakyReLU", "ReLU", "Softmax"}
 _PER_POSITION = {"Activation", "BatchNormalization", "Dense", "LeakyReLU", "ReLU", "Rescaling"}
 _CONVERTERS: Mapping[str, Callable[[Call], str]] = {
     "Activation": _activation_layer,
-    "Add": _operator(MergeKind.ADD),
+    "Add": merge(MergeKind.ADD),
     "Average": _average,
     "AveragePooling1D": _pool(PoolKind.AVERAGE),
     "AveragePooling2D": _pool(PoolKind.AVERAGE),
     "BatchNormalization": _batch_norm,
     "Bidirectional": _bidirectional,
-    "Concatenate": _concatenate,
+    "CenterCrop": _center_crop,
+    "Concatenate": concatenate,
     "Conv1D": _conv,
     "Conv1DTranspose": _conv_transposed,
     "Conv2D": _conv,
@@ -603,24 +679,27 @@ _CONVERTERS: Mapping[str, Callable[[Call], str]] = {
     "LeakyReLU": _leaky_relu,
     "MaxPooling1D": _pool(PoolKind.MAX),
     "MaxPooling2D": _pool(PoolKind.MAX),
-    "Multiply": _operator(MergeKind.MULT),
+    "Multiply": merge(MergeKind.MULT),
     "Normalization": _normalization,
     "PReLU": _prelu,
     "Permute": _permute,
     "RNN": _rnn,
+    "RandomCrop": _resizing,
     "ReLU": _relu,
+    "RepeatVector": _repeat_vector,
     "Rescaling": _rescaling,
-    "Reshape": _reshape,
+    "Reshape": reshape,
+    "Resizing": _resizing,
     "SeparableConv1D": _separable_conv,
     "SeparableConv2D": _separable_conv,
     "SimpleRNN": _rnn,
     "Softmax": _softmax,
-    "Subtract": _operator(MergeKind.SUB),
+    "Subtract": merge(MergeKind.SUB),
     "TimeDistributed": _time_distributed,
     "UpSampling1D": _up_sampling,
     "UpSampling2D": _up_sampling,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
 }
-SUPPORTED = frozenset(_CONVERTERS) | _DROPPED
+SUPPORTED = frozenset(_CONVERTERS) | TRAINING_ONLY
 """Names of the layer classes that can be converted."""

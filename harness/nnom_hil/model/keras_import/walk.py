@@ -6,11 +6,16 @@ import numpy as np
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input, unused_name
-from nnom_hil.model.keras_import.layers import Call, UnsupportedLayerError, convert
+from nnom_hil.model.keras_import.layers import Call, convert
+from nnom_hil.model.keras_import.operations import convert_operation, is_operation
+from nnom_hil.model.keras_import.problems import (
+    Problem,
+    UnsupportedLayerError,
+    cannot_convert,
+)
+from nnom_hil.model.keras_import.translate import CONTAINERS
 
 __all__ = ["to_graph"]
-
-_MODELS = {"Functional", "Model", "Sequential"}
 
 
 def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
@@ -23,7 +28,7 @@ def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
     walk = _Walk()
     result = walk.model(model, None)
     if walk.problems:
-        raise ModelError(f"{shown}: cannot be converted:\n" + "\n".join(walk.problems))
+        raise ModelError(cannot_convert(shown, walk.problems))
     nodes = _needed(walk.nodes, result)
     if not isinstance(nodes[0].op, Input) or len(nodes) < 2:
         raise ModelError(f"{shown}: cannot be converted: it has no layer that computes anything")
@@ -55,7 +60,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.nodes: list[FloatNode] = []
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self._names: set[str] = set()
         self._uses: dict[int, int] = {}
 
@@ -84,28 +89,31 @@ class _Walk:
         kind = type(operation).__name__
         sources = tuple(done[id(t)] for t in node.input_tensors)
         shapes = tuple(tuple(t.shape[1:]) for t in node.input_tensors)
+        result = tuple(node.output_tensors[output].shape)
         call = Call(
             layer=operation,
             kind=kind,
             name=operation.name,
             sources=sources,
             inputs=shapes,
-            output=tuple(node.output_tensors[output].shape[1:]),
-            batch=node.output_tensors[output].shape[0],
+            output=result[1:],
+            batch=result[0] if result else None,
             arguments=tuple(node.arguments.args),
+            options=dict(node.arguments.kwargs),
+            index=output,
             add=self._add,
         )
         try:
-            if output != 0:
-                raise UnsupportedLayerError("a state that it returns is used; NNoM has none")
-            if kind in _MODELS:
+            if is_operation(operation):
+                return convert_operation(call)
+            if kind in CONTAINERS:
                 if len(operation.inputs) != 1 or len(operation.outputs) != 1:
                     raise UnsupportedLayerError("a model inside with several inputs or outputs")
                 return self.model(operation, sources[0])
             self._count(operation, kind)
             return convert(call)
         except UnsupportedLayerError as exc:
-            self.problems.append(f"  {operation.name} ({kind}): {exc}")
+            self.problems.append(Problem(operation.name, kind, str(exc)))
             return sources[0] if sources else ""
 
     def _count(self, layer: Any, kind: str) -> None:
