@@ -205,6 +205,7 @@ static nnom_layer_t *convolution(nnom_layer_t *(*constructor)(const nnom_conv2d_
     pair(c->stride_size);
     pair(c->dilation_size);
     c->padding_type = number() ? PADDING_SAME : PADDING_VALID;
+    c->pad_value = (q7_t)number();
     return constructor(c);
 }
 

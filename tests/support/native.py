@@ -236,6 +236,7 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
                         _pair(sh, sw),
                         _pair(dh, dw),
                         str(int(op.padding is Padding.SAME)),
+                        str(op.pad_value),
                     ]
                 ),
             )

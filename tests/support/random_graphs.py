@@ -1,5 +1,7 @@
 """Random quantised graphs for property tests: single layers, chains and branches of every kind."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -76,6 +78,7 @@ def _conv(rng: np.random.Generator, channels: int, kind: str, dims: int) -> QCon
         depthwise=depthwise,
         dims=dims,
         transposed=kind == "trans",
+        pad_value=int(rng.integers(-128, 128)) if kind != "trans" and rng.random() < 0.4 else 0,
     )
 
 
@@ -167,6 +170,17 @@ def _op(rng: np.random.Generator, kind: str, shape: tuple[int, ...], dec: int) -
             return QSoftmax(base_two=bool(rng.random() < 0.3))
         case _:
             return Reshape(shape=(size,) if rng.random() < 0.5 else (1, size, 1))
+
+
+def with_zero_padding(graph: QGraph) -> QGraph:
+    """Return the graph with zeros around every image."""
+    return QGraph(
+        name=graph.name,
+        nodes=tuple(
+            replace(node, op=replace(node.op, pad_value=0)) if isinstance(node.op, QConv) else node
+            for node in graph.nodes
+        ),
+    )
 
 
 def random_graph(seed: int, *, max_layers: int = 7) -> QGraph:

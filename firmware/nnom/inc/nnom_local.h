@@ -84,17 +84,22 @@ extern const q15_t nnom_tanh_table_q15[256];
         const uint16_t padding_left, const uint16_t padding_right, T *Im_out,                      \
         const uint16_t dim_im_out_x, const uint16_t dim_im_out_y
 
+/* What the cells around an image hold, beside the arguments of a convolution. */
+#define NNOM_PADDED_ARGUMENTS(T) NNOM_CONVOLVE_ARGUMENTS(T), const T pad_value
+
 /* Convolution. wt is int8 in all variants: HWC [ch_im_out][kernel_y][kernel_x][ch_im_in], CHW
  * [kernel_y][kernel_x][ch_im_in][ch_im_out]; bias may be NULL. Padding is what lies before the
  * image; behind it as much as the output size needs. Shifts are per channel with
  * NNOM_QTYPE_PER_AXIS, else entry 0 is used. The buffers may be NULL. */
 void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
+void nnom_convolve_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t));
 void local_convolve_HWC_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 void local_convolve_CHW_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
 void local_convolve_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 
 /* Depthwise convolution. wt: [kernel_y][kernel_x][ch_im_out]; ch_im_out is a multiple of ch_im_in. */
 void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
+void nnom_depthwise_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t));
 void local_depthwise_separable_conv_HWC_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 void local_depthwise_separable_conv_CHW_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
 void local_depthwise_separable_conv_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));

@@ -55,7 +55,7 @@ def layer_api_header(graph: QGraph, options: HeaderOptions, comment: str) -> str
         comment,
         '#include "nnom.h"',
         "",
-        *options.guards(has_dense=has_dense, has_dense_per_unit=False),
+        *options.guards(has_dense=has_dense),
         "",
     ]
     lines += SET_DEC_GUARD
@@ -84,6 +84,8 @@ def _problem(node: QNode) -> str | None:
         if isinstance(act, QActivation) and act.kind is ActivationKind.ADV_RELU:
             return "ReLU with a maximum or threshold: it needs formats, which this form has not"
     match node.op:
+        case QConv() as op if op.pad_value:
+            return f"cells of {op.pad_value} around the image: this form has zeros"
         case QConv() | QDense() as op if len(op.weight_dec) > 1:
             return "one weight format per channel: this form has one per layer"
         case Pool() | GlobalPool() as op if op.output_shift:

@@ -1,5 +1,6 @@
 """How a header is written: which API, which order of data, and what it demands of the library."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -46,11 +47,11 @@ class HeaderOptions:
         """Whether the library learns each layer's fraction bits; the layer API has no room."""
         return self.api is Api.STRUCT
 
-    def guards(self, *, has_dense: bool, has_dense_per_unit: bool) -> list[str]:
+    def guards(self, *, has_dense: bool, needs: Mapping[str, str] | None = None) -> list[str]:
         """Return preprocessor lines that stop a build for a library that reads the header wrongly.
 
-        has_dense: layers with one weight format, whose order depends on a switch.
-        has_dense_per_unit: layers with a format for each unit.
+        has_dense: layers with one weight format, whose order depends on a switch. needs: macros of
+        what only our library has, and what it is.
         """
         unless = {Layout.HWC: "#ifdef", Layout.CHW: "#ifndef"}[self.layout]
         word = {Layout.HWC: "without", Layout.CHW: "with"}[self.layout]
@@ -66,11 +67,11 @@ class HeaderOptions:
                 f'#error "this header is for a library built with DENSE_WEIGHT_OPT {int(opt)}"',
                 "#endif",
             ]
-        if has_dense_per_unit:
+        for macro, what in (needs or {}).items():
             lines += [
-                "#ifndef NNOM_DENSE_PER_AXIS",
-                '#error "dense layers with a weight format per unit: build on the NNoM library of '
-                'nnom-hil, or convert with --portable"',
+                f"#ifndef {macro}",
+                f'#error "{what}: build on the NNoM library of nnom-hil, or convert with '
+                '--portable"',
                 "#endif",
             ]
         return lines

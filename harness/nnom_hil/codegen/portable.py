@@ -70,6 +70,8 @@ def _problems(graph: QGraph, node: QNode) -> Iterator[str]:
     match node.op:
         case QConv() as op if op.transposed:
             yield "NNoM's transposed convolution is none"
+        case QConv() as op if op.pad_value and op.padding is not Padding.VALID:
+            yield f"cells of {op.pad_value} around the image: NNoM has zeros"
         case UpSample() as op if op.factor[0] != op.factor[1]:
             yield f"up-sampling by {op.factor}: NNoM's is right for equal factors only"
         case Pool() as op if _pads_differently(source, op.size, op.padding, op.stride, (1, 1)):

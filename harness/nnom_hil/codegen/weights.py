@@ -80,6 +80,17 @@ def weights_h(graph: QGraph, *, provenance: str, options: HeaderOptions | None =
     return _Header(graph, comment, options).text()
 
 
+def _needs(graph: QGraph) -> dict[str, str]:
+    """Return what of a graph only our library has, by the macro that tells."""
+    ops = [node.op for node in graph.nodes]
+    needs = {}
+    if any(isinstance(op, QDense) and op.is_per_unit for op in ops):
+        needs["NNOM_DENSE_PER_AXIS"] = "dense layers with a weight format per unit"
+    if any(isinstance(op, QConv) and op.pad_value for op in ops):
+        needs["NNOM_CONV_PAD_VALUE"] = "images padded with other values than zero"
+    return needs
+
+
 class _Header:
     """One header in the making: the lines, and what the layers are called in C."""
 
@@ -96,7 +107,7 @@ class _Header:
         dense = [node.op for node in self.graph.nodes if isinstance(node.op, QDense)]
         guards = self.options.guards(
             has_dense=any(not op.is_per_unit for op in dense),
-            has_dense_per_unit=any(op.is_per_unit for op in dense),
+            needs=_needs(self.graph),
         )
         self.lines = [self.comment, '#include "nnom.h"', "", *guards, ""]
         if any(isinstance(node.op, Merge) and node.op.halvings for node in self.graph.nodes):
@@ -341,6 +352,7 @@ class _Header:
             ".padding_size = {0, 0}",
             f".dilation_size = {dilation}",
             f".padding_type = PADDING_{op.padding.upper()}",
+            *([f".pad_value = {op.pad_value}"] if op.pad_value else []),
         ]
         self._config(node, "conv2d", members)
 

@@ -9,6 +9,9 @@
 extern "C" {
 #endif
 
+/* A configuration can say what the cells around an image hold (pad_value); NNoM's own has zeros. */
+#define NNOM_CONV_PAD_VALUE 1
+
 typedef struct _nnom_conv2d_layer_t {
     nnom_layer_t super;
     nnom_3d_shape_t kernel;
@@ -16,6 +19,7 @@ typedef struct _nnom_conv2d_layer_t {
     nnom_3d_shape_t pad;
     nnom_3d_shape_t dilation;
     nnom_padding_t padding_type;
+    q7_t pad_value;
     uint32_t filter_mult; /* filters, or the depth multiplier of a depthwise convolution */
     nnom_tensor_t *weight;
     nnom_tensor_t *bias;
@@ -38,6 +42,7 @@ typedef struct _nnom_conv2d_config_t {
     int8_t padding_size[2];
     int8_t dilation_size[2];
     nnom_padding_t padding_type;
+    q7_t pad_value; /* of cells around the image; int8 data in HWC order only, unless it is 0 */
 } nnom_conv2d_config_t;
 
 nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config);
@@ -62,14 +67,23 @@ typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, c
                                 const nnom_qformat_param_t *, const nnom_qformat_param_t *,
                                 const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
                                 q15_t *, q7_t *);
+typedef void (*nnom_conv_padded_q7_t)(const q7_t *, const uint16_t, const uint16_t, const uint16_t,
+                                      const q7_t *, const uint16_t, const uint16_t, const uint16_t,
+                                      const uint16_t, const uint16_t, const uint16_t,
+                                      const uint16_t, const uint16_t, const uint16_t, const q7_t *,
+                                      const nnom_qformat_param_t *, const nnom_qformat_param_t *,
+                                      const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t,
+                                      q15_t *, q7_t *, const q7_t);
+
 /* Checks weights (that many values), bias, strides and shifts. */
 nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights);
 nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
 /* Checks, padding, output and MACs of a layer whose inputs are taken. */
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
                               uint32_t channels_per_filter);
-/* Runs the kernel of the data's width. */
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide);
+/* Runs the kernel of the data's width; padded is for a padding of other values than zero. */
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide,
+                            nnom_conv_padded_q7_t padded);
 
 /* Keras' rule; 0 when a valid window does not fit. */
 uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_padding_t padding,

@@ -25,6 +25,11 @@ static window_t clip_window(uint32_t out, uint16_t stride, uint16_t pad, uint16_
     return w;
 }
 
+static inline bool leaves_image(window_t y, window_t x, uint16_t kernel_y, uint16_t kernel_x)
+{
+    return y.first > 0 || x.first > 0 || y.last < kernel_y || x.last < kernel_x;
+}
+
 /* How a sum starts and ends: bias, rounding, shift. step is 1 with one shift per channel, else 0. */
 typedef struct {
     const q7_t *bias;
@@ -46,14 +51,14 @@ static inline q7_t finish(const scale_t *s, uint32_t channel, int32_t sum)
     return nnom_sat8(sum >> s->out_shift[channel * s->step]);
 }
 
-/* Copies the window's cells, row by row, zeros where it leaves the image. */
+/* Copies the window's cells, row by row, pad_value where it leaves the image. */
 static void gather(q7_t *patch, const q7_t *in, window_t y, window_t x, uint16_t kernel_x,
                    uint16_t kernel_y, uint16_t dilation_x, uint16_t dilation_y, int32_t in_row,
-                   uint16_t channels)
+                   uint16_t channels, q7_t pad_value)
 {
     const size_t row = (size_t)kernel_x * channels;
-    if (y.first > 0 || x.first > 0 || y.last < kernel_y || x.last < kernel_x) {
-        nnom_memset(patch, 0, row * kernel_y);
+    if (leaves_image(y, x, kernel_y, kernel_x)) {
+        nnom_memset(patch, pad_value, row * kernel_y);
     }
     if (x.first >= x.last) {
         return;
@@ -93,15 +98,40 @@ static void convolve_patch(const q7_t *patch, uint32_t size, const q7_t *wt, uin
     }
 }
 
+static inline int32_t sum_of(const q7_t *w, uint32_t count, uint32_t apart)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += w[i * apart];
+    }
+    return sum;
+}
+
+/* Sum of a filter's weights whose taps leave the image; apart: from one weight to the next. */
+static int32_t sum_outside(const q7_t *filter, window_t y, window_t x, uint16_t kernel_x,
+                           uint16_t kernel_y, uint32_t channels, uint32_t apart)
+{
+    const uint32_t row = kernel_x * channels;
+    int32_t sum = sum_of(filter, kernel_y * row, apart);
+    for (int32_t m = y.first; x.first < x.last && m < y.last; m++) {
+        const q7_t *inside = filter + ((uint32_t)m * row + (uint32_t)x.first * channels) * apart;
+        sum -= sum_of(inside, (uint32_t)(x.last - x.first) * channels, apart);
+    }
+    return sum;
+}
+
 /* One output pixel straight from the image, for windows too large to gather. */
 static void convolve_in_place(const q7_t *in, window_t y, window_t x, uint16_t kernel_x,
                               uint16_t kernel_y, uint16_t dilation_x, uint16_t dilation_y,
                               int32_t in_row, uint16_t channels, const q7_t *wt, uint32_t filters,
-                              const scale_t *scale, q7_t *out)
+                              const scale_t *scale, q7_t *out, q7_t pad_value)
 {
     for (uint32_t f = 0; f < filters; f++) {
         const q7_t *filter = wt + f * kernel_y * kernel_x * channels;
         int32_t sum = start_value(scale, f);
+        if (pad_value != 0 && leaves_image(y, x, kernel_y, kernel_x)) {
+            sum += pad_value * sum_outside(filter, y, x, kernel_x, kernel_y, channels, 1);
+        }
         for (int32_t m = y.first; m < y.last; m++) {
             const q7_t *row = in + (y.base + m * dilation_y) * in_row;
             const q7_t *w = filter + m * kernel_x * channels;
@@ -114,7 +144,7 @@ static void convolve_in_place(const q7_t *in, window_t y, window_t x, uint16_t k
     }
 }
 
-void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
+void nnom_convolve_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t))
 {
     const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
     const uint32_t size = (uint32_t)dim_kernel_x * dim_kernel_y * ch_im_in;
@@ -130,17 +160,26 @@ void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
                 clip_window(i, stride_x, padding_x, dim_kernel_x, dilation_x, dim_im_in_x);
             if (size <= PATCH_MAX) {
                 gather(patch, Im_in, y, x, dim_kernel_x, dim_kernel_y, dilation_x, dilation_y,
-                       in_row, ch_im_in);
+                       in_row, ch_im_in, pad_value);
                 convolve_patch(patch, size, wt, ch_im_out, &scale, Im_out);
             } else {
                 convolve_in_place(Im_in, y, x, dim_kernel_x, dim_kernel_y, dilation_x, dilation_y,
-                                  in_row, ch_im_in, wt, ch_im_out, &scale, Im_out);
+                                  in_row, ch_im_in, wt, ch_im_out, &scale, Im_out,
+                                  pad_value);
             }
         }
     }
 }
 
-void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
+void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
+{
+    nnom_convolve_padded_HWC_q7(Im_in, dim_im_in_x, dim_im_in_y, ch_im_in, wt, ch_im_out,
+                                dim_kernel_x, dim_kernel_y, padding_x, padding_y, stride_x,
+                                stride_y, dilation_x, dilation_y, bias, bias_shift, out_shift,
+                                q_type, Im_out, dim_im_out_x, dim_im_out_y, bufferA, bufferB, 0);
+}
+
+void nnom_depthwise_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t))
 {
     const scale_t scale = {bias, bias_shift, out_shift, q_type == NNOM_QTYPE_PER_AXIS};
     const uint32_t multiplier = ch_im_out / ch_im_in;
@@ -154,6 +193,10 @@ void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_
                 clip_window(i, stride_x, padding_x, dim_kernel_x, dilation_x, dim_im_in_x);
             for (uint32_t f = 0; f < ch_im_out; f++) {
                 int32_t sum = start_value(&scale, f);
+                if (pad_value != 0 && leaves_image(y, x, dim_kernel_y, dim_kernel_x)) {
+                    sum += pad_value * sum_outside(wt + f, y, x, dim_kernel_x, dim_kernel_y, 1,
+                                                   ch_im_out);
+                }
                 for (int32_t m = y.first; m < y.last; m++) {
                     const q7_t *in = Im_in + f / multiplier +
                                      ((y.base + m * dilation_y) * dim_im_in_x + x.base) * ch_im_in;
@@ -166,4 +209,12 @@ void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_
             }
         }
     }
+}
+
+void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t))
+{
+    nnom_depthwise_padded_HWC_q7(Im_in, dim_im_in_x, dim_im_in_y, ch_im_in, wt, ch_im_out,
+                                 dim_kernel_x, dim_kernel_y, padding_x, padding_y, stride_x,
+                                 stride_y, dilation_x, dilation_y, bias, bias_shift, out_shift,
+                                 q_type, Im_out, dim_im_out_x, dim_im_out_y, bufferA, bufferB, 0);
 }

@@ -31,6 +31,7 @@ nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config)
     cl->stride = nnom_size_pair(config->stride_size, is_1d);
     cl->dilation = nnom_size_pair(config->dilation_size, is_1d);
     cl->padding_type = config->padding_type;
+    cl->pad_value = config->pad_value;
     cl->filter_mult = config->filter_size;
     cl->weight = config->weight;
     cl->bias = config->bias;
@@ -145,6 +146,14 @@ nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32
     if (status != NN_SUCCESS) {
         return status;
     }
+#ifdef NNOM_USING_CHW
+    const bool pads_zeros = true;
+#else
+    const bool pads_zeros = nnom_layer_is_wide(layer);
+#endif
+    if (cl->pad_value != 0 && pads_zeros) {
+        return NN_ARGUMENT_ERROR;
+    }
     if (cl->padding_type == PADDING_SAME) {
         cl->pad.h = nnom_pad_before(in.h, oh, cl->kernel.h, cl->stride.h, cl->dilation.h);
         cl->pad.w = nnom_pad_before(in.w, ow, cl->kernel.w, cl->stride.w, cl->dilation.w);
@@ -163,7 +172,8 @@ nnom_status_t conv2d_build(nnom_layer_t *layer)
     return nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
 }
 
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide)
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide,
+                            nnom_conv_padded_q7_t padded)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
@@ -175,6 +185,12 @@ nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_con
              cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
              cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
              cl->weight->qtype, (q15_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
+    } else if (cl->pad_value != 0) {
+        padded((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
+               cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
+               cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
+               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL,
+               cl->pad_value);
     } else {
         narrow((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
                cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
@@ -186,5 +202,6 @@ nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_con
 
 nnom_status_t conv2d_run(nnom_layer_t *layer)
 {
-    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15));
+    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15),
+                         nnom_convolve_padded_HWC_q7);
 }
