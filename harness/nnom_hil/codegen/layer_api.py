@@ -6,7 +6,14 @@ from typing import assert_never
 
 from nnom_hil.codegen.layouts import DenseOrder, HeaderOptions
 from nnom_hil.codegen.names import c_identifiers
-from nnom_hil.codegen.pieces import SET_DEC_GUARD, act_constructor, mergex, set_dec, values
+from nnom_hil.codegen.pieces import (
+    SET_DEC_GUARD,
+    act_constructor,
+    input_function,
+    mergex,
+    set_dec,
+    values,
+)
 from nnom_hil.codegen.streams import bias_of, interleave_dense
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import (
@@ -73,10 +80,17 @@ def layer_api_header(graph: QGraph, options: HeaderOptions, comment: str) -> str
         "",
         f"static int8_t nnom_input_data[{graph.input.size}];",
         f"static int8_t nnom_output_data[{graph.output.size}];",
+        *_input_function(graph),
         "",
         *_create(graph, ident),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _input_function(graph: QGraph) -> list[str]:
+    op = graph.input.op
+    assert isinstance(op, QInput)
+    return input_function(op, graph.input.size)
 
 
 def _problem(node: QNode) -> str | None:

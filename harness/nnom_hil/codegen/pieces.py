@@ -7,9 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.model.graph import ActivationKind
-from nnom_hil.model.qgraph import QActivation, QNode
+from nnom_hil.model.qgraph import QActivation, QInput, QNode
 
-__all__ = ["SET_DEC_GUARD", "act_constructor", "float_literal", "mergex", "set_dec", "values"]
+__all__ = [
+    "SET_DEC_GUARD",
+    "act_constructor",
+    "float_literal",
+    "input_function",
+    "mergex",
+    "set_dec",
+    "values",
+]
 
 # NNoM's own library has no such function
 SET_DEC_GUARD = (
@@ -28,6 +36,38 @@ def float_literal(number: float) -> str:
     """Return a number as a C float literal."""
     text = f"{number:.9g}"
     return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def input_function(op: QInput, size: int) -> list[str]:
+    """Return the C of what makes int8 input of float data; QInput.quantise() is the same.
+
+    size: elements of the input. A difference and then a product, which no compiler may fuse.
+    """
+    scale = op.scale or (2.0**op.dec,)
+    last = size - 1
+    tables = [
+        f"#define NNOM_INPUT_{name} {{{', '.join(map(float_literal, numbers))}}}"
+        for name, numbers in (("CENTRE", op.centre), ("SCALE", scale))
+    ]
+    at = {
+        name: "0" if len(numbers) == 1 else "i" if len(numbers) > last else f"i % {len(numbers)}"
+        for name, numbers in (("centre", op.centre), ("scale", scale))
+    }
+    return [
+        "/* What the model takes becomes int8 input: round((x - centre) * scale), saturated. */",
+        *tables,
+        "static inline void nnom_quantise_input(const float *x, int8_t *input)",
+        "{",
+        "\tstatic const float centre[] = NNOM_INPUT_CENTRE;",
+        "\tstatic const float scale[] = NNOM_INPUT_SCALE;",
+        f"\tfor (uint32_t i = 0; i < {size}u; i++) {{",
+        f"\t\tconst float value = (x[i] - centre[{at['centre']}]) * scale[{at['scale']}];",
+        "\t\tconst float inside = value > 127.0f ? 127.0f : value < -128.0f ? -128.0f : value;",
+        "\t\tinput[i] = (int8_t)(inside < 0.0f ? inside - 0.5f : inside + 0.5f);",
+        "\t}",
+        "}",
+        "",
+    ]
 
 
 def mergex(method: str, sources: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from nnom_hil.codegen.pieces import (
     SET_DEC_GUARD,
     act_constructor,
     float_literal,
+    input_function,
     mergex,
     set_dec,
     values,
@@ -252,6 +253,7 @@ class _Header:
                 self.lines.append(f"static int8_t nnom_input_data[{math.prod(op.shape)}] = {{0}};")
                 self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, values([op.dec]))
                 self._config(node, "io", [f".tensor = (nnom_tensor_t*)&tensor_{ident}"])
+                self.lines += input_function(op, math.prod(op.shape))
             case QOutput():
                 source = self.graph.by_name[node.inputs[0]]
                 self.lines.append(f"static int8_t nnom_output_data[{node.size}] = {{0}};")

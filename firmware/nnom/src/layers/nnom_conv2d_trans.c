@@ -50,6 +50,9 @@ nnom_status_t conv2d_trans_build(nnom_layer_t *layer)
     nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const size_t window = shape_size(&cl->kernel) * in.c;
+    if (cl->pad_value != 0) { /* there is no padding here: SAME cuts the rim */
+        return NN_ARGUMENT_ERROR;
+    }
     status = nnom_conv_check(layer, cl->filter_mult, window * cl->filter_mult);
     if (status != NN_SUCCESS) {
         return status;
