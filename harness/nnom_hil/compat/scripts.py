@@ -42,7 +42,7 @@ def _options(method: str, *, per_channel: bool = False) -> QuantiseOptions:
     chosen = Method.KLD if "kld" in word else known.get(word)
     if chosen is None:
         raise UsageError(f"quantize_method {method!r} is unknown; there are: {', '.join(known)}")
-    return QuantiseOptions(method=chosen, per_channel=per_channel)
+    return QuantiseOptions(method=chosen, per_channel=per_channel, raw_input=True)
 
 
 def layout_of(name: str) -> Layout:
@@ -126,7 +126,8 @@ def write_header(
     formats: dict[str, list[int]],
 ) -> None:
     """Write a model's header with given formats, as quantize_output() returns them."""
-    graph = simplify(from_keras(model, str(getattr(model, "name", "model"))).graph)
+    loaded = from_keras(model, str(getattr(model, "name", "model")))
+    graph = simplify(loaded.graph, raw_input=True)
     found = calibrate(graph, np.zeros((1, *graph.input.shape), np.float32), options)
     wanted = dict(found.wanted)
     for node in found.graph.nodes:

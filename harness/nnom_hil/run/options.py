@@ -96,11 +96,12 @@ _MODEL = (
 )  # fmt: skip
 _CONVERT = (
     _option("method", str, "How formats are chosen", words=Method),
-    _option("per_channel", bool, "One weight format per convolution channel"),
+    _option("per_channel", bool, "One weight format per channel, not per layer"),
     _option("percentile", float, "Per cent of values that must fit, for that method",
             low=50, high=100),
     _option("search", float, "Seconds to try other formats in, by accuracy", low=0,
             default=_DEFAULTS["search_seconds"]),
+    _option("raw_input", bool, "Take int8 inputs as the model's times a power of two"),
     _option("portable", bool, "Make the header right on NNoM's own library too",
             default=ConvertOptions().portable),
     _option("api", str, "NNoM's interface that the header is written for", words=Api),

@@ -45,15 +45,19 @@ class ConvertOptions:
 
     method: max_min, kld, mse or percentile. percentile: per cent of the values that must fit.
     search_seconds: time to try formats in; 0 for none. portable: right on NNoM's library as well.
-    plain_pools: average pools keep their input's format, for the layer API.
+    raw_input: int8 inputs are the model's times a power of two, not scaled and shifted.
+    plain_pools: average pools keep their input's format, for the layer API. nnom_only: nothing that
+    NNoM's own library lacks.
     """
 
-    method: str = "max_min"
-    per_channel: bool = False
+    method: str = "mse"
+    per_channel: bool = True
     percentile: float = 99.99
     search_seconds: float = 0.0
     portable: bool = False
+    raw_input: bool = False
     plain_pools: bool = False
+    nnom_only: bool = False
 
     def quantise_options(self) -> QuantiseOptions:
         """Return the options of the quantiser; raises UsageError for a method that is none."""
@@ -70,7 +74,9 @@ class ConvertOptions:
             per_channel=self.per_channel,
             percentile=self.percentile,
             portable=self.portable,
+            raw_input=self.raw_input,
             plain_pools=self.plain_pools,
+            nnom_only=self.nnom_only,
         )
 
     def describe(self) -> str:
@@ -80,6 +86,7 @@ class ConvertOptions:
         words += ["per channel"] if self.per_channel else []
         words += [f"{self.percentile:g} %"] if method is Method.PERCENTILE else []
         words += [f"searched {self.search_seconds:g} s"] if self.search_seconds else []
+        words += ["raw input"] if self.raw_input else []
         words += ["portable"] if self.portable else []
         return ", ".join(words)
 
@@ -226,7 +233,7 @@ def _convert(
 ) -> Prepared:
     on_step("loading Keras")
     from nnom_hil.model.keras_import import read_keras
-    from nnom_hil.model.quantise import calibrate, measure_quality, search_formats, to_int8
+    from nnom_hil.model.quantise import calibrate, measure_quality, search_formats
     from nnom_hil.zoo.data import load_bundled
     from nnom_hil.zoo.files import load_vectors
 
@@ -255,7 +262,7 @@ def _convert(
     return Prepared(
         graph=graph,
         quality=quality,
-        x=to_int8(vectors.x, graph.input.dec).reshape(len(vectors.x), -1),
+        x=graph.quantise(vectors.x).reshape(len(vectors.x), -1),
         output=output,
         truth=truth,
         float_outputs=keras_model.predict(vectors.x),

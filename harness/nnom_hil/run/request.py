@@ -57,7 +57,7 @@ class RunRequest:
     @property
     def conversion(self) -> ConvertOptions:
         """How the model is converted for this form of header."""
-        return for_header(self.convert, self.header)
+        return for_header(self.convert, self.header, nnom=self.nnom is not None)
 
     @property
     def is_compat(self) -> bool:
@@ -65,10 +65,12 @@ class RunRequest:
         return self.compat or self.nnom is not None
 
 
-def for_header(convert: ConvertOptions, header: HeaderOptions) -> ConvertOptions:
+def for_header(
+    convert: ConvertOptions, header: HeaderOptions, *, nnom: bool = False
+) -> ConvertOptions:
     """Return the options of a conversion whose result that form of header can hold.
 
-    Raises UsageError where it cannot be.
+    nnom: the header is for NNoM's own library. Raises UsageError where it cannot be.
     """
     if header.layout is Layout.CHW and convert.portable:
         raise UsageError(
@@ -80,7 +82,11 @@ def for_header(convert: ConvertOptions, header: HeaderOptions) -> ConvertOptions
             "--api layer --per-channel: this form has one weight format per layer; leave out one "
             "of the two"
         )
-    return replace(convert, plain_pools=header.api is Api.LAYER)
+    return replace(
+        convert,
+        plain_pools=header.api is Api.LAYER,
+        nnom_only=nnom or header.api is Api.LAYER or header.layout is Layout.CHW,
+    )
 
 
 def save_request(folder: Path, request: RunRequest) -> None:

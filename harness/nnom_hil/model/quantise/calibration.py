@@ -117,7 +117,7 @@ def _shifted(found: Calibration) -> Calibration:
         for name, weight in found.weights.items()
     }
     options = found.options
-    pads = not (options.zero_padding or options.portable)
+    pads = not (options.nnom_only or options.portable)
     shifted, data, names = shift_outputs(found.graph, found.data, decs, spare, pads=pads)
     return replace(
         found,
@@ -159,7 +159,7 @@ def calibrate(
     stretch: Shifts = {}
     if options.rescales:
         if not options.raw_input:
-            pads = not (options.zero_padding or options.portable)
+            pads = not (options.nnom_only or options.portable)
             graph, data = place_input(graph, data, calibration, pads=pads)
         graph, data = equalise(graph, data)
         graph, logits, data = centre_logits(graph, data)

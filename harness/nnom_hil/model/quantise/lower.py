@@ -83,7 +83,9 @@ def weight_decs(graph: FloatGraph, options: QuantiseOptions) -> WeightDecs:
         op = node.op
         if isinstance(op, Conv | Dense):
             columns = op.kernel.reshape(-1, op.bias.size)  # depthwise kernels too
-            parts = columns.T if options.per_channel else [op.kernel]
+            # NNoM's own methods make what its own library has
+            ours = isinstance(op, Conv) or (options.rescales and not options.nnom_only)
+            parts = columns.T if options.per_channel and ours else [op.kernel]
             result[node.name] = tuple(choose(part) for part in parts)
     return result
 

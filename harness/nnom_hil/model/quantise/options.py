@@ -22,12 +22,14 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantiseOptions:
-    """per_channel: one weight format per output channel of a convolution, else one per layer.
+    """per_channel: one weight format per output channel of a convolution, and per unit of a dense
+    layer where the method is not one of NNoM's; else one per layer.
 
     percentile: per cent of magnitudes that must fit, for Method.PERCENTILE.
     portable: only formats that NNoM's own library computes rightly with as well.
     plain_pools: average pools keep their input's format, as the layer API has it.
-    zero_padding: cells around an image hold zeros, as NNoM's own library has it.
+    nnom_only: cells around an image hold zeros, and a dense layer has one format, as in NNoM's own
+    library.
     raw_input: int8 inputs are the model's times a power of two, as NNoM has it; otherwise they are
     scaled and shifted to the ends of int8.
     """
@@ -37,7 +39,7 @@ class QuantiseOptions:
     percentile: float = 99.99
     portable: bool = False
     plain_pools: bool = False
-    zero_padding: bool = False
+    nnom_only: bool = False
     raw_input: bool = False
 
     @property
