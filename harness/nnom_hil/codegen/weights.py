@@ -249,11 +249,7 @@ class _Header:
         ident = self.ident[node.name]
         match node.op:
             case QInput() as op:
-                # the shape as the model has it: what users' programs read from the header
-                self.lines.append(f"static int8_t nnom_input_data[{math.prod(op.shape)}] = {{0}};")
-                self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, values([op.dec]))
-                self._config(node, "io", [f".tensor = (nnom_tensor_t*)&tensor_{ident}"])
-                self.lines += input_function(op, math.prod(op.shape))
+                self._input(node, op)
             case QOutput():
                 source = self.graph.by_name[node.inputs[0]]
                 self.lines.append(f"static int8_t nnom_output_data[{node.size}] = {{0}};")
@@ -308,6 +304,14 @@ class _Header:
                 pass
             case never:
                 assert_never(never)
+
+    def _input(self, node: QNode, op: QInput) -> None:
+        ident, size = self.ident[node.name], math.prod(op.shape)
+        # the shape as the model has it: what users' programs read from the header
+        self.lines.append(f"static int8_t nnom_input_data[{size}] = {{0}};")
+        self._tensor(f"tensor_{ident}", "nnom_input_data", op.shape, values([op.dec]))
+        self._config(node, "io", [f".tensor = (nnom_tensor_t*)&tensor_{ident}"])
+        self.lines += input_function(op, size)
 
     def _dec_macro(self, node: QNode) -> str:
         return f"{self.ident[node.tail_name or node.name].upper()}_OUTPUT_DEC"
