@@ -43,7 +43,7 @@ from nnom_hil.model.quantise import (
 )
 from nnom_hil.model.quantise.equalise import equalise
 from nnom_hil.model.quantise.fit import round_to_data
-from nnom_hil.model.quantise.statistics import kld_dec_bits, observe, spread
+from nnom_hil.model.quantise.statistics import kld_dec_bits, observe
 from nnom_hil.model.reference import run_all_layers
 from nnom_hil.model.simplify import simplify
 
@@ -371,12 +371,14 @@ def test_samples_come_from_everywhere_in_the_data() -> None:
     graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(4,))), node("d", identity(4), "x")))
     found = calibrate(graph, sorted_data)
     quality = measure_quality(found.graph, found.build(), found.data)
-    assert quality.samples <= 256
+    assert quality.samples <= 128
     assert quality.layers[0].largest > 0.99
-    for count in (1, 5, 255, 256, 257, 10_000):
-        taken = np.arange(count)[spread(graph, count, 256)]
-        assert 1 <= len(taken) <= 256
-        assert taken[-1] >= count - max(1, -(-count // 256))
+    for count in (1, 5, 319, 320, 321, 10_000):
+        taken = observe(graph, sorted_data[np.arange(count) % 2000]).picks
+        assert len(taken) == min(count, 320)
+        assert taken[0] == 0
+        assert taken[-1] == count - 1
+        assert len(set(taken)) == len(taken)
 
 
 def test_bias_of_zero_can_be_corrected() -> None:
@@ -396,7 +398,7 @@ def test_bias_of_zero_can_be_corrected() -> None:
     assert op.bias is not None
     exact = run_float(graph, x)["dense"]
     got = run_all_layers(q, to_int8(x, q.input.dec))["dense"] * 2.0 ** -q.by_name["dense"].dec
-    assert np.all(np.abs(np.mean(got - exact, axis=0)) < 0.1 * 2.0 ** -q.by_name["mean"].dec)
+    assert np.all(np.abs(np.mean(got - exact, axis=0)) < 0.2 * 2.0 ** -q.by_name["mean"].dec)
     assert np.any(op.bias)
 
 

@@ -31,7 +31,14 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
-from nnom_hil.model.windows import output_length, same_pad, transposed_length, windows
+from nnom_hil.model.windows import (
+    depthwise_products,
+    output_length,
+    same_pad,
+    transposed_length,
+    window_products,
+    windows,
+)
 
 __all__ = ["activate", "as_image", "run_float"]
 
@@ -147,11 +154,8 @@ def _conv(op: Conv, x: FloatArray) -> FloatArray:
     )
     pad = same_pad(x.shape[1:], (kh, kw), op.padding, op.stride, op.dilation)
     view = windows(x, (kh, kw), op.stride, op.dilation, pad, out, fill=op.pad)
-    if op.depthwise:
-        y = np.einsum("nijabc,abcm->nijcm", view, op.kernel, optimize=True)
-        y = y.reshape(*y.shape[:3], -1)
-    else:
-        y = np.tensordot(view, op.kernel, axes=3)
+    products = depthwise_products if op.depthwise else window_products
+    y = products(view, op.kernel)
     return cast(FloatArray, y + op.bias)
 
 
@@ -192,9 +196,9 @@ def _pool(op: Pool, x: FloatArray) -> FloatArray:
 def activate(op: Activation, x: FloatArray) -> FloatArray:
     """Return the activation of every element."""
     match op.kind:
-        case ActivationKind.RELU if op.floor:
+        case ActivationKind.RELU:
             return np.maximum(x, np.float32(op.floor))
-        case ActivationKind.RELU | ActivationKind.LEAKY_RELU | ActivationKind.ADV_RELU:
+        case ActivationKind.LEAKY_RELU | ActivationKind.ADV_RELU:
             y = np.where(x > op.threshold, x, op.negative_slope * (x - op.threshold))
             return y if op.max_value is None else np.minimum(y, op.max_value)
         case ActivationKind.TANH:

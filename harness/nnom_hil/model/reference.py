@@ -40,12 +40,13 @@ from nnom_hil.model.qgraph import (
 )
 from nnom_hil.model.reference_rnn import look_up, run_rnn
 from nnom_hil.model.reference_softmax import softmax, softmax_base_two
-from nnom_hil.model.windows import same_pad, windows
+from nnom_hil.model.windows import depthwise_products, same_pad, window_products, windows
 
 __all__ = ["run_all_layers", "run_layer", "run_reference"]
 
 Int64 = npt.NDArray[np.int64] | np.int64
 _CHUNK = 128
+_EXACT_IN_32 = 1 << 24  # beyond, float32 skips whole numbers; half of what int32 adds up
 
 
 def run_reference(graph: QGraph, x: Int8, *, compat: bool = False) -> Int8:
@@ -163,15 +164,27 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
             assert_never(never)
 
 
-def _finish(products: npt.NDArray[np.float64], bias: Int64, shift: int | Int64) -> Int8:
+def _finish(products: npt.NDArray[np.floating], bias: Int64, shift: int | Int64) -> Int8:
+    start = np.asarray(bias + _round(shift))
+    if products.dtype == np.float32 and np.abs(start).max(initial=0) < _EXACT_IN_32:
+        sums = products.astype(np.int32)
+        sums += start.astype(np.int32)
+        sums >>= np.asarray(shift).astype(np.int32)
+        return np.clip(sums, -128, 127, out=sums).astype(np.int8)
     return _sat8((products.astype(np.int64) + bias + _round(shift)) >> shift)
+
+
+def _exact_type(taps: int) -> type[np.floating]:
+    """Return the type in which sums of so many products of int8 are whole numbers without loss."""
+    return np.float32 if taps * 128 * 128 < _EXACT_IN_32 else np.float64
 
 
 def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     pad = same_pad(x.shape[1:], op.kernel, op.padding, op.stride, op.dilation, compat=compat)
-    # float64 products and sums of int8 are exact far beyond NNoM's 32-bit accumulators
+    kh, kw = op.kernel
+    exact = _exact_type(kh * kw * (1 if op.depthwise else x.shape[-1]))
     view = windows(
-        x.astype(np.float64),
+        x.astype(exact),
         op.kernel,
         op.stride,
         op.dilation,
@@ -179,15 +192,14 @@ def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
         (shape[0], shape[1]),
         fill=op.pad_value,
     )
-    weight = op.weight.astype(np.float64)
+    weight = op.weight.astype(exact)
     if op.depthwise:
-        products = np.einsum("nijabc,abcm->nijcm", view, weight, optimize=True)
-        products = products.reshape(*products.shape[:3], -1)
+        sums = depthwise_products(view, weight)
     else:
-        products = np.tensordot(view, weight, axes=((3, 4, 5), (1, 2, 3)))
+        sums = window_products(view, np.ascontiguousarray(np.moveaxis(weight, 0, -1)))
     shift = np.array(op.output_shift, dtype=np.int64)
     bias = np.int64(0) if op.bias is None else op.bias.astype(np.int64) << np.array(op.bias_shift)
-    return _finish(products, np.asarray(bias), shift)
+    return _finish(sums, np.asarray(bias), shift)
 
 
 def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
@@ -212,7 +224,8 @@ def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
 
 
 def _dense(op: QDense, x: Int8, *, compat: bool) -> Int8:
-    products = x.astype(np.float64) @ op.weight.T.astype(np.float64)
+    exact = _exact_type(x.shape[1])
+    products = x.astype(exact) @ op.weight.T.astype(exact)
     shift = np.array(op.output_shift, dtype=np.int64)
     if op.bias is None:
         return _finish(products, np.asarray(np.int64(0)), shift)

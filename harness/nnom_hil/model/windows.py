@@ -7,7 +7,18 @@ import numpy.typing as npt
 
 from nnom_hil.model.graph import Padding
 
-__all__ = ["output_length", "pad_before", "same_pad", "transposed_length", "windows"]
+__all__ = [
+    "depthwise_products",
+    "output_length",
+    "pad_before",
+    "same_pad",
+    "transposed_length",
+    "window_products",
+    "windows",
+]
+
+
+_PART_BYTES = 2 << 20
 
 
 def output_length(size: int, kernel: int, padding: Padding, stride: int, dilation: int) -> int:
@@ -55,6 +66,35 @@ def same_pad(
         for i in (0, 1)
     )
     return rows, columns
+
+
+def window_products(view: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the sums of products (n, oh, ow, filters) of what windows() returns.
+
+    kernel: (kh, kw, channels, filters). In parts whose copies of all windows stay in the cache.
+    """
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    total = np.empty((*view.shape[:3], flat.shape[1]), kernel.dtype)
+    images = max(1, _PART_BYTES // max(1, view[:1].size * kernel.itemsize))
+    for i in range(0, len(view), images):
+        part = total[i : i + images]
+        np.matmul(
+            view[i : i + images].reshape(-1, len(flat)), flat, out=part.reshape(-1, flat.shape[1])
+        )
+    return total
+
+
+def depthwise_products(view: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the sums of products (n, oh, ow, channels * multiplier) of what windows() returns.
+
+    kernel: (kh, kw, channels, multiplier). Tap by tap, which no copy of all windows is needed for.
+    """
+    kh, kw, channels, multiplier = kernel.shape
+    total = np.zeros((*view.shape[:3], channels, multiplier), kernel.dtype)
+    for i in range(kh):
+        for j in range(kw):
+            total += view[:, :, :, i, j, :, np.newaxis] * kernel[i, j]
+    return total.reshape(*view.shape[:3], channels * multiplier)
 
 
 def windows(

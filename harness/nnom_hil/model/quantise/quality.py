@@ -13,7 +13,7 @@ from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["LayerQuality", "Quality", "measure_quality"]
 
-_SAMPLES = 256
+_SAMPLES = 128
 _MOST_DB = 100.0  # for a layer without any error
 
 
@@ -44,7 +44,7 @@ class Quality:
 
 
 def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Quality:
-    """Compare the two on at most 256 of the calibration inputs.
+    """Compare the two on at most 128 of the calibration inputs.
 
     graph, data: those the formats were found on (Calibration.graph, Calibration.data).
     """
