@@ -292,6 +292,7 @@ class ConvertedLayer(_Record):
 class ConversionRecord(_Record):
     """What became of a model. weight_bytes: of all layers; activation_bytes: the most that is
     alive at once. agreement: share of inputs with the same answer in int8 as in float, 0 to 1.
+    advice: what was lost, and what would help.
     """
 
     schema_: Annotated[Literal["nnom-hil/conversion/1"], Field(alias="schema")] = CONVERSION_SCHEMA
@@ -306,6 +307,7 @@ class ConversionRecord(_Record):
     activation_bytes: int
     samples: int | None = None
     agreement: float | None = None
+    advice: str | None = None
     notes: tuple[str, ...] = ()
     boards: dict[str, str] = Field(default_factory=dict)
 

@@ -13,7 +13,6 @@ __all__ = ["print_layers", "print_quality", "render_quality"]
 
 _GOOD_DB, _POOR_DB = 20.0, 10.0
 _MANY_SATURATED = 0.01
-_GOOD_AGREEMENT = 0.98
 
 
 def decibels(value: float | None) -> str:
@@ -61,13 +60,8 @@ def print_quality(record: ConversionRecord, console: Console) -> None:
         console.print(f"output layer {last.name}: SQNR {decibels(last.sqnr_db)}", highlight=False)
     for note in record.notes:
         console.print(note, highlight=False)
-    if record.agreement is not None:
-        console.print(
-            f"int8 gives the float model's answer for {percent(record.agreement)} of "
-            f"{record.samples} calibration inputs"
-        )
-        if record.agreement < _GOOD_AGREEMENT and record.options.startswith(("max_min", "kld")):
-            console.print("--method mse --per-channel follows the float model more closely")
+    if record.advice is not None:
+        console.print(record.advice, highlight=False, soft_wrap=True)
 
 
 def print_layers(record: ConversionRecord, console: Console) -> None:

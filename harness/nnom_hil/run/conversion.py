@@ -1,6 +1,7 @@
 """Converting without running: a header on disk, and what is to be said of it."""
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from nnom_hil.boards import find_board, list_boards
 from nnom_hil.boards.board import Board
 from nnom_hil.build.image import build_image
 from nnom_hil.codegen.firmware import FirmwareSettings
-from nnom_hil.codegen.layouts import HeaderOptions
+from nnom_hil.codegen.layouts import Api, HeaderOptions
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import HilError
 from nnom_hil.files import write_whole
@@ -42,6 +43,7 @@ from nnom_hil.model.qgraph import (
 )
 from nnom_hil.model.quantise.quality import Quality
 from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.run.advice import advise
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
@@ -81,7 +83,28 @@ def write_header(request: HeaderRequest, on_step: Callable[[str], None]) -> Conv
     quality = prepared.quality
     if not prepared.chooses:
         quality = replace(quality, agreement=None)
-    return _record(graph, model.stem, described, header=str(request.output), quality=quality)
+    advice = advise(
+        quality,
+        convert,
+        _command(request),
+        chooses=prepared.chooses,
+        one_format=options.api is Api.LAYER,
+    )
+    record = _record(graph, model.stem, described, header=str(request.output), quality=quality)
+    return record.model_copy(update={"advice": advice})
+
+
+def _command(request: HeaderRequest) -> str:
+    """Return what a user types for this conversion, the header's form aside."""
+    convert, words = request.convert, ["nnom-hil", "convert"]
+    words += [str(request.model)] if request.model is not None else []
+    words += ["--data", str(request.data)] if request.data is not None else []
+    words += ["-o", str(request.output)]
+    words += ["--method", convert.method] if convert.method != ConvertOptions().method else []
+    words += ["--no-per-channel"] if not convert.per_channel else []
+    words += ["--raw-input"] if convert.raw_input else []
+    words += ["--portable"] if convert.portable else []
+    return shlex.join(words)
 
 
 def _record(
@@ -134,7 +157,9 @@ def _kind(node: QNode) -> str:
         kind = "ConvTranspose" if node.op.transposed else kind
     if isinstance(node.op, QActivation):
         return node.op.kind.value
-    return kind if node.tail is None else f"{kind}+{node.tail.kind.value}"
+    if node.tail is None:  # a ReLU that saturation does has a name only
+        return f"{kind}+relu" if node.tail_name else kind
+    return f"{kind}+{node.tail.kind.value}"
 
 
 def _weight_bytes(node: QNode) -> int:

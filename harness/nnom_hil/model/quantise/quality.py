@@ -8,7 +8,7 @@ import numpy.typing as npt
 from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.qgraph import QGraph, QInput
 from nnom_hil.model.quantise.numbers import to_int8
-from nnom_hil.model.quantise.statistics import Observed
+from nnom_hil.model.quantise.statistics import Extremes, Observed
 from nnom_hil.model.reference import run_all_layers
 
 __all__ = ["LayerQuality", "Quality", "measure_quality"]
@@ -35,12 +35,15 @@ class LayerQuality:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """samples: inputs that were compared. agreement: share of equal largest outputs, None for
-    models with one output.
+    models with one output. calibration: inputs that formats were chosen by. uneven_input: how many
+    times the range of the input's weakest channel the strongest one's is, as they are put in.
     """
 
     samples: int
     layers: tuple[LayerQuality, ...]
     agreement: float | None
+    calibration: int
+    uneven_input: float
 
 
 def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Quality:
@@ -74,7 +77,18 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Qua
     agreement = None
     if outputs.shape[1] > 1:
         agreement = float(np.mean(outputs.argmax(axis=1) == floats.argmax(axis=1)))
-    return Quality(samples=len(x), layers=tuple(layers), agreement=agreement)
+    return Quality(
+        samples=len(x),
+        layers=tuple(layers),
+        agreement=agreement,
+        calibration=data.total,
+        uneven_input=_unevenness(data.found[graph.nodes[0].name]),
+    )
+
+
+def _unevenness(found: Extremes) -> float:
+    spans = found.high - found.low
+    return float(spans.max() / spans[spans > 0].min()) if spans.any() else 1.0
 
 
 def _decibels(exact: npt.NDArray[np.float64], got: npt.NDArray[np.floating]) -> float | None:
