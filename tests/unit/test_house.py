@@ -49,8 +49,9 @@ ALLOWED: dict[str, set[str]] = {
     "robot": LEAVES | {"boards", "link", "run"},
     "__init__": LEAVES | {"boards", "run"},
 }
-HEAVY = {"keras", "tf_keras", "tensorflow", "sklearn", "scipy", "h5py"}
+HEAVY = {"keras", "tf_keras", "tensorflow", "ai_edge_litert", "sklearn", "scipy", "h5py"}
 HEAVY_IMPORTERS = {"model/keras_import/load.py", "model/keras_import/translate.py",
+    "model/keras_import/tflite.py",
     "zoo/data.py", "zoo/train.py", "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def answers(rng: np.random.Generator, n: int, outputs: int, dec: int = 7) -> Ans
     return Answers(
         int8=rng.integers(-128, 128, (n, outputs)).astype(np.int8),
         keras=rng.normal(size=(n, outputs)).astype(np.float32),
-        dec=dec,
+        scale=2.0**-dec,
     )
 
 
@@ -67,7 +67,7 @@ def test_several_labels_are_counted_one_by_one(outputs: int, n: int, seed: int) 
 def test_a_single_output_is_cut_where_its_head_says(head: Head, right: float) -> None:
     """63 is just below one half of Q0.7; logits are cut at zero."""
     int8 = np.array([[-5], [63], [64], [3]], np.int8)
-    given_ = Answers(int8=int8, keras=int8.astype(np.float32) / 128, dec=7)
+    given_ = Answers(int8=int8, keras=int8.astype(np.float32) / 128, scale=2.0**-7)
     truth = Truth(task=Task.BINARY, labels=np.array([0, 0, 1, 1]))
     facts = judge(Output(shape=(1,), head=head), truth, given_)
     expected = right if head is not Head.LINEAR else 0.75

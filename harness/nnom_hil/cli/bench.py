@@ -1,5 +1,6 @@
 """nnom-hil bench: measurements of the harness itself."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -94,12 +95,28 @@ def boards(**given: Any) -> int:
     return int(ExitCode.FAIL if wrong else ExitCode.PASS)
 
 
+class Against(StrEnum):
+    """Whose conversion ours is compared with."""
+
+    TFLITE = "tflite"
+
+
 @door("bench convert")
-def convert(*, json: JsonOption = False, **given: Any) -> int:
+def convert(
+    *,
+    against: Annotated[
+        Against | None, typer.Option(help="Compare with TensorFlow's int8 conversion.")
+    ] = None,
+    json: JsonOption = False,
+    **given: Any,
+) -> int:
     """Quantise models and compare with float: all that are bundled in every way, or as asked."""
     from dataclasses import asdict
 
     from rich.console import Console
+
+    if against is not None:
+        return _convert_against(given, json)
 
     from nnom_hil.cli.progress import Progress
     from nnom_hil.run.bench import measure_conversion
@@ -132,11 +149,56 @@ def convert(*, json: JsonOption = False, **given: Any) -> int:
     return 0
 
 
+def _convert_against(given: dict[str, Any], json: bool) -> int:
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.run.against import measure_against
+    from nnom_hil.run.options import conversion_of
+
+    wish, header = conversion_of(given)
+    with Progress(Console(stderr=True), quiet=json) as progress:
+        rows = measure_against(given.get("model"), given.get("data"), wish, header, progress.step)
+    if json:
+        import json as json_module
+
+        print(json_module.dumps([asdict(r) for r in rows], sort_keys=True, indent=2))
+        return 0
+    versions = {r.version for r in rows} - {None}
+    print(f"nnom-hil: {rows[0].way}; TFLite: int8{''.join(f', TensorFlow {v}' for v in versions)}")
+    print(
+        "| model | vectors | float | agreement | TFLite | accuracy | TFLite | SQNR | TFLite "
+        "| bytes of weights | TFLite file |"
+    )
+    print("|---" * 11 + "|")
+    for r in rows:
+        pairs = zip(_cells(r.nnom_hil), _cells(r.tflite), strict=True)
+        cells = [cell for pair in pairs for cell in pair]
+        print(f"| {r.model} | {r.vectors} | {_share(r.float_accuracy)} | {' | '.join(cells)} |")
+    for r in rows:
+        if r.why is not None:
+            print(f"{r.model}: no TFLite int8: {r.why}")
+    return 0
+
+
+def _cells(figures: Any) -> list[str]:
+    if figures is None:
+        return ["–"] * 4
+    sqnr = "–" if figures.sqnr_db is None else f"{figures.sqnr_db:.1f} dB"
+    return [_share(figures.agreement), _share(figures.accuracy), sqnr, str(figures.size)]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f} %"
+
+
 def _print_ways(result: Any) -> None:
     def figure(value: float | None) -> str:
         if value is None:
             return "–"
-        return f"{value:.6g}" if "mae" in result.figure else f"{100 * value:.2f} %"
+        return f"{value:.6g}" if "mae" in result.figure else _share(value)
 
     print(f"{result.model}, {result.task.words}, {result.vectors} vectors, {result.macs} MAC")
     print(f"| way | {result.figure} |")

@@ -48,7 +48,7 @@ from nnom_hil.run.notes import notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
 
-__all__ = ["HeaderRequest", "inspect_model", "write_header"]
+__all__ = ["HeaderRequest", "inspect_model", "weight_bytes", "write_header"]
 
 _INSPECTED_VECTORS = 32
 
@@ -141,7 +141,7 @@ def _record(
         header=header,
         layers=tuple(layers),
         macs=graph.macs,
-        weight_bytes=sum(layer.weight_bytes for layer in layers),
+        weight_bytes=weight_bytes(graph),
         activation_bytes=_activation_bytes(graph),
         samples=quality.samples if quality else None,
         agreement=quality.agreement if quality else None,
@@ -160,6 +160,11 @@ def _kind(node: QNode) -> str:
     if node.tail is None:  # a ReLU that saturation does has a name only
         return f"{kind}+relu" if node.tail_name else kind
     return f"{kind}+{node.tail.kind.value}"
+
+
+def weight_bytes(graph: QGraph) -> int:
+    """Return the bytes of weights and biases."""
+    return sum(map(_weight_bytes, graph.nodes))
 
 
 def _weight_bytes(node: QNode) -> int:

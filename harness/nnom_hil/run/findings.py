@@ -274,7 +274,11 @@ def _figures(prepared: Prepared, outputs: Int8, done: list[int]) -> dict[str, An
     return judge(
         prepared.output,
         Truth(task=prepared.truth.task, labels=labels),
-        Answers(int8=outputs, keras=prepared.float_outputs[done], dec=prepared.graph.output.dec),
+        Answers(
+            int8=outputs,
+            keras=prepared.float_outputs[done],
+            scale=2.0**-prepared.graph.output.dec,
+        ),
     )
 
 

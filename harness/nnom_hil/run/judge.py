@@ -23,16 +23,20 @@ _MISTAKES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What was answered to the same inputs, (n, outputs) each. dec: fraction bits of int8."""
+    """What was answered to the same inputs, (n, outputs) each.
+
+    int8 stands for the numbers (int8 - zero) * scale.
+    """
 
     int8: Int8
     keras: Floats
-    dec: int
+    scale: float
+    zero: int = 0
 
     @property
     def numbers(self) -> npt.NDArray[np.float64]:
         """The target's answers as the numbers that they stand for."""
-        return self.int8.astype(np.float64) * 2.0**-self.dec
+        return (self.int8.astype(np.float64) - self.zero) * self.scale
 
 
 def judge(output: Output, truth: Truth, answers: Answers) -> dict[str, Any]:

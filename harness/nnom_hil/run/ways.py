@@ -55,7 +55,7 @@ def measure_ways(
         answers = Answers(
             int8=prepared.expected(len(prepared.x), compat=False),
             keras=prepared.float_outputs,
-            dec=prepared.graph.output.dec,
+            scale=2.0**-prepared.graph.output.dec,
         )
         facts = judge(prepared.output, prepared.truth, answers)
         figure, keras, value = _figure(facts)

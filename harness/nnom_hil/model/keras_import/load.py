@@ -21,7 +21,7 @@ from nnom_hil.model.keras_import.operations import OPERATIONS, spelled
 from nnom_hil.model.keras_import.problems import Problem, cannot_convert
 from nnom_hil.model.keras_import.translate import HARD_SIGMOID_OF_KERAS_2, translate, walk_layers
 
-__all__ = ["load_keras", "without_native_stderr"]
+__all__ = ["load_keras", "one_line", "without_native_stderr"]
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HELD_BY_LAYERS = {"dtype", "trainable", "layers"}  # and not by operations on tensors
@@ -215,11 +215,11 @@ def _load_file(path: Path, shown: Path) -> Any:
             )
     except Exception as exc:  # Keras raises whatever its layers raise
         raise ModelError(
-            f"{shown}: Keras {keras.__version__} cannot load it: {_reason(exc)}"
+            f"{shown}: Keras {keras.__version__} cannot load it: {one_line(exc)}"
         ) from exc
 
 
-def _reason(exc: Exception) -> str:
+def one_line(exc: Exception) -> str:
     """Return an error's cause in a line; Keras wraps one for each layer around the faulty one."""
     lines = str(exc).strip().splitlines() or [type(exc).__name__]
     causes = [line for line in lines if line.startswith(_CAUSE)]
@@ -259,7 +259,7 @@ def _load_saved_model(path: Path) -> Any:
         raise
     except Exception as exc:
         raise ModelError(
-            f"{path}: Keras {tf_keras.__version__} cannot load this SavedModel: {_reason(exc)}; "
+            f"{path}: Keras {tf_keras.__version__} cannot load this SavedModel: {one_line(exc)}; "
             "save it again with model.save('name.keras')"
         ) from exc
 

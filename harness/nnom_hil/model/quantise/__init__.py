@@ -10,7 +10,7 @@ measures the result.
 from nnom_hil.model.quantise.calibration import Calibration, calibrate, quantise
 from nnom_hil.model.quantise.numbers import dec_bits, to_int8
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
-from nnom_hil.model.quantise.quality import LayerQuality, Quality, measure_quality
+from nnom_hil.model.quantise.quality import LayerQuality, Quality, decibels, measure_quality
 from nnom_hil.model.quantise.search import SearchResult, search_formats
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SearchResult",
     "calibrate",
     "dec_bits",
+    "decibels",
     "measure_quality",
     "quantise",
     "search_formats",

@@ -11,7 +11,7 @@ from nnom_hil.model.quantise.numbers import to_int8
 from nnom_hil.model.quantise.statistics import Extremes, Observed
 from nnom_hil.model.reference import run_all_layers
 
-__all__ = ["LayerQuality", "Quality", "measure_quality"]
+__all__ = ["LayerQuality", "Quality", "decibels", "measure_quality"]
 
 _SAMPLES = 128
 _MOST_DB = 100.0  # for a layer without any error
@@ -68,7 +68,7 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Qua
                 kind=type(node.op).__name__.removeprefix("Q"),
                 dec=node.dec,
                 largest=float(np.abs(values).max(initial=0.0)),
-                sqnr_db=_decibels(values, codes * 2.0**-node.dec),
+                sqnr_db=decibels(values, codes * 2.0**-node.dec),
                 saturated=float(np.mean((codes == 127) | (codes == -128))),
             )
         )
@@ -91,7 +91,9 @@ def _unevenness(found: Extremes) -> float:
     return float(spans.max() / spans[spans > 0].min()) if spans.any() else 1.0
 
 
-def _decibels(exact: npt.NDArray[np.float64], got: npt.NDArray[np.floating]) -> float | None:
+def decibels(exact: npt.NDArray[np.floating], got: npt.NDArray[np.floating]) -> float | None:
+    """Return the power of exact over that of the error, at most 100; None where exact is zero."""
+    exact = exact.astype(np.float64)
     signal, noise = float(np.mean(exact**2)), float(np.mean((exact - got) ** 2))
     if signal == 0.0:
         return None
