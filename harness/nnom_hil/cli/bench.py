@@ -1,6 +1,5 @@
 """nnom-hil bench: measurements of the harness itself."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -95,27 +94,14 @@ def boards(**given: Any) -> int:
     return int(ExitCode.FAIL if wrong else ExitCode.PASS)
 
 
-class Against(StrEnum):
-    """Whose conversion ours is compared with."""
-
-    TFLITE = "tflite"
-
-
 @door("bench convert")
-def convert(
-    *,
-    against: Annotated[
-        Against | None, typer.Option(help="Compare with TensorFlow's int8 conversion.")
-    ] = None,
-    json: JsonOption = False,
-    **given: Any,
-) -> int:
+def convert(*, json: JsonOption = False, **given: Any) -> int:
     """Quantise models and compare with float: all that are bundled in every way, or as asked."""
     from dataclasses import asdict
 
     from rich.console import Console
 
-    if against is not None:
+    if given.pop("against", None) is not None:  # there is one so far
         return _convert_against(given, json)
 
     from nnom_hil.cli.progress import Progress

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,15 +17,22 @@ from nnom_hil.errors import ToolError
 from nnom_hil.records import Task
 from nnom_hil.run.conversion import weight_bytes
 from nnom_hil.run.judge import Answers, judge
-from nnom_hil.run.prepare import ConvertOptions, Prepared, find_model, prepare
+from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.task import Output, Truth
-from nnom_hil.zoo.data import zoo_models
+from nnom_hil.tool import run_tool
+from nnom_hil.zoo.data import DataSet, zoo_models
 
-__all__ = ["Comparison", "Figures", "figures", "measure_against"]
+__all__ = ["Against", "Comparison", "Figures", "figures", "measure_against"]
 
 _MODULE: Final = "nnom_hil.model.keras_import.tflite"
 _MOST_SECONDS: Final = 3600.0
+
+
+class Against(StrEnum):
+    """Whose conversion ours is compared with."""
+
+    TFLITE = "tflite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +95,7 @@ def _compare(
         scale=2.0**-prepared.graph.output.dec,
     )
     on_step(f"{path.stem}: TFLite int8")
-    found = _ask_tflite(path, data, prepared)
+    found = _ask_tflite(path, data)
     theirs = None
     if "outputs" in found:
         theirs = Answers(
@@ -125,23 +133,29 @@ def figures(output: Output, truth: Truth, answers: Answers, size: int) -> Figure
     )
 
 
-def _ask_tflite(path: Path, data: Path | None, prepared: Prepared) -> dict[str, Any]:
+def _vectors(path: Path, data: Path | None) -> DataSet:
+    """Return the vectors as Keras takes them; those that are prepared are int8."""
+    from nnom_hil.model.keras_import import read_keras
+    from nnom_hil.zoo.data import load_bundled
+    from nnom_hil.zoo.files import load_vectors
+
+    if data is None:
+        return load_bundled(path)
+    return load_vectors(data, read_keras(path).graph.input.shape)
+
+
+def _ask_tflite(path: Path, data: Path | None) -> dict[str, Any]:
     """Return outputs, scale, zero, bytes and version, or `why` there are none.
 
     Raises ToolError where a package is missing.
     """
-    from nnom_hil.tool import run_tool
-    from nnom_hil.zoo.data import load_bundled
-    from nnom_hil.zoo.files import load_vectors
-
-    shape = prepared.graph.input.shape
-    vectors = load_bundled(path) if data is None else load_vectors(data, shape)
+    vectors = _vectors(path, data)
     with tempfile.TemporaryDirectory(prefix="nnom-hil-") as folder:
         given, result = Path(folder) / "given.npz", Path(folder) / "result.npz"
         np.savez(given, x=vectors.x, x_calibration=vectors.x_calibration)
         root = str(Path(__file__).parents[2])
         modules = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-P", "-m", _MODULE, path, given, result]
+        command: list[str | Path] = [sys.executable, "-P", "-m", _MODULE, path, given, result]
         try:
             run_tool(command, deadline=Deadline.after(_MOST_SECONDS), env={"PYTHONPATH": modules})
         except ToolError as exc:

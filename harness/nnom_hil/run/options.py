@@ -18,6 +18,7 @@ from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.paths import runs_dir
+from nnom_hil.run.against import Against
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.request import RunRequest
@@ -138,8 +139,10 @@ _RUN = (
     _option("resume", Path, "Go on with a run's folder; other options are its own"),
     _option("runs", Path, "Folder of runs", shown="reports/runs", flag="--out", default=None),
 )  # fmt: skip
+_BENCH = (_option("against", str, "Compare with another conversion to int8", words=Against),)
 _ALL: Final = {
-    o.name: o for o in (_BOARD[0], *_MODEL, *_RUN[:3], *_CONVERT, *_BUILD, *_RUN[3:], _BOARD[1])
+    o.name: o
+    for o in (_BOARD[0], *_MODEL, *_RUN[:3], *_CONVERT, *_BUILD, *_RUN[3:], _BOARD[1], *_BENCH)
 }  # what is wanted most comes first
 
 
@@ -151,9 +154,10 @@ def _names(*groups: tuple[Option, ...] | str) -> tuple[str, ...]:
     )
 
 
+_RUNS: Final = tuple(name for name in _ALL if name not in _names(_BENCH))
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
-    "run": tuple(_ALL),
-    "open run": tuple(_ALL),
+    "run": _RUNS,
+    "open run": _RUNS,
     "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD),
     "convert": _names(_MODEL, _CONVERT),
     "inspect": _names("model", "boards"),
@@ -161,7 +165,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "bench link": _names(_BOARD, "port", _CONVERT, _BUILD),
     "bench faults": _names(_BOARD, _CONVERT, _BUILD, "seed"),
     "bench boards": _names(_MODEL, "boards", "limit", "jobs", _CONVERT, _BUILD),
-    "bench convert": _names(_MODEL, _CONVERT),
+    "bench convert": _names(_MODEL, _BENCH, _CONVERT),
 }
 """The options of each door, by name."""
 

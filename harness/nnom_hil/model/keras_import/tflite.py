@@ -27,7 +27,8 @@ Floats = npt.NDArray[np.float32]
 
 def evenly(x: Floats, most: int) -> Floats:
     """Return at most so many rows, evenly spaced: files are often sorted by class."""
-    return x[np.linspace(0, len(x) - 1, min(len(x), most)).astype(int)]
+    chosen = np.linspace(0, len(x) - 1, min(len(x), most)).astype(np.int64)
+    return np.take(x, chosen, axis=0)
 
 
 def interpreter_of(tf: Any) -> Any:
@@ -36,7 +37,7 @@ def interpreter_of(tf: Any) -> Any:
     Raises ToolError with the remedy where this TensorFlow cannot convert, or nothing can run.
     """
     lite = getattr(tf, "lite", None)
-    if not hasattr(lite, "TFLiteConverter"):
+    if lite is None or not hasattr(lite, "TFLiteConverter"):
         raise ToolError(
             f"TensorFlow {tf.__version__} has no tf.lite.TFLiteConverter to compare with; try: "
             "pip install tensorflow==2.21"
