@@ -97,12 +97,11 @@ def boards(**given: Any) -> int:
 @door("bench convert")
 def convert(*, json: JsonOption = False, **given: Any) -> int:
     """Quantise models and compare with float: all that are bundled in every way, or as asked."""
+    if given.pop("against", None) is not None:  # there is one so far
+        return _convert_against(given, json)
     from dataclasses import asdict
 
     from rich.console import Console
-
-    if given.pop("against", None) is not None:  # there is one so far
-        return _convert_against(given, json)
 
     from nnom_hil.cli.progress import Progress
     from nnom_hil.run.bench import measure_conversion

@@ -21,7 +21,7 @@ from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.task import Output, Truth
 from nnom_hil.tool import run_tool
-from nnom_hil.zoo.data import DataSet, zoo_models
+from nnom_hil.zoo.data import DataSet, zoo_model, zoo_models
 
 __all__ = ["Against", "Comparison", "Figures", "figures", "measure_against"]
 
@@ -79,9 +79,10 @@ def measure_against(
 
     Raises as prepare() does, and ToolError where a package is missing.
     """
-    models = [Path(name) for name in zoo_models()] if model is None and data is None else [model]
+    every = model is None and data is None
+    paths = [zoo_model(name) for name in zoo_models()] if every else [find_model(model)]
     options = for_header(wish, header)
-    return [_compare(find_model(name), data, options, on_step) for name in models]
+    return [_compare(path, data, options, on_step) for path in paths]
 
 
 def _compare(
