@@ -158,14 +158,12 @@ def test_stateful_network_is_not_shared(tmp_path: Path) -> None:
     )
     model.save(tmp_path / "state.keras")
     np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).random((4, 4, 3)))
-    run = open_run(
-        RunRequest(
-            board=find_board("native"), runs=tmp_path, model=tmp_path / "state.keras",
-            data=tmp_path / "d.npz", jobs=2,
-        )
+    request = RunRequest(
+        board=find_board("native"), runs=tmp_path, model=tmp_path / "state.keras",
+        data=tmp_path / "d.npz", jobs=2,
     )  # fmt: skip
     with pytest.raises(UsageError, match="--jobs 2: this network is stateful"):
-        run.execute()
+        open_run(request)
 
 
 # ---- timing

@@ -116,6 +116,7 @@ static nnom_layer_t *convolution(const nnom_3d_shape_t in)
         c->dilation_size[i] = (int8_t)field(1, 2);
     }
     c->padding_type = any(2) ? PADDING_SAME : PADDING_VALID;
+    c->pad_value = (q7_t)(any(4) == 0 ? field(-128, 127) : 0);
     return kind == 0 ? conv2d_s(c) : kind == 1 ? dw_conv2d_s(c) : conv2d_trans_s(c);
 }
 
@@ -126,8 +127,9 @@ static nnom_layer_t *dense(size_t inputs)
     const uint16_t dims[2] = {(uint16_t)inputs, units}, bias_dim[1] = {units};
     c->weight = tensor(2, dims);
     c->bias = tensor(1, bias_dim);
-    c->output_shift = shifts(false);
-    c->bias_shift = shifts(false);
+    c->per_axis = any(3) == 0;
+    c->output_shift = shifts(c->per_axis);
+    c->bias_shift = shifts(c->per_axis);
     return dense_s(c);
 }
 

@@ -216,6 +216,7 @@ static nnom_layer_t *dense(void)
     c->bias = tensor();
     c->output_shift = ints();
     c->bias_shift = ints();
+    c->per_axis = number() != 0;
     return dense_s(c);
 }
 

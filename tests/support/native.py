@@ -249,6 +249,7 @@ def _layer(graph: QGraph, node: QNode) -> tuple[str, str]:
                     _tensor((units,), op.bias_dec, op.bias),
                     _array(op.output_shift),
                     _array(op.bias_shift),
+                    str(int(op.is_per_unit)),
                 ]
             )
         case Pool() as op:

@@ -261,7 +261,8 @@ class _Header:
                 self._conv(node, op)
             case QDense() as op:
                 self._parameters(node, op.weight.shape[::-1], per_axis=op.is_per_unit)
-                self._config(node, "dense", self._parameter_members(node))
+                per_axis = [".per_axis = true"] if op.is_per_unit else []
+                self._config(node, "dense", [*self._parameter_members(node), *per_axis])
             case Pool() as op:
                 sizes = [op.size, op.stride]
                 kernel, stride = (values(s if op.dims == 2 else s[1:]) for s in sizes)

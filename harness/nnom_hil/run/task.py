@@ -5,7 +5,7 @@ docs/data.md has the whole table. Keras' own conventions decide wherever it has 
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,24 @@ from nnom_hil.errors import DataError
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
+    Affine,
+    Combine,
     Concatenate,
+    Conv,
     Cropping,
+    Dense,
     Flatten,
     FloatGraph,
     FloatNode,
+    GlobalPool,
+    Input,
+    Pool,
+    Requantise,
     Reshape,
+    Rnn,
     Softmax,
     UpSample,
+    ZeroPadding,
 )
 from nnom_hil.records import Task
 
@@ -110,8 +120,13 @@ def head_of(graph: FloatGraph) -> Head:
                 parts = {head(by_name[name]) for name in node.inputs}
                 # several softmaxes side by side are none
                 return parts.pop() if parts in ({Head.SIGMOID}, {Head.RELU}) else Head.LINEAR
-            case _:
+            case (
+                Input() | Conv() | Dense() | Affine() | Activation() | Pool() | GlobalPool()
+                | ZeroPadding() | Combine() | Requantise() | Rnn()
+            ):  # fmt: skip
                 return Head.LINEAR
+            case never:
+                assert_never(never)
 
     return head(graph.nodes[-1])
 

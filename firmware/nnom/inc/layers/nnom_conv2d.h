@@ -81,7 +81,7 @@ nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, 
 /* Checks, padding, output and MACs of a layer whose inputs are taken. */
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
                               uint32_t channels_per_filter);
-/* Runs the kernel of the data's width; padded is for a padding of other values than zero. */
+/* Runs the kernel of the data's width: for int8 padded, or narrow where that is NULL. */
 nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide,
                             nnom_conv_padded_q7_t padded);
 

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* A weight tensor of NNOM_QTYPE_PER_AXIS has a format and shifts for each unit, and its rows in
- * plain order whatever DENSE_WEIGHT_OPT. NNoM's own layer has one format. */
+/* A configuration can say that each unit has formats and shifts of its own (per_axis); the rows of
+ * its weights are in plain order then, whatever DENSE_WEIGHT_OPT. NNoM's own layer has one format. */
 #define NNOM_DENSE_PER_AXIS 1
 
 typedef struct _nnom_dense_layer_t {
@@ -20,6 +20,7 @@ typedef struct _nnom_dense_layer_t {
     nnom_tensor_t *bias;
     nnom_qformat_param_t *output_rshift;
     nnom_qformat_param_t *bias_lshift;
+    bool per_axis;
 } nnom_dense_layer_t;
 
 typedef struct _nnom_dense_config_t {
@@ -29,6 +30,7 @@ typedef struct _nnom_dense_config_t {
     nnom_tensor_t *bias;
     nnom_qformat_param_t *output_shift;
     nnom_qformat_param_t *bias_shift;
+    bool per_axis;
 } nnom_dense_config_t;
 
 nnom_layer_t *dense_s(const nnom_dense_config_t *config);

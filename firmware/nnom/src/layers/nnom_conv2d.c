@@ -185,7 +185,7 @@ nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_con
              cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
              cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
              cl->weight->qtype, (q15_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
-    } else if (cl->pad_value != 0) {
+    } else if (padded != NULL) {
         padded((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
                cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
                cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
@@ -202,6 +202,9 @@ nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_con
 
 nnom_status_t conv2d_run(nnom_layer_t *layer)
 {
-    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15),
-                         nnom_convolve_padded_HWC_q7);
+#ifdef NNOM_USING_CHW
+    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15), NULL);
+#else
+    return nnom_conv_run(layer, NULL, NNOM_CONVOLVE(q15), nnom_convolve_padded_HWC_q7);
+#endif
 }

@@ -8,6 +8,17 @@ static nnom_layer_t *new_dense(void)
                           dense_run, dense_build);
 }
 
+static nnom_status_t run_per_axis(nnom_layer_t *layer)
+{
+    const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
+    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
+    nnom_fully_connected_per_axis_q7(
+        (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
+        (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, cl->bias_lshift,
+        cl->output_rshift, bias, (q7_t *)layer->out->tensor->p_data);
+    return NN_SUCCESS;
+}
+
 nnom_layer_t *dense_s(const nnom_dense_config_t *config)
 {
     nnom_layer_t *layer = config == NULL ? NULL : new_dense();
@@ -23,6 +34,10 @@ nnom_layer_t *dense_s(const nnom_dense_config_t *config)
     cl->bias = config->bias;
     cl->output_rshift = config->output_shift;
     cl->bias_lshift = config->bias_shift;
+    cl->per_axis = config->per_axis;
+    if (cl->per_axis) { /* not referred to elsewhere, so that nobody else links it */
+        layer->run = run_per_axis;
+    }
     return layer;
 }
 
@@ -81,7 +96,7 @@ nnom_status_t dense_build(nnom_layer_t *layer)
                                   (has_bias && !nnom_tensor_holds(cl->bias, cl->output_unit)))) {
         return NN_SIZE_MISMATCH;
     }
-    const size_t shifts = cl->weight->qtype == NNOM_QTYPE_PER_AXIS ? cl->output_unit : 1;
+    const size_t shifts = cl->per_axis ? cl->output_unit : 1;
     status = nnom_check_shifts(cl->output_rshift, shifts);
     if (status == NN_SUCCESS && has_bias) {
         status = nnom_check_shifts(cl->bias_lshift, shifts);
@@ -102,13 +117,6 @@ nnom_status_t dense_run(nnom_layer_t *layer)
 {
     const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
     const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
-    if (cl->weight->qtype == NNOM_QTYPE_PER_AXIS) {
-        nnom_fully_connected_per_axis_q7(
-            (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
-            (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, cl->bias_lshift,
-            cl->output_rshift, bias, (q7_t *)layer->out->tensor->p_data);
-        return NN_SUCCESS;
-    }
     const uint16_t bias_shift = bias == NULL ? 0 : (uint16_t)cl->bias_lshift[0];
 #if DENSE_WEIGHT_OPT
     local_fully_connected_q7_opt(
