@@ -29,7 +29,8 @@ COMMANDS = {
 }
 OTHER: dict[str, Any] = {  # a value beside the default, and where it is found in the request
     "board": "native", "model": Path("lstm"), "data": Path("d.npz"), "limit": 3,
-    "min_accuracy": 0.5, "max_error": 0.25, "method": "kld", "per_channel": False, "raw_input": True,
+    "min_accuracy": 0.5, "max_error": 0.25, "method": "kld", "per_channel": False,
+    "raw_input": True,
     "percentile": 99.0, "search": 1.5, "portable": True, "api": "layer", "layout": "chw",
     "dense_order": "plain", "compat": True, "nnom": Path("n"), "backend": "qemu",
     "renode": Path("r"), "jobs": 2, "warm_up": 0, "repeats": 5, "timing_only": True,
