@@ -352,6 +352,20 @@ def test_search_never_ends_worse_than_it_began() -> None:
     assert right.mean() == result.after
 
 
+def test_search_without_classes_goes_by_the_error() -> None:
+    x = calibration(48)
+    found = calibrate(chain(), x)
+    result = search_formats(found, None, seconds=2.0, chooses=False)
+    assert result.before == result.after == 1.0
+    before, after = (
+        measure_quality(found.graph, q, found.data).layers[-2].sqnr_db
+        for q in (found.finish(), result.graph)
+    )
+    assert before is not None
+    assert after is not None
+    assert after >= before
+
+
 def test_quality_counts_saturated_values() -> None:
     x = values((4,))
     dense = identity(4)

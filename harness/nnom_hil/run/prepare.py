@@ -116,9 +116,7 @@ class Prepared:
     @property
     def chooses(self) -> bool:
         """Whether an answer is one of several classes, the largest output."""
-        if self.truth.task is Task.NONE:
-            return self.output.head is Head.SOFTMAX and self.output.classes > 1
-        return self.truth.task is Task.CLASSIFICATION
+        return _chooses(self.truth, self.output)
 
     def expected(self, n: int, *, compat: bool) -> Int8:
         """Return the reference's outputs for the first n vectors (n, outputs); computed once.
@@ -148,6 +146,12 @@ class Prepared:
             truth=replace(self.truth, labels=None if self.labels is None else self.labels[:n]),
             float_outputs=self.float_outputs[:n],
         )
+
+
+def _chooses(truth: Truth, output: Output) -> bool:
+    if truth.task is Task.NONE:
+        return output.head is Head.SOFTMAX and output.classes > 1
+    return truth.task is Task.CLASSIFICATION
 
 
 def find_model(model: Path | None) -> Path:
@@ -249,7 +253,9 @@ def _convert(
     graph = found.finish()
     if options.search_seconds:
         on_step(f"searching formats for {options.search_seconds:g} s")
-        result = search_formats(found, classes, options.search_seconds)
+        result = search_formats(
+            found, classes, options.search_seconds, chooses=_chooses(truth, output)
+        )
         graph = result.graph
         on_step(
             f"{100 * result.before:.2f} % right answers on calibration data became "

@@ -124,13 +124,8 @@ def _layer(
         target=grouped(target),
         behind=grouped(behind),
         tail=tail,
-        dec=node.dec if tail is None or tail.kind in _RELUS else _dec_of(node),
+        dec=node.dec if node.tail is None else node.tail.dec,  # a table's result has others
     )
-
-
-def _dec_of(node: QNode) -> int:
-    """Return the fraction bits of a layer's sums where its tail has others."""
-    return node.dec if node.tail is None else node.tail.dec
 
 
 def _windows_of(op: Conv, image: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:

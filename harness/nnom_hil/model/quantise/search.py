@@ -38,16 +38,22 @@ class SearchResult:
 
 
 def search_formats(
-    found: Calibration, labels: npt.NDArray[np.int64] | None, seconds: float
+    found: Calibration,
+    labels: npt.NDArray[np.int64] | None,
+    seconds: float,
+    *,
+    chooses: bool = True,
 ) -> SearchResult:
     """Move single formats by a bit, as long as the answers on the data get better and time is left.
 
     labels: right classes of all calibration inputs; without them the float model's answers count.
+    chooses: an answer is the largest output; otherwise only the error counts.
     Among equally many right answers the smaller error of the last layer but softmax decides. The
     order is fixed, but where the clock ends the search depends on the machine.
     """
     end = time.monotonic() + seconds
-    trial = _Trial(found, None if labels is None else labels[found.data.picks])
+    some = None if labels is None else labels[found.data.picks]
+    trial = _Trial(found, some, chooses=chooses)
     best = first = trial.run(found.wanted, found.weights)
     improved = True
     while improved:
@@ -100,7 +106,9 @@ class _Candidate:
 class _Trial:
     """Runs candidates on the data and scores them."""
 
-    def __init__(self, found: Calibration, labels: npt.NDArray[np.int64] | None) -> None:
+    def __init__(
+        self, found: Calibration, labels: npt.NDArray[np.int64] | None, *, chooses: bool
+    ) -> None:
         self.count = 0
         self._found = found
         exact = found.data.values
@@ -108,7 +116,7 @@ class _Trial:
         self._x = exact[found.graph.nodes[0].name]
         outputs = exact[last.name].reshape(len(self._x), -1)
         self._labels = outputs.argmax(axis=1) if labels is None else labels
-        self._has_classes = outputs.shape[1] > 1
+        self._has_classes = chooses and outputs.shape[1] > 1
         # softmax forgets the scale, so the error is measured in front of it
         self._measured = last.inputs[0] if isinstance(last.op, Softmax) else last.name
         self._exact = exact[self._measured].reshape(len(self._x), -1)
