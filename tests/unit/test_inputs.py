@@ -106,7 +106,7 @@ def test_rewritten_graph_computes_the_same(padding: Padding) -> None:
     found = calibrate(graph, x, MSE)
     exact, ours = run_float(graph, x)["n6"], run_float(found.graph, x)["n6"]
     np.testing.assert_allclose(ours, exact, rtol=1e-4, atol=1e-3 * np.abs(exact).max())
-    np.testing.assert_allclose(found.data.values["n6"], ours, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.data.values("n6"), ours, rtol=1e-3, atol=1e-3)
     q = found.finish()
     assert all(node.tail is None for node in q.nodes)  # saturation is the ReLU
     pads = [node.op.pad_value for node in q.nodes if isinstance(node.op, QConv)]

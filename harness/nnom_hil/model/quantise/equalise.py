@@ -185,7 +185,7 @@ def _best_limits(data: Observed, names: set[str]) -> dict[str, Float64]:
     for name in names:
         extremes = data.found[name]
         top = np.maximum(extremes.high, -extremes.low)
-        flat = np.abs(data.values[name][some]).reshape(-1, top.size)
+        flat = np.abs(data.values(name, some)).reshape(-1, top.size)
         scale = (_BINS / np.where(top > 0, top, 1)).astype(np.float32)
         index = np.minimum((flat * scale).astype(np.int64), _BINS - 1)
         index += np.arange(top.size) * _BINS

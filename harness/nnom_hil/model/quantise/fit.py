@@ -46,7 +46,7 @@ def fit_weights(graph: FloatGraph, quantised: QGraph, data: Observed) -> QGraph:
     nodes = []
     for node in quantised.nodes:
         if isinstance(node.op, QInput):
-            results[node.name] = to_int8(data.values[node.name], node.dec).reshape(-1, *node.shape)
+            results[node.name] = to_int8(data.values(node.name), node.dec).reshape(-1, *node.shape)
             nodes.append(node)
             continue
         sources = [results[name] for name in node.inputs]
@@ -92,8 +92,7 @@ def _layer(
 ) -> _Layer | None:
     """Return the layer on what it is given (n, *shape); None for those that are not fitted."""
     units = op.bias.size
-    target = data.values[node.name].reshape(-1, units)
-    behind = data.values[node.tail_name or node.name].reshape(-1, units)
+    picked: slice | npt.NDArray[np.intp] = slice(None)
     if isinstance(op, Dense):
         rows = given.reshape(1, len(given), -1)
         weights = op.kernel.T[np.newaxis]
@@ -101,7 +100,6 @@ def _layer(
         return None
     else:
         view, picked = _windows_of(op, np.asarray(as_image(given), np.float32))
-        target, behind = target[picked], behind[picked]
         taps, channels = op.kernel.shape[0] * op.kernel.shape[1], op.kernel.shape[2]
         if op.depthwise:
             rows = view.reshape(len(picked), taps, channels).transpose(2, 0, 1)
@@ -121,8 +119,8 @@ def _layer(
     return _Layer(
         inputs=np.concatenate([ones, rows], axis=2).astype(np.float64),
         weights=np.concatenate([bias, weights], axis=2).astype(np.float64),
-        target=grouped(target),
-        behind=grouped(behind),
+        target=grouped(data.channels(node.name, picked)),
+        behind=grouped(data.channels(node.tail_name or node.name, picked)),
         tail=tail,
         dec=node.dec if node.tail is None else node.tail.dec,  # a table's result has others
     )
@@ -255,7 +253,7 @@ def _without_mean_error(
 ) -> QConv | QDense:
     """Return a layer that was rounded as it was, its bias corrected by what came out of it."""
     step = 2.0**-node.dec
-    exact = data.values[node.tail_name or node.name].reshape(-1, op.bias.size)
+    exact = data.channels(node.tail_name or node.name)
     codes = got.reshape(-1, op.bias.size)
     error = np.mean(np.clip(exact, -128 * step, 127 * step) - codes * step, axis=0)
     product_decs = tuple(b + s for b, s in zip(old.bias_dec, old.bias_shift, strict=True))

@@ -31,7 +31,7 @@ def centre_logits(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, dict[s
         only_softmax = [type(reader.op) for reader in readers[node.name]] == [Softmax]
         if isinstance(op, Conv | Dense) and only_softmax:
             found = data.found[node.name]
-            values = data.values[node.name].reshape(len(data.picks), -1).astype(np.float64)
+            values = data.values(node.name).reshape(len(data.picks), -1).astype(np.float64)
             bias = np.resize(op.bias.astype(np.float64), values.shape[1])
             centre, decs[node.name] = _least_error(values, bias, found.largest, found.high.max())
             op = replace(op, bias=(op.bias - centre).astype(np.float32))

@@ -52,7 +52,7 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Qua
     graph, data: those the formats were found on (Calibration.graph, Calibration.data).
     """
     some = data.thinned(_SAMPLES)
-    exact = {name: values[some] for name, values in data.values.items()}
+    exact = {node.name: data.values(node.name, some) for node in graph.nodes}
     x = exact[graph.nodes[0].name]
     got = run_all_layers(quantised, to_int8(x, quantised.input.dec))
     layers = []

@@ -113,13 +113,13 @@ class _Trial:
         self._found = found
         exact = found.data.values
         last = found.graph.nodes[-1]
-        self._x = exact[found.graph.nodes[0].name]
-        outputs = exact[last.name].reshape(len(self._x), -1)
+        self._x = exact(found.graph.nodes[0].name)
+        outputs = exact(last.name).reshape(len(self._x), -1)
         self._labels = outputs.argmax(axis=1) if labels is None else labels
         self._has_classes = chooses and outputs.shape[1] > 1
         # softmax forgets the scale, so the error is measured in front of it
         self._measured = last.inputs[0] if isinstance(last.op, Softmax) else last.name
-        self._exact = exact[self._measured].reshape(len(self._x), -1)
+        self._exact = exact(self._measured).reshape(len(self._x), -1)
 
     def run(self, wanted: Formats, weights: WeightDecs) -> _Candidate:
         """Return the graph of these formats with its score, the larger the better."""

@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Function = Callable[[Float64], Float64]
 _CHUNK_BYTES = 512 << 20
-_SAMPLES = 320
+_SAMPLES = 512
 _FEWEST = 32
 _BINS = 8192
 _COUNTED = 1 << 21  # values that settle a histogram
@@ -69,25 +69,48 @@ class Change:
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """A graph's data. found: extremes over all inputs, by node. picks: the inputs of the sample, in
-    order; values: every node's output on them (n, *shape). total: inputs in all.
+    order; executed: every node's output on them (n, *shape), as it was before the graph was
+    rewritten; changes: what that made of them. total: inputs in all.
     """
 
     found: dict[str, Extremes]
     picks: npt.NDArray[np.intp]
-    values: dict[str, FloatArray]
+    executed: dict[str, FloatArray]
     total: int
+    changes: dict[str, Change] = field(default_factory=dict)
+
+    def values(self, name: str, some: slice | npt.NDArray[np.intp] = slice(None)) -> FloatArray:
+        """Return a node's output for some inputs of the sample, (n, *shape)."""
+        return self._changed(name, self.executed[name][some])
+
+    def channels(
+        self, name: str, positions: slice | npt.NDArray[np.intp] = slice(None)
+    ) -> FloatArray:
+        """Return a node's output at some positions of all inputs, one row each, by channel."""
+        executed = self.executed[name]
+        return self._changed(name, executed.reshape(-1, executed.shape[-1])[positions])
+
+    def _changed(self, name: str, executed: FloatArray) -> FloatArray:
+        change = self.changes.get(name)
+        if change is None:
+            return executed
+        changed = executed * np.asarray(change.scale, np.float32)
+        changed += np.asarray(change.offset, np.float32)
+        return changed
 
     def changed(self, changes: Mapping[str, Change]) -> "Observed":
         """Return the data of a graph rewritten so that nodes' values change."""
-        found, values = dict(self.found), dict(self.values)
+        found, composed = dict(self.found), dict(self.changes)
         for name, change in changes.items():
             old = found[name]
+            before = composed.get(name, Change())
+            composed[name] = Change(
+                scale=before.scale * change.scale,
+                offset=before.offset * change.scale + change.offset,
+            )
             ends = old.low * change.scale + change.offset, old.high * change.scale + change.offset
             found[name] = replace(old, low=np.minimum(*ends), high=np.maximum(*ends))
-            changed = values[name] * np.asarray(change.scale, np.float32)
-            changed += np.asarray(change.offset, np.float32)
-            values[name] = changed
-        return replace(self, found=found, values=values)
+        return replace(self, found=found, changes=composed)
 
     def thinned(self, most: int) -> npt.NDArray[np.intp]:
         """Return at most that many indices into the sample, from everywhere."""
@@ -136,7 +159,7 @@ def observe(graph: FloatGraph, x: FloatArray) -> Observed:
             every = len(inside) == part.stop - part.start
             kept[node.name].append(values[node.name] if every else values[node.name][inside])
     joined = {name: np.concatenate(p) if len(p) > 1 else p[0] for name, p in kept.items()}
-    return Observed(found=found, picks=picks, values=joined, total=len(x))
+    return Observed(found=found, picks=picks, executed=joined, total=len(x))
 
 
 def _joined(before: Extremes | None, values: FloatArray, inside: dict[str, float]) -> Extremes:
@@ -197,8 +220,8 @@ def histograms(data: Observed, names: set[str]) -> dict[str, Histogram]:
     """Return histograms of the named nodes' outputs, over the sample or enough of it."""
     result = {name: Histogram(data.found[name].largest) for name in names}
     for name, histogram in result.items():
-        values = data.values[name]
-        histogram.add(values[:: max(1, values.size // _COUNTED)])
+        step = max(1, data.executed[name].size // _COUNTED)
+        histogram.add(data.values(name, slice(None, None, step)))
     return result
 
 
@@ -263,7 +286,7 @@ def kld_dec_bits(
     live = {name: Divergence(found[name].largest) for name in names if found[name].largest > 0}
     complete = len(data.picks) == data.total
     for part in [None] if complete else list(_chunks(graph, len(x))):
-        values = data.values if part is None else run_float(graph, x[part])
+        values = data.executed if part is None else run_float(graph, x[part])
         for name, divergence in live.items():
             divergence.add(values[name])
     return {name: live[name].dec() if name in live else 7 for name in names}
