@@ -20,14 +20,15 @@ import serial
 import serial.rfc2217
 
 from nnom_hil.boards import find_board
+from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import LinkError, UsageError
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.paths import firmware_dir
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.bench import measure_link
 from nnom_hil.run.plan import Encoding, Observer
-from nnom_hil.run.prepare import find_model, prepare
-from nnom_hil.run.request import RunRequest
+from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
+from nnom_hil.run.request import RunRequest, for_header
 from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import open_run, resume_run
 from nnom_hil.zoo.data import zoo_model
@@ -196,7 +197,8 @@ class Cable:
         self.name = folder / "ttyBOARD"
         self._bytes_per_s = bytes_per_s
         self._fastest = fastest
-        graph = prepare(find_model(None), None).graph
+        options = for_header(ConvertOptions(), HeaderOptions(), nnom=nnom is not None)
+        graph = prepare(find_model(None), None, options=options).graph
         image = build_for(find_board("native"), graph, compat=nnom is not None, nnom=nnom)
         self._firmware = subprocess.Popen(
             [image.elf], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -167,9 +167,35 @@ static void in_place_layer_beside_a_branch(void)
     model_delete(&m);
 }
 
+/* Kernels under NNoM's names have zeros around the image; ours take another value. */
+static void padding_and_softmax(void)
+{
+    static const q7_t image[4] = {1, 2, 3, 4}, ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const nnom_qformat_param_t shift[1] = {0};
+    static const q15_t equal[2] = {0, 0};
+    q7_t out[4];
+    q15_t halves[2];
+    local_convolve_HWC_q7_nonsquare(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift,
+                                    shift, NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL);
+    EXPECT(out, 10, 10, 10, 10);
+    nnom_convolve_padded_HWC_q7(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift, shift,
+                                NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL, -1);
+    EXPECT(out, 5, 5, 5, 5);
+    local_depthwise_separable_conv_HWC_q7_nonsquare(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1,
+                                                    NULL, shift, shift, NNOM_QTYPE_PER_TENSOR, out,
+                                                    2, 2, NULL, NULL);
+    EXPECT(out, 10, 10, 10, 10);
+    nnom_depthwise_padded_HWC_q7(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift,
+                                 shift, NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL, -1);
+    EXPECT(out, 5, 5, 5, 5);
+    local_softmax_q15(equal, 2, halves);
+    CHECK(halves[0] == 16384 && halves[1] == 16384);
+}
+
 int main(void)
 {
     activations();
+    padding_and_softmax();
     dense();
     predictions();
     wrong_models();
