@@ -109,7 +109,7 @@ void local_depthwise_separable_conv_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q1
 void local_conv_trans_HWC_q7_nonsquare(NNOM_CONV_TRANS_ARGUMENTS(q7_t));
 void local_conv_trans_HWC_q15_nonsquare(NNOM_CONV_TRANS_ARGUMENTS(q15_t));
 /* The same with shifts per channel, and with typed data. */
-void nnom_conv_trans_HWC_q7(NNOM_CONVOLVE_ARGUMENTS(q7_t));
+void nnom_conv_trans_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t)); /* which it has no use for */
 void nnom_conv_trans_HWC_q15(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 void nnom_conv_trans_CHW_q7(NNOM_CONVOLVE_ARGUMENTS(q7_t));
 void nnom_conv_trans_CHW_q15(NNOM_CONVOLVE_ARGUMENTS(q15_t));
@@ -220,6 +220,8 @@ void local_1_minor_z_q15(q15_t *src, q15_t *des, uint16_t dec_bit, uint32_t size
 
 /* The kernels of this build's layout; type is q7 or q15. */
 #ifdef NNOM_USING_CHW
+#define NNOM_LAYER_CONVOLVE_Q7 local_convolve_CHW_q7_nonsquare
+#define NNOM_LAYER_DEPTHWISE_Q7 local_depthwise_separable_conv_CHW_q7_nonsquare
 #define NNOM_CONVOLVE(type) local_convolve_CHW_##type##_nonsquare
 #define NNOM_DEPTHWISE(type) local_depthwise_separable_conv_CHW_##type##_nonsquare
 #define NNOM_CONV_TRANS(type) nnom_conv_trans_CHW_##type
@@ -228,6 +230,8 @@ void local_1_minor_z_q15(q15_t *src, q15_t *des, uint16_t dec_bit, uint32_t size
 #define NNOM_ZERO_PADDING(type) local_zero_padding_CHW_##type
 #define NNOM_CROPPING(type) local_cropping_CHW_##type
 #else
+#define NNOM_LAYER_CONVOLVE_Q7 nnom_convolve_padded_HWC_q7
+#define NNOM_LAYER_DEPTHWISE_Q7 nnom_depthwise_padded_HWC_q7
 #define NNOM_CONVOLVE(type) local_convolve_HWC_##type##_nonsquare
 #define NNOM_DEPTHWISE(type) local_depthwise_separable_conv_HWC_##type##_nonsquare
 #define NNOM_CONV_TRANS(type) nnom_conv_trans_HWC_##type

@@ -12,6 +12,13 @@ extern "C" {
 /* A configuration can say what the cells around an image hold (pad_value); NNoM's own has zeros. */
 #define NNOM_CONV_PAD_VALUE 1
 
+/* Kernels of HWC data take that value; those of CHW data do not. */
+#ifdef NNOM_USING_CHW
+#define NNOM_PAD_VALUE(value)
+#else
+#define NNOM_PAD_VALUE(value) , value
+#endif
+
 typedef struct _nnom_conv2d_layer_t {
     nnom_layer_t super;
     nnom_3d_shape_t kernel;
@@ -59,7 +66,7 @@ typedef void (*nnom_conv_q7_t)(const q7_t *, const uint16_t, const uint16_t, con
                                const uint16_t, const uint16_t, const q7_t *,
                                const nnom_qformat_param_t *, const nnom_qformat_param_t *,
                                const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t, q15_t *,
-                               q7_t *);
+                               q7_t *NNOM_PAD_VALUE(const q7_t));
 typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, const uint16_t,
                                 const q7_t *, const uint16_t, const uint16_t, const uint16_t,
                                 const uint16_t, const uint16_t, const uint16_t, const uint16_t,
@@ -67,23 +74,14 @@ typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, c
                                 const nnom_qformat_param_t *, const nnom_qformat_param_t *,
                                 const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
                                 q15_t *, q7_t *);
-typedef void (*nnom_conv_padded_q7_t)(const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                                      const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                                      const uint16_t, const uint16_t, const uint16_t,
-                                      const uint16_t, const uint16_t, const uint16_t, const q7_t *,
-                                      const nnom_qformat_param_t *, const nnom_qformat_param_t *,
-                                      const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t,
-                                      q15_t *, q7_t *, const q7_t);
-
 /* Checks weights (that many values), bias, strides and shifts. */
 nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights);
 nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
 /* Checks, padding, output and MACs of a layer whose inputs are taken. */
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
                               uint32_t channels_per_filter);
-/* Runs the kernel of the data's width: for int8 padded, or narrow where that is NULL. */
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide,
-                            nnom_conv_padded_q7_t padded);
+/* Runs the kernel of the data's width. */
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide);
 
 /* Keras' rule; 0 when a valid window does not fit. */
 uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_padding_t padding,

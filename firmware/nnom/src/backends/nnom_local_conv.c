@@ -98,24 +98,18 @@ static void convolve_patch(const q7_t *patch, uint32_t size, const q7_t *wt, uin
     }
 }
 
-static inline int32_t sum_of(const q7_t *w, uint32_t count, uint32_t apart)
-{
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        sum += w[i * apart];
-    }
-    return sum;
-}
-
 /* Sum of a filter's weights whose taps leave the image; apart: from one weight to the next. */
-static int32_t sum_outside(const q7_t *filter, window_t y, window_t x, uint16_t kernel_x,
+static int32_t sum_outside(const q7_t *w, window_t y, window_t x, uint16_t kernel_x,
                            uint16_t kernel_y, uint32_t channels, uint32_t apart)
 {
-    const uint32_t row = kernel_x * channels;
-    int32_t sum = sum_of(filter, kernel_y * row, apart);
-    for (int32_t m = y.first; x.first < x.last && m < y.last; m++) {
-        const q7_t *inside = filter + ((uint32_t)m * row + (uint32_t)x.first * channels) * apart;
-        sum -= sum_of(inside, (uint32_t)(x.last - x.first) * channels, apart);
+    int32_t sum = 0;
+    for (int32_t m = 0; m < kernel_y; m++) {
+        for (int32_t n = 0; n < kernel_x; n++) {
+            const bool inside = m >= y.first && m < y.last && n >= x.first && n < x.last;
+            for (uint32_t c = 0; c < channels; c++, w += apart) {
+                sum += inside ? 0 : *w;
+            }
+        }
     }
     return sum;
 }

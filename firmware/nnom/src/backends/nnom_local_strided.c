@@ -218,8 +218,9 @@ void local_depthwise_separable_conv_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q1
     run(&k, Im_in, wt, Im_out, window);
 }
 
-void nnom_conv_trans_HWC_q7(NNOM_CONVOLVE_ARGUMENTS(q7_t))
+void nnom_conv_trans_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t))
 {
+    (void)pad_value;
     GEOMETRY(false);
     SHIFTS();
     LAYOUT_HWC();

@@ -172,8 +172,7 @@ nnom_status_t conv2d_build(nnom_layer_t *layer)
     return nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
 }
 
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide,
-                            nnom_conv_padded_q7_t padded)
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
@@ -185,26 +184,17 @@ nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_con
              cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
              cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
              cl->weight->qtype, (q15_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
-    } else if (padded != NULL) {
-        padded((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
-               cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
-               cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
-               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL,
-               cl->pad_value);
     } else {
         narrow((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
                cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
                cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
-               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
+               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL,
+               NULL NNOM_PAD_VALUE(cl->pad_value));
     }
     return NN_SUCCESS;
 }
 
 nnom_status_t conv2d_run(nnom_layer_t *layer)
 {
-#ifdef NNOM_USING_CHW
-    return nnom_conv_run(layer, NNOM_CONVOLVE(q7), NNOM_CONVOLVE(q15), NULL);
-#else
-    return nnom_conv_run(layer, NULL, NNOM_CONVOLVE(q15), nnom_convolve_padded_HWC_q7);
-#endif
+    return nnom_conv_run(layer, NNOM_LAYER_CONVOLVE_Q7, NNOM_CONVOLVE(q15));
 }

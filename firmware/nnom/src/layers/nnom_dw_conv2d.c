@@ -40,9 +40,5 @@ nnom_status_t dw_conv2d_build(nnom_layer_t *layer)
 
 nnom_status_t dw_conv2d_run(nnom_layer_t *layer)
 {
-#ifdef NNOM_USING_CHW
-    return nnom_conv_run(layer, NNOM_DEPTHWISE(q7), NNOM_DEPTHWISE(q15), NULL);
-#else
-    return nnom_conv_run(layer, NULL, NNOM_DEPTHWISE(q15), nnom_depthwise_padded_HWC_q7);
-#endif
+    return nnom_conv_run(layer, NNOM_LAYER_DEPTHWISE_Q7, NNOM_DEPTHWISE(q15));
 }
