@@ -46,6 +46,37 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # ---- finding it
 
 
+@pytest.fixture(params=["filter", "no filter"])
+def tar(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both generations of tarfile: the filter came with Python 3.11.4."""
+    if request.param == "no filter":
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    elif not hasattr(tarfile, "data_filter"):
+        pytest.skip("this Python's tarfile has no filter")
+
+
+@pytest.mark.usefixtures("tar")
+@pytest.mark.parametrize("kind", ["parent", "link", "device"])
+def test_package_unpacks_into_its_folder_only(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "renode.tar.gz"
+    member = tarfile.TarInfo("../outside" if kind == "parent" else "inside")
+    if kind == "link":
+        member.type, member.linkname = tarfile.SYMTYPE, "../../outside"
+    elif kind == "device":
+        member.type = tarfile.CHRTYPE
+    with tarfile.open(package, "w:gz") as archive:
+        archive.addfile(member)
+    monkeypatch.setenv("NNOM_HIL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(RENODE_VARIABLE, str(package))
+    with pytest.raises(ToolError, match="cannot unpack this package"):
+        find_renode()
+    left = [p for p in (tmp_path / "cache").rglob("*") if not p.is_dir()]
+    assert left == []
+
+
+@pytest.mark.usefixtures("tar")
 def test_program_folder_and_package_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,7 +116,7 @@ static nnom_status_t compile(nnom_layer_t *layer)
     nnom_model_t m;
     new_model(&m);
     nnom_layer_t *input = Input(shape(4, 4, 4), in);
-    nnom_layer_t *output = m.hook(Output(shape(1, 1, 1), out), m.hook(layer, input));
+    nnom_layer_t *output = m.hook(Output(shape(1, 1, 256), out), m.hook(layer, input));
     const nnom_status_t status = model_compile(&m, input, output);
     CHECK(status == NN_SUCCESS || model_run(&m) == NN_ARGUMENT_ERROR);
     model_delete(&m);

@@ -113,6 +113,67 @@ static void too_many_branches(void)
     model_delete(&m);
 }
 
+/* A buffer declared smaller than what it will get; NNoM writes past its end. */
+static void small_output(void)
+{
+    nnom_shape_data_t dim[4] = {1, 1, 1, 3};
+    nnom_qformat_param_t q_dec[1] = {7};
+    int8_t three[3], four[4];
+    nnom_tensor_t t = {.p_data = three, .dim = dim, .q_dec = q_dec, .num_dim = 4, .bitwidth = 8};
+    const nnom_io_config_t declared = {.tensor = &t};
+    const nnom_status_t refused = NNOM_COMPAT_043 ? NN_SUCCESS : NN_SIZE_MISMATCH;
+    nnom_model_t m;
+    new_model(&m);
+    nnom_layer_t *input = Input(shape(1, 1, 4), in);
+    CHECK(model_compile(&m, input, m.hook(Output(shape(3, 1, 1), three), input)) == refused);
+    model_delete(&m);
+    new_model(&m);
+    input = Input(shape(1, 1, 4), in);
+    CHECK(model_compile(&m, input, m.hook(output_s(&declared), input)) == refused);
+    model_delete(&m);
+    new_model(&m);
+    input = Input(shape(1, 1, 4), in);
+    dim[3] = 4, t.p_data = four; /* exactly enough, in more dimensions than a shape has */
+    CHECK(run(&m, input, m.hook(output_s(&declared), input)) == NN_SUCCESS && four[3] == 9);
+    model_delete(&m);
+}
+
+/* A ring has no last layer; named or not, compilation comes back. */
+static void ring(void)
+{
+    for (int named = 0; named < 2; named++) {
+        nnom_model_t m;
+        new_model(&m);
+        nnom_layer_t *input = Input(shape(1, 1, 4), in);
+        nnom_layer_t *relu = m.hook(ReLU(), input);
+        nnom_layer_t *end = m.hook(Output(shape(1, 1, 4), out), relu);
+        m.hook(input, end);
+        CHECK(m.add(&m, input) == NN_SUCCESS);
+        nnom_layer_t *more = ReLU();
+        CHECK(m.add(&m, more) == NN_ARGUMENT_ERROR);
+        nnom_layer_delete(more);
+        CHECK(model_compile(&m, input, named ? end : NULL) == NN_ARGUMENT_ERROR);
+        CHECK(model_run(&m) == NN_ARGUMENT_ERROR);
+        model_delete(&m);
+    }
+}
+
+/* An activation hooked to a second layer too belongs to neither. */
+static void view_of_two(void)
+{
+    nnom_model_t m;
+    new_model(&m);
+    nnom_layer_t *input = Input(shape(1, 1, 4), in);
+    nnom_layer_t *a = m.hook(Lambda(NULL, NULL, NULL, NULL), input);
+    nnom_layer_t *b = m.hook(Lambda(NULL, NULL, NULL, NULL), input);
+    nnom_layer_t *view = m.active(act_relu(), a);
+    m.hook(view, b);
+    nnom_layer_t *end = m.hook(Output(shape(1, 1, 4), out), view);
+    const nnom_status_t status = run(&m, input, end);
+    CHECK(NNOM_COMPAT_043 || (status == NN_SUCCESS && gives(0, 5, 0, 9)));
+    model_delete(&m);
+}
+
 /* More than eight inputs are refused, not written past the end */
 static void too_many_inputs(void)
 {
@@ -184,6 +245,29 @@ static void statuses(void)
     input = Input(shape(1, 1, 4), in);
     end = m.hook(Output(shape(1, 1, 4), out), m.hook(Lambda(NULL, refuse, NULL, NULL), input));
     CHECK(run(&m, input, end) == NN_TEST_FAILURE); /* upstream goes on */
+    model_delete(&m);
+
+    /* evaluation passes on what the model says, and counts no prediction that there was not */
+    new_model(&m);
+    input = Input(shape(1, 1, 4), in);
+    end = m.hook(Output(shape(1, 1, 4), out), input);
+    CHECK(model_compile(&m, input, end) == NN_SUCCESS);
+    nnom_predict_t *pre = prediction_create(&m, out, 4, 1);
+    uint32_t label = 77;
+    float prob = 7;
+    model_set_callback(&m, stop);
+    CHECK(prediction_run(pre, 3, &label, &prob) == NN_MORE_TODO && pre->predict_count == 0);
+    CHECK(nnom_predict(&m, &label, &prob) == NN_MORE_TODO);
+    CHECK(label == 77 && prob == 7);
+    model_delete_callback(&m);
+    CHECK(prediction_run(pre, 3, &label, &prob) == NN_SUCCESS && pre->predict_count == 1);
+    CHECK(label == 3);
+    prediction_delete(pre);
+    CHECK(prediction_create(NULL, out, 4, 1) == NULL && prediction_create(&m, out, 0, 1) == NULL);
+    CHECK(prediction_create(&m, NULL, 4, 1) == NULL);
+    const size_t root = (size_t)1 << (4 * sizeof(size_t)); /* its square is 0 */
+    CHECK(prediction_create(&m, out, root, 1) == NULL);
+    CHECK(prediction_create(&m, out, 4, SIZE_MAX / 4 + 2) == NULL); /* four times that is 4 */
     model_delete(&m);
 }
 
@@ -283,6 +367,9 @@ int main(void)
     too_many_branches();
     too_many_inputs();
     two_models();
+    small_output();
+    ring();
+    view_of_two();
     statuses();
     tensors();
     nothing_from_nothing();

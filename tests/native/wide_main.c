@@ -89,7 +89,7 @@ static size_t run(nnom_layer_t *layer, bool wide, void *out)
     nnom_layer_set_dec(in, 3);
     const bool joins = layer->type == NNOM_CONCAT || layer->type == NNOM_ADD;
     x = joins ? m.mergex(layer, 2, x, x) : m.hook(layer, x);
-    nnom_layer_t *end = m.hook(Output(shape(1, 1, 1), out), x);
+    nnom_layer_t *end = m.hook(Output(shape(1024, 1, 1), out), x);
     if (model_compile(&m, in, end) != NN_SUCCESS || model_run(&m) != NN_SUCCESS) {
         fprintf(stderr, "%s does not run\n", default_layer_names[layer->type]);
         failures++;

@@ -332,7 +332,7 @@ void nnom_mem_release(void *p);
 #ifdef NNOM_USING_STATIC_MEMORY
 size_t nnom_static_buf_size(void);
 #endif
-/* The layer reached by following primary outputs. */
+/* The layer reached by following primary outputs; NULL where they lead back. */
 nnom_layer_t *nnom_last_layer(nnom_layer_t *layer);
 /* Makes the shortcut list hold every layer reachable from the head. */
 void nnom_list_layers(nnom_model_t *m);

@@ -51,6 +51,8 @@ nnom_layer_io_t *io_add_aux(nnom_layer_io_t *targeted_io);
 /* Every constructor returns NULL when there is no memory. Weights and configurations stay the
  * caller's and must outlive the model. */
 nnom_layer_t *Input(nnom_3d_shape_t input_shape, void *p_buf);
+/* Copies the model's output to p_buf. With fewer values declared than the model gives, compilation is
+ * NN_SIZE_MISMATCH (NNOM_COMPAT_043: not looked at, as in NNoM). */
 nnom_layer_t *Output(nnom_3d_shape_t output_shape, void *p_buf);
 nnom_layer_t *MaxPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
 nnom_layer_t *AvgPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad);
@@ -135,7 +137,7 @@ nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t
 /* Points every input at its producer's tensor. NN_ARGUMENT_ERROR if one has no producer. */
 nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer);
 /* A new output tensor of the input's element width; dec is changed by a tail activation that has a
- * format of its own. NN_SIZE_MISMATCH for dimensions of 0 or sizes beyond 31 bits. */
+ * format of its own. NN_SIZE_MISMATCH for no elements, or NNOM_SIZE_LIMIT of them. */
 nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
                                     uint8_t num_dim, int32_t dec);
 /* For layers that keep their configuration: notes it, passes layer on; layer may be NULL. */

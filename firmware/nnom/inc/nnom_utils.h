@@ -23,11 +23,13 @@ typedef struct _nnom_predict_t {
     uint32_t t_predict_total;
 } nnom_predict_t;
 
-/* buf_prediction: the model's output buffer. NULL if m is NULL or there is no memory. */
+/* buf_prediction: the model's output buffer. NULL if it or m is NULL, for no labels, or without memory
+ * for the matrix. */
 nnom_predict_t *prediction_create(nnom_model_t *m, int8_t *buf_prediction, size_t label_num,
                                   size_t top_k_size);
 /* Runs the model on the data now in its input buffer and books the result. NN_ARGUMENT_ERROR for
- * NULL or a true_label out of range: then nothing is run. */
+ * NULL or a true_label out of range: then nothing is run. An error of the model's is returned, and
+ * nothing booked. */
 nnom_status_t prediction_run(nnom_predict_t *pre, uint32_t true_label, uint32_t *predict_label,
                              float *prob);
 void prediction_end(nnom_predict_t *pre);
@@ -36,7 +38,8 @@ void prediction_matrix(nnom_predict_t *pre);
 void prediction_top_k(nnom_predict_t *pre);
 void prediction_summary(nnom_predict_t *pre);
 
-/* One run; label is the first maximum of the last layer's output, prob its value / 127. */
+/* One run; label is the first maximum of the last layer's output, prob its value / 127. An error of
+ * the model's is returned, and neither is written. */
 nnom_status_t nnom_predict(nnom_model_t *m, uint32_t *label, float *prob);
 
 /* Parts of the printed tables: a count with its unit or none, each followed by tail; a shape,

@@ -81,12 +81,10 @@ def _run(op: FloatOp, sources: list[FloatArray]) -> FloatArray:
             return activate(op, x)
         case GlobalPool():
             image = as_image(x)
-            pooled = (
-                image.max(axis=(1, 2))
-                if op.kind is PoolKind.MAX
-                else image.mean(axis=(1, 2)) * op.gain
-            )
-            return cast(FloatArray, pooled)
+            if op.kind is PoolKind.MAX:
+                return np.asarray(image.max(axis=(1, 2)), dtype=np.float32)
+            mean = np.asarray(image.mean(axis=(1, 2)), dtype=np.float32)
+            return mean * np.float32(op.gain)
         case Reshape():
             return x.reshape(len(x), *op.shape)
         case Flatten():
@@ -202,10 +200,10 @@ def activate(op: Activation, x: FloatArray) -> FloatArray:
             y = np.where(x > op.threshold, x, op.negative_slope * (x - op.threshold))
             return y if op.max_value is None else np.minimum(y, op.max_value)
         case ActivationKind.TANH:
-            return cast(FloatArray, np.tanh(x))
+            return np.asarray(np.tanh(x), dtype=np.float32)
         case ActivationKind.SIGMOID:
             return cast(FloatArray, 1.0 / (1.0 + np.exp(-x)))
         case ActivationKind.HARD_TANH:
-            return cast(FloatArray, np.clip(x, -1.0, 1.0))
+            return x.clip(-1.0, 1.0)
         case ActivationKind.HARD_SIGMOID:
             return cast(FloatArray, np.clip(0.2 * x + 0.5, 0.0, 1.0))

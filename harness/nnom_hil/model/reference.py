@@ -110,7 +110,7 @@ def _image(x: Int8) -> Int8:
 
 
 def _sat8(value: Int64) -> Int8:
-    return np.clip(value, -128, 127).astype(np.int8)
+    return value.clip(-128, 127).astype(np.int8)
 
 
 def _round(shift: int | Int64) -> Int64:
@@ -133,7 +133,7 @@ def _run(node: QNode, sources: list[Int8], dec: int, *, compat: bool) -> Int8:
         case GlobalPool() as op:
             image = _image(x)
             if op.kind is PoolKind.MAX:
-                return cast(Int8, image.max(axis=(1, 2)))
+                return np.asarray(image.max(axis=(1, 2)), dtype=np.int8)
             cells = np.int64(image.shape[1] * image.shape[2])
             sums = image.astype(np.int64).sum(axis=(1, 2))
             if op.kind is PoolKind.SUM:

@@ -185,11 +185,11 @@ def _conversion(name: str, on_step: Callable[[str], None]) -> ConversionBench:
                 prepared.graph, prepared.x.reshape(-1, *prepared.graph.input.shape)
             )
             int8[options.describe()] = float((answers.argmax(axis=1) == prepared.labels).mean())
-    answers = prepared.float_outputs.argmax(axis=1)
+    float_answers = prepared.float_outputs.argmax(axis=1)
     return ConversionBench(
         model=name,
         vectors=len(prepared.x),
         macs=prepared.graph.macs,
-        float_accuracy=float((answers == prepared.labels).mean()),
+        float_accuracy=float((float_answers == prepared.labels).mean()),
         int8=int8,
     )

@@ -73,11 +73,29 @@ def _unpacked(package: Path) -> Path:
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             with tarfile.open(package) as archive:
-                archive.extractall(Path(work) / "done", filter="data")
+                _extract(archive, Path(work) / "done")
             (Path(work) / "done").rename(folder)
     except (OSError, tarfile.TarError) as exc:
         raise ToolError(f"{package}: cannot unpack this package: {exc}; {_HELP}") from exc
     return folder
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack into a folder; raises TarError for what would land outside it."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    folder.mkdir()  # Python before 3.11.4, which Debian 12 has, knows no filter
+    root = folder.resolve()
+    for member in archive:
+        place = root / member.name
+        reached = [place.resolve()]
+        if member.issym() or member.islnk():
+            reached.append(((place.parent if member.issym() else root) / member.linkname).resolve())
+        if member.isdev() or not all(path.is_relative_to(root) for path in reached):
+            raise tarfile.TarError(f"{member.name!r} would land outside the folder")
+        member.mode &= 0o755
+        archive.extract(member, root)
 
 
 class Monitor:

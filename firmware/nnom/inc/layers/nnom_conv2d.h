@@ -74,8 +74,8 @@ typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, c
                                 const nnom_qformat_param_t *, const nnom_qformat_param_t *,
                                 const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
                                 q15_t *, q7_t *);
-/* Checks weights (that many values), bias, strides and shifts. */
-nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights);
+/* Checks weights (window values an output channel), bias, strides and shifts. */
+nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t window);
 nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
 /* Checks, padding, output and MACs of a layer whose inputs are taken. */
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,

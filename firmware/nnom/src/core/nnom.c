@@ -356,7 +356,9 @@ nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *
     NNOM_LOG(RULE);
     nnom_status_t status = compile_layers(m->head, m->head, m->blocks, &layer_count);
     if (status == NN_SUCCESS && !nnom_is_listed(m, m->tail)) {
-        NNOM_LOG("\nERROR: the output layer is not connected to the input layer\n");
+        NNOM_LOG(m->tail == NULL
+                     ? "\nERROR: the layers form a ring: which of them is the output?\n"
+                     : "\nERROR: the output layer is not connected to the input layer\n");
         status = NN_ARGUMENT_ERROR;
     }
     if (status != NN_SUCCESS) {

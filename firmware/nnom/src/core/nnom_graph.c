@@ -22,8 +22,9 @@ size_t nnom_hook_length(nnom_layer_hook_t *hook)
 
 nnom_layer_t *nnom_last_layer(nnom_layer_t *layer)
 {
+    uint16_t left = UINT16_MAX; /* more layers than any model has are a ring */
     while (layer != NULL && layer->out->hook.io != NULL) {
-        layer = layer->out->hook.io->owner;
+        layer = --left == 0 ? NULL : layer->out->hook.io->owner;
     }
     return layer;
 }
@@ -72,7 +73,7 @@ static nnom_status_t model_add(nnom_model_t *m, nnom_layer_t *layer)
         return NN_SUCCESS;
     }
     nnom_layer_t *last = nnom_last_layer(m->head);
-    if (last == layer) {
+    if (last == layer || last == NULL) {
         return NN_ARGUMENT_ERROR;
     }
     last->out->hook.io = layer->in;
@@ -195,12 +196,9 @@ static nnom_layer_t *model_active(nnom_activation_t *act, nnom_layer_t *target)
 
 #if !NNOM_COMPAT_043
 /* Takes the view out of its layer's consumers; the view's own consumers go to its place. */
-static void make_tail(nnom_layer_t *layer, nnom_layer_t *view)
+static void make_tail(nnom_layer_t *layer, nnom_layer_hook_t *hook)
 {
-    nnom_layer_hook_t *hook = &layer->out->hook;
-    while (hook->io != view->in) {
-        hook = hook->next;
-    }
+    nnom_layer_t *view = hook->io->owner;
     nnom_layer_hook_t *consumers = &view->out->hook;
     if (consumers->io != NULL) {
         /* nobody else reads the layer, so `hook` is its first and only one */
@@ -239,11 +237,12 @@ static void unlist(nnom_model_t *m, nnom_layer_t *unwanted)
     layer->shortcut = unwanted->shortcut;
 }
 
-static nnom_layer_t *view_of(nnom_layer_t *layer)
+/* the hook of a layer's output that leads to its view; a view of two layers is nobody's */
+static nnom_layer_hook_t *view_of(nnom_layer_t *layer)
 {
     for (nnom_layer_hook_t *h = &layer->out->hook; h != NULL && h->io != NULL; h = h->next) {
-        if (is_view(h->io->owner)) {
-            return h->io->owner;
+        if (is_view(h->io->owner) && h->io->owner->in->aux == NULL) {
+            return h;
         }
     }
     return NULL;
@@ -253,7 +252,7 @@ static nnom_layer_t *view_of(nnom_layer_t *layer)
  * result was ignored, and the activation is meant for all. */
 static bool is_tail(const nnom_model_t *m, nnom_layer_t *layer, const nnom_layer_t *view)
 {
-    const bool alone = nnom_hook_length(&layer->out->hook) == 1;
+    const bool alone = layer->out->hook.next == NULL;
     const bool unused = view->out->hook.io == NULL && m->tail != view;
     return alone || unused;
 }
@@ -266,10 +265,12 @@ void nnom_settle_tails(nnom_model_t *m)
 #else
     nnom_list_layers(m);
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        nnom_layer_t *view;
-        while (!is_view(layer) && (view = view_of(layer)) != NULL && is_tail(m, layer, view)) {
+        nnom_layer_hook_t *hook;
+        while (!is_view(layer) && (hook = view_of(layer)) != NULL &&
+               is_tail(m, layer, hook->io->owner)) {
+            nnom_layer_t *view = hook->io->owner;
             m->tail = m->tail == view ? layer : m->tail;
-            make_tail(layer, view);
+            make_tail(layer, hook);
             unlist(m, view);
             view->shortcut = m->views;
             m->views = view;

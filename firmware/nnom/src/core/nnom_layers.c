@@ -140,14 +140,7 @@ static bool knows_dec(const nnom_layer_t *layer)
 nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
                                     uint8_t num_dim, int32_t dec)
 {
-    uint64_t size = num_dim == 0 ? 0 : 1;
-    for (uint32_t i = 0; i < num_dim; i++) {
-        size *= dim[i];
-        if (size == 0 || size > INT32_MAX) {
-            return NN_SIZE_MISMATCH;
-        }
-    }
-    if (size == 0) {
+    if (nnom_dims_size(dim, num_dim) - 1 >= NNOM_SIZE_LIMIT - 1) { /* none, or too many */
         return NN_SIZE_MISMATCH;
     }
     nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, num_dim, 1);

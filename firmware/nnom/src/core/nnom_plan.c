@@ -114,6 +114,9 @@ static size_t place_all(plan_t *p)
         }
         place(p, largest);
         total = largest->offset + largest->size > total ? largest->offset + largest->size : total;
+        if (total > INT32_MAX) {
+            return SIZE_MAX; /* before an offset wraps */
+        }
     }
     return total;
 }

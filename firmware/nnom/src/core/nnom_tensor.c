@@ -121,19 +121,31 @@ void tensor_chw2hwc_q7(nnom_tensor_t *des, nnom_tensor_t *src)
     chw2hwc_q7(nnom_tensor_shape3d(src), (q7_t *)src->p_data, (q7_t *)des->p_data);
 }
 
+nnom_tensor_t *nnom_tensor_over(const void *data, const nnom_shape_data_t *dim, uint32_t num_dim)
+{
+    nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, num_dim, 1);
+    if (t != NULL) {
+        nnom_memcpy(t->dim, dim, num_dim * sizeof(nnom_shape_data_t));
+        t->bitwidth = 8;
+        t->p_data = (void *)(uintptr_t)data;
+    }
+    return t;
+}
+
+uint32_t nnom_dims_size(const nnom_shape_data_t *dim, uint32_t num_dim)
+{
+    uint64_t size = num_dim == 0 ? 0 : 1;
+    for (uint32_t i = 0; i < num_dim; i++) {
+        size *= dim[i];
+        size = size > NNOM_SIZE_LIMIT ? NNOM_SIZE_LIMIT : size;
+    }
+    return (uint32_t)size;
+}
+
 bool nnom_tensor_holds(const nnom_tensor_t *t, size_t n)
 {
-    if (t == NULL || t->p_data == NULL || t->dim == NULL || t->num_dim == 0) {
-        return false;
-    }
-    uint64_t size = 1;
-    for (uint32_t i = 0; i < t->num_dim; i++) {
-        size *= t->dim[i];
-        if (size == 0 || size > UINT32_MAX) {
-            return size != 0; /* more than any layer needs */
-        }
-    }
-    return size >= n;
+    return t != NULL && t->p_data != NULL && t->dim != NULL &&
+           nnom_dims_size(t->dim, t->num_dim) >= (n == 0 ? 1 : n);
 }
 
 size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i)

@@ -5,8 +5,12 @@
 nnom_predict_t *prediction_create(nnom_model_t *m, int8_t *buf_prediction, size_t label_num,
                                   size_t top_k_size)
 {
-    if (m == NULL || label_num == 0) {
+    if (m == NULL || buf_prediction == NULL || label_num == 0) {
         return NULL;
+    }
+    if (label_num > SIZE_MAX / sizeof(uint16_t) / label_num ||
+        top_k_size > SIZE_MAX / sizeof(uint32_t)) {
+        return NULL; /* more than can be addressed */
     }
     const size_t matrix_size = label_num * label_num * sizeof(uint16_t);
     const size_t top_k_bytes = (top_k_size > 0 ? top_k_size : 1) * sizeof(uint32_t);
@@ -63,7 +67,10 @@ nnom_status_t prediction_run(nnom_predict_t *pre, uint32_t true_label, uint32_t 
         return NN_ARGUMENT_ERROR;
     }
     const uint32_t start = (uint32_t)nnom_ms_get();
-    model_run(pre->model);
+    const nnom_status_t status = model_run(pre->model);
+    if (status != NN_SUCCESS) {
+        return status; /* what lies in the buffer is no prediction */
+    }
     pre->t_run_total += (uint32_t)nnom_ms_get() - start;
 
     uint32_t label;
@@ -188,7 +195,7 @@ nnom_status_t nnom_predict(nnom_model_t *m, uint32_t *label, float *prob)
     NNOM_NULL_CHECK(m);
     NNOM_NULL_CHECK(m->tail);
     const nnom_status_t status = model_run(m);
-    if (!m->is_inited) {
+    if (status != NN_SUCCESS) {
         return status;
     }
     const int8_t *out = (const int8_t *)m->tail->out->tensor->p_data;

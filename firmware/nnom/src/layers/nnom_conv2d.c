@@ -40,18 +40,6 @@ nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config)
     return layer;
 }
 
-/* A tensor over the user's constant data. */
-static nnom_tensor_t *wrap(const void *data, const nnom_shape_data_t *dim, uint32_t num_dim)
-{
-    nnom_tensor_t *t = new_tensor(NNOM_QTYPE_PER_TENSOR, num_dim, dim[num_dim - 1]);
-    if (t != NULL) {
-        nnom_memcpy(t->dim, dim, num_dim * sizeof(nnom_shape_data_t));
-        t->bitwidth = 8;
-        t->p_data = (void *)(uintptr_t)data;
-    }
-    return t;
-}
-
 nnom_layer_t *Conv2D(uint32_t filters, nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_3d_shape_t d,
                      nnom_padding_t pad, const nnom_weight_t *w, const nnom_bias_t *b)
 {
@@ -70,8 +58,8 @@ nnom_layer_t *Conv2D(uint32_t filters, nnom_3d_shape_t k, nnom_3d_shape_t s, nno
     cl->dilation = d;
     cl->padding_type = pad;
     cl->filter_mult = filters;
-    cl->weight = wrap(w->p_value, weight_dim, 4);
-    cl->bias = wrap(b->p_value, bias_dim, 1);
+    cl->weight = nnom_tensor_over(w->p_value, weight_dim, 4);
+    cl->bias = nnom_tensor_over(b->p_value, bias_dim, 1);
     cl->output_rshift = (nnom_qformat_param_t *)(uintptr_t)&w->shift;
     cl->bias_lshift = (nnom_qformat_param_t *)(uintptr_t)&b->shift;
     if (cl->weight == NULL || cl->bias == NULL) {
@@ -92,18 +80,19 @@ nnom_status_t conv2d_free(nnom_layer_t *layer)
     return NN_SUCCESS;
 }
 
-nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t weights)
+nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t window)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
     const bool has_bias = cl->bias != NULL && cl->bias->p_data != NULL;
-    if (cl->weight == NULL || cl->weight->p_data == NULL || weights == 0 || cl->stride.h == 0 ||
+    if (cl->weight == NULL || cl->weight->p_data == NULL || window == 0 || cl->stride.h == 0 ||
         cl->stride.w == 0 || cl->dilation.h == 0 || cl->dilation.w == 0 || channels_out == 0 ||
         channels_out > UINT16_MAX) {
         return NN_ARGUMENT_ERROR;
     }
     /* what a configuration declares must suffice; the layer API declares no weight shapes */
     if (layer->config != NULL && (cl->weight->q_dec == NULL ||
-                                  !nnom_tensor_holds(cl->weight, weights) ||
+                                  window > NNOM_SIZE_LIMIT / channels_out ||
+                                  !nnom_tensor_holds(cl->weight, window * channels_out) ||
                                   (has_bias && !nnom_tensor_holds(cl->bias, channels_out)))) {
         return NN_SIZE_MISMATCH;
     }
@@ -134,7 +123,7 @@ nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32
     nnom_conv2d_layer_t *cl = (nnom_conv2d_layer_t *)layer;
     const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const size_t window = shape_size(&cl->kernel) * channels_per_filter;
-    nnom_status_t status = nnom_conv_check(layer, channels_out, window * channels_out);
+    nnom_status_t status = nnom_conv_check(layer, channels_out, window);
     if (status != NN_SUCCESS) {
         return status;
     }

@@ -53,7 +53,7 @@ nnom_status_t conv2d_trans_build(nnom_layer_t *layer)
     if (cl->pad_value != 0) { /* there is no padding here: SAME cuts the rim */
         return NN_ARGUMENT_ERROR;
     }
-    status = nnom_conv_check(layer, cl->filter_mult, window * cl->filter_mult);
+    status = nnom_conv_check(layer, cl->filter_mult, window);
     if (status != NN_SUCCESS) {
         return status;
     }

@@ -48,12 +48,12 @@ nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_
         nnom_free(layer);
         return NULL;
     }
-    nnom_shape_data_t dim[1] = {(nnom_shape_data_t)output_unit};
+    const nnom_shape_data_t dim[1] = {(nnom_shape_data_t)output_unit};
     nnom_dense_layer_t *cl = (nnom_dense_layer_t *)layer;
     layer->free = dense_free;
     cl->output_unit = output_unit;
-    cl->weight = new_tensor(NNOM_QTYPE_PER_TENSOR, 1, 1);
-    cl->bias = new_tensor(NNOM_QTYPE_PER_TENSOR, 1, 1);
+    cl->weight = nnom_tensor_over(w->p_value, dim, 1);
+    cl->bias = nnom_tensor_over(b->p_value, dim, 1);
     cl->output_rshift = (nnom_qformat_param_t *)(uintptr_t)&w->shift;
     cl->bias_lshift = (nnom_qformat_param_t *)(uintptr_t)&b->shift;
     if (cl->weight == NULL || cl->bias == NULL) {
@@ -61,8 +61,6 @@ nnom_layer_t *Dense(size_t output_unit, const nnom_weight_t *w, const nnom_bias_
         nnom_free(layer);
         return NULL;
     }
-    tensor_set_attr_v(cl->weight, 0, 0, dim, 1, 8)->p_data = (void *)(uintptr_t)w->p_value;
-    tensor_set_attr_v(cl->bias, 0, 0, dim, 1, 8)->p_data = (void *)(uintptr_t)b->p_value;
     return layer;
 }
 

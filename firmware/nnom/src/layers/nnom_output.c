@@ -28,12 +28,38 @@ nnom_layer_t *output_s(const nnom_io_config_t *config)
     return nnom_layer_with_config(layer, config);
 }
 
+#if !NNOM_COMPAT_043
+/* bytes of the user's buffer; NNoM copies what the tensor holds, whatever was declared */
+static size_t declared_size(const nnom_layer_t *layer)
+{
+    const nnom_3d_shape_t *shape = &((const nnom_io_layer_t *)layer)->shape;
+    const nnom_io_config_t *config = (const nnom_io_config_t *)layer->config;
+    if (config != NULL && config->tensor->bitwidth != 0) {
+        return tensor_size_byte(config->tensor);
+    }
+    const size_t values =
+        config != NULL ? tensor_size(config->tensor) : (size_t)shape->h * shape->w * shape->c;
+    return values * layer->out->tensor->bitwidth / 8;
+}
+#endif
+
 nnom_status_t output_build(nnom_layer_t *layer)
 {
-    if (((const nnom_io_layer_t *)layer)->buf == NULL) {
+    const nnom_io_layer_t *io = (const nnom_io_layer_t *)layer;
+    if (io->buf == NULL) {
         return NN_ARGUMENT_ERROR;
     }
+#if NNOM_COMPAT_043
     return default_build(layer);
+#else
+    const nnom_status_t status = default_build(layer);
+    if (status == NN_SUCCESS && declared_size(layer) < tensor_size_byte(layer->out->tensor)) {
+        NNOM_LOG("\nERROR: the model gives %d bytes, its Output is declared with %d\n",
+                 (int)tensor_size_byte(layer->out->tensor), (int)declared_size(layer));
+        return NN_SIZE_MISMATCH;
+    }
+    return status;
+#endif
 }
 
 nnom_status_t output_run(nnom_layer_t *layer)
