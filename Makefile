@@ -7,7 +7,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: help run test lint unit robot nightly fuzzers setup packages clean
+# Installs the Debian packages that the shell's $$missing names; asks for them where it may not.
+define install-missing
+[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; \
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo"; \
+	else echo "missing packages; run this, then make again:"; \
+	  echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$$missing"; exit 1; fi; \
+	command -v apt-get >/dev/null || { echo "not a Debian or Ubuntu machine; install:$$missing"; exit 1; }; \
+	echo "installing:$$missing"; \
+	$$as_root apt-get update -q; \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
+endef
+
+.PHONY: help run test lint unit robot nightly other-tools setup packages clean
 
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
@@ -31,16 +44,20 @@ unit: setup
 robot: setup
 	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off --exclude renode robot_tests
 
-# libFuzzer comes with clang, which nothing else needs.
-fuzzers:
-	@if ! command -v clang >/dev/null || ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1; then \
-	  as_root=""; [ "$$(id -u)" = 0 ] || as_root="sudo"; \
-	  $$as_root apt-get update -q; \
-	  DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends clang; \
-	  major=$$(clang -dumpversion | cut -d. -f1); \
-	  DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends libclang-rt-$$major-dev; fi
+# What only the slow matrices need: other compilers, word sizes and byte orders, analysers, fuzzers.
+# (gcc-multilib itself cannot stand beside a cross compiler; the package of the version can.)
+other-tools:
+	@missing=""; \
+	command -v clang >/dev/null || missing="$$missing clang"; \
+	ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1 || missing="$$missing libclang-rt-dev"; \
+	command -v clang-tidy >/dev/null || missing="$$missing clang-tidy"; \
+	command -v cppcheck >/dev/null || missing="$$missing cppcheck"; \
+	echo 'int main(void){return 0;}' | cc -m32 -x c - -o /dev/null 2>/dev/null || missing="$$missing gcc-$$(cc -dumpversion)-multilib"; \
+	command -v powerpc-linux-gnu-gcc >/dev/null || missing="$$missing gcc-powerpc-linux-gnu libc6-dev-powerpc-cross"; \
+	command -v qemu-ppc >/dev/null || missing="$$missing qemu-user"; \
+	$(install-missing)
 
-nightly: setup fuzzers
+nightly: setup other-tools
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
 	$(BIN)/nnom-hil run --board stm32f4 --compat
@@ -60,20 +77,13 @@ packages:
 	command -v c++ >/dev/null || missing="$$missing g++"; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	command -v pgrep >/dev/null || missing="$$missing procps"; \
-	[ -n "$$missing" ] || exit 0; \
-	if [ "$$(id -u)" = 0 ]; then as_root=""; \
-	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root="sudo"; \
-	else echo "missing packages; run this, then make again:"; \
-	  echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$$missing"; exit 1; fi; \
-	command -v apt-get >/dev/null || { echo "not a Debian or Ubuntu machine; install:$$missing"; exit 1; }; \
-	echo "installing:$$missing"; \
-	$$as_root apt-get update -q; \
-	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
+	$(install-missing)
 
 # The mark is newer than pyproject.toml exactly when its dependencies are installed.
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	@echo "setting up $(VENV): TensorFlow and others, about 2.7 GB; some minutes, once"
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@

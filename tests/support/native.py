@@ -44,14 +44,30 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler with its flags, and what runs its programs here (nothing: this machine)."""
+
+    command: tuple[str, ...] = ("cc", "-O1", *SANITIZERS)
+    emulator: tuple[str, ...] = ()
+
+
+HOST = Toolchain()
+
+
 def build_native(
-    main: Path, out: Path, *flags: str, warnings: bool = True, sources: Path = NNOM / "src"
+    main: Path,
+    out: Path,
+    *flags: str,
+    warnings: bool = True,
+    sources: Path = NNOM / "src",
+    toolchain: Toolchain = HOST,
 ) -> Path:
     """Compile a C program with the whole library, as its users do: three globs, two folders."""
     files = [
         str(p) for d in ("core", "layers", "backends") for p in sorted((sources / d).glob("*.c"))
     ]
-    command = ["cc", "-std=c99", "-g", "-O1", *SANITIZERS, *(WARNINGS if warnings else []), *flags]
+    command = [*toolchain.command, "-std=c99", "-g", *(WARNINGS if warnings else []), *flags]
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *files, "-lm", "-o", str(out)]
     subprocess.run(command, check=True)
     return out
@@ -85,19 +101,22 @@ class Format:
 class Runner:
     """tests/native/graph_runner.c, built in one of the two behaviours."""
 
-    def __init__(self, program: Path, *, channel_first: bool = False) -> None:
+    def __init__(self, *program: str | Path, channel_first: bool = False) -> None:
         self._program = program
         self._channel_first = channel_first
 
     @classmethod
-    def build(cls, folder: Path, *, compat: bool, channel_first: bool = False) -> "Runner":
+    def build(
+        cls, folder: Path, *, compat: bool, channel_first: bool = False, toolchain: Toolchain = HOST
+    ) -> "Runner":
         main = ROOT / "tests" / "native" / "graph_runner.c"
         out = folder / f"graph_runner_{int(compat)}"
         # the runner reads numbers of its own making, so its conversions need no ceremony
         flags = [f"-DNNOM_COMPAT_043={int(compat)}", "-Wno-conversion", f"-I{main.parent}"]
         flags += ['-DNNOM_PORT_CONFIG="runner_port.h"']
         flags += ["-DNNOM_USING_CHW"] if channel_first else []
-        return cls(build_native(main, out, *flags), channel_first=channel_first)
+        program = build_native(main, out, *flags, toolchain=toolchain)
+        return cls(*toolchain.emulator, program, channel_first=channel_first)
 
     def run_failing(self, graph: QGraph, x: Int8) -> list[tuple[int, int]]:
         """Run a graph once for each of its allocations, that one failing.
@@ -115,7 +134,7 @@ class Runner:
 
     def _execute(self, script: str) -> tuple[str, str]:
         done = subprocess.run(
-            [self._program], input=script, capture_output=True, text=True, check=False, timeout=280
+            self._program, input=script, capture_output=True, text=True, check=False, timeout=280
         )
         if done.returncode != 0:
             raise AssertionError(f"graph_runner failed ({done.returncode}):\n{done.stderr[-3000:]}")

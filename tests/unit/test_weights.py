@@ -46,6 +46,21 @@ def test_header_is_plain_c99_without_warnings(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_header_is_cpp_20_without_warnings(per_channel: bool, tmp_path: Path) -> None:
+    """In a C++ program, linked with the library in C: C++20 has designated initialisers."""
+    graph = quantise(chain(), calibration(), QuantiseOptions(per_channel=per_channel))
+    x = to_int8(calibration(4), graph.input.dec)
+    library = Library(tmp_path / "library")
+    for standard in ("c++20", "c++14"):
+        strict = ["-Wall", "-Wextra", "-Werror"] + (["-Wpedantic"] if standard == "c++20" else [])
+        y = library.run(
+            weights_h(graph, provenance="a test"), x, tmp_path / standard,
+            compiler=("c++", f"-std={standard}", "-xc++", *strict),
+        )  # fmt: skip
+        np.testing.assert_array_equal(y, run_reference(graph, x))
+
+
 def test_same_graph_gives_the_same_bytes() -> None:
     graph = quantise(chain(), calibration())
     assert weights_h(graph, provenance="a") == weights_h(graph, provenance="a")

@@ -221,8 +221,21 @@ struct _nnom_layer_io_t {
     uint8_t type;
 };
 
+/* What C++ demands of headers that C takes as they are: names are literals, and fields that NNoM does
+ * not have are 0 where a header does not name them. */
+#ifdef __cplusplus
+#define NNOM_NAME const char
+#else
+#define NNOM_NAME char
+#endif
+#if defined(__cplusplus) && __cplusplus >= 201402L
+#define NNOM_OR_ZERO = 0
+#else
+#define NNOM_OR_ZERO
+#endif
+
 typedef struct _nnom_layer_config_t {
-    char *name;
+    NNOM_NAME *name;
 } nnom_layer_config_t;
 
 struct _nnom_layer_t {

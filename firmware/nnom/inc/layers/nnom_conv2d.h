@@ -49,7 +49,7 @@ typedef struct _nnom_conv2d_config_t {
     int8_t padding_size[2];
     int8_t dilation_size[2];
     nnom_padding_t padding_type;
-    q7_t pad_value; /* of cells around the image; int8 data in HWC order only, unless it is 0 */
+    q7_t pad_value NNOM_OR_ZERO; /* of cells around the image; int8 data in HWC order only, unless it is 0 */
 } nnom_conv2d_config_t;
 
 nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config);

@@ -30,7 +30,7 @@ typedef struct _nnom_dense_config_t {
     nnom_tensor_t *bias;
     nnom_qformat_param_t *output_shift;
     nnom_qformat_param_t *bias_shift;
-    bool per_axis;
+    bool per_axis NNOM_OR_ZERO;
 } nnom_dense_config_t;
 
 nnom_layer_t *dense_s(const nnom_dense_config_t *config);

@@ -17,7 +17,7 @@ typedef struct _nnom_rnn_config_t {
     bool return_sequence;
     bool stateful;
     bool go_backwards;
-    bool time_order; /* a backward sequence stands at its own time steps, as in NNoM */
+    bool time_order NNOM_OR_ZERO; /* a backward sequence stands at its own time steps, as in NNoM */
 } nnom_rnn_config_t;
 
 /* One time step: in_data (feature_size) and in_state to out_data (units) and out_state. */

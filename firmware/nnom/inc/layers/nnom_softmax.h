@@ -16,7 +16,7 @@ extern "C" {
 /* base: 0, or NNOM_SOFTMAX_BASE_TWO. */
 typedef struct _nnom_softmax_config_t {
     nnom_layer_config_t super;
-    uint8_t base;
+    uint8_t base NNOM_OR_ZERO;
 } nnom_softmax_config_t;
 
 nnom_layer_t *softmax_s(const nnom_softmax_config_t *config);

@@ -92,8 +92,8 @@ nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer)
 
 int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide)
 {
-    const bool is_fixed = act_get_dec_bit(type, 0) == 7;
-    return is_fixed ? (wide ? 15 : 7) : dec;
+    const bool has_its_own = act_get_dec_bit(type, 0) == 7;
+    return has_its_own ? (wide ? 15 : 7) : dec;
 }
 
 nnom_layer_t *nnom_layer_set_dec(nnom_layer_t *layer, int32_t dec)

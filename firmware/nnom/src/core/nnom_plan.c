@@ -104,7 +104,7 @@ static void place(plan_t *p, buffer_t *b)
 static size_t place_all(plan_t *p)
 {
     size_t total = 0;
-    for (uint32_t n = 0; n < p->count; n++) {
+    while (total <= INT32_MAX) { /* beyond, an offset might wrap */
         buffer_t *largest = NULL;
         for (uint32_t i = 0; i < p->count; i++) {
             buffer_t *b = &p->buffers[i];
@@ -112,13 +112,13 @@ static size_t place_all(plan_t *p)
                 largest = b;
             }
         }
+        if (largest == NULL) {
+            return total;
+        }
         place(p, largest);
         total = largest->offset + largest->size > total ? largest->offset + largest->size : total;
-        if (total > INT32_MAX) {
-            return SIZE_MAX; /* before an offset wraps */
-        }
     }
-    return total;
+    return SIZE_MAX;
 }
 
 /* Leaves each offset where the address will be. */

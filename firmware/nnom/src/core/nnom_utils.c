@@ -149,7 +149,7 @@ void prediction_top_k(nnom_predict_t *pre)
     uint64_t hits = 0;
     for (uint32_t i = 0; i < pre->top_k_size; i++) {
         hits += pre->top_k[i];
-        if (hits != n) {
+        if (hits < n) {
             NNOM_LOG("Top %d Accuracy: %d.%02d%% \n", (int)(i + 1), (int)(hits * 100 / n),
                      (int)(hits * 10000 / n % 100));
         } else {

@@ -52,13 +52,13 @@ nnom_status_t gru_cell_build(nnom_rnn_cell_t *cell)
     c->oshift_iw = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->q_dec_z);
     c->oshift_hw = nnom_sum_decs(c->q_dec_h, c->recurrent_weights->q_dec[0], c->q_dec_z);
     c->bias_shift = 0;
-    int32_t recurrent = 0;
+    int32_t state_shift = 0;
     if (nnom_rnn_values(c->bias, 3 * units) != NULL) {
         c->bias_shift = nnom_sum_decs(in_dec, c->weights->q_dec[0], c->bias->q_dec[0]);
-        recurrent = recurrent_bias_shift(c);
+        state_shift = recurrent_bias_shift(c);
     }
     /* a negative one is a right shift, but eight bits are added first */
-    if (recurrent < -8 - 30 || recurrent > 22) {
+    if (state_shift < -8 - 30 || state_shift > 22) {
         return NN_ARGUMENT_ERROR;
     }
     const nnom_qformat_param_t shifts[3] = {c->oshift_iw, c->oshift_hw, c->bias_shift};

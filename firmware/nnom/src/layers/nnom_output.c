@@ -32,13 +32,13 @@ nnom_layer_t *output_s(const nnom_io_config_t *config)
 /* bytes of the user's buffer; NNoM copies what the tensor holds, whatever was declared */
 static size_t declared_size(const nnom_layer_t *layer)
 {
-    const nnom_3d_shape_t *shape = &((const nnom_io_layer_t *)layer)->shape;
+    const nnom_3d_shape_t *s = &((const nnom_io_layer_t *)layer)->shape;
     const nnom_io_config_t *config = (const nnom_io_config_t *)layer->config;
     if (config != NULL && config->tensor->bitwidth != 0) {
         return tensor_size_byte(config->tensor);
     }
     const size_t values =
-        config != NULL ? tensor_size(config->tensor) : (size_t)shape->h * shape->w * shape->c;
+        config != NULL ? tensor_size(config->tensor) : (size_t)s->h * s->w * s->c;
     return values * layer->out->tensor->bitwidth / 8;
 }
 #endif
