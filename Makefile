@@ -20,7 +20,7 @@ define install-missing
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
 endef
 
-.PHONY: help run test lint unit robot nightly other-tools setup packages clean
+.PHONY: help run test lint unit robot nightly oldest other-tools setup packages clean
 
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
@@ -57,6 +57,13 @@ other-tools:
 	command -v qemu-ppc >/dev/null || missing="$$missing qemu-user"; \
 	$(install-missing)
 
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(VENV)-oldest $(VENV)-oldest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[dev]'
+	$(VENV)-oldest/bin/pytest -n 2 --dist loadgroup
+
 nightly: setup other-tools
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
@@ -89,4 +96,4 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) reports/robot .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest reports/robot .mypy_cache .ruff_cache .pytest_cache .hypothesis

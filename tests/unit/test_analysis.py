@@ -1,4 +1,4 @@
-"""What cppcheck and clang-tidy find in the C code; docs/porting.md answers what is suppressed here."""
+"""What cppcheck and clang-tidy find in the library; docs/porting.md answers what is let pass."""
 
 import os
 import re

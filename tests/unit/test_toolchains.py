@@ -69,8 +69,9 @@ def test_programs_of_the_library(name: str, tmp_path: Path) -> None:
     for main in ("quirks_main.c", "wide_main.c", "kernels_main.c"):
         program = tmp_path / main.removesuffix(".c")
         source = ROOT / "tests/native" / main
-        linked = [*command, source, *objects, "-lm", "-o", program]
-        subprocess.run(linked, check=True, capture_output=True)
+        subprocess.run(
+            [*command, source, *objects, "-lm", "-o", program], check=True, capture_output=True
+        )
         done = subprocess.run(
             [*toolchain.emulator, program], capture_output=True, text=True, check=False, timeout=250
         )
