@@ -130,10 +130,6 @@ def test_image_that_is_there_is_not_flashed_again(rack: Rack) -> None:
         ("id_code = 0x413", r"VIRT0 is at another chip: its id at 0xe0042000 is 0x413, .* 0x419"),
         ("read_protected = true", r"flash of board .* is locked: 0x40023c14 .* pyocd erase --mass"),
         ("write_protected = true", r"would not be erased.*0x08000000.*protected from writing"),
-        (
-            "stuck_bit = { address = 0x0800_1235, bit = 3 }",
-            r"holds something else than was written, first at 0x08001235",
-        ),
         ("never_ready = true", r"would not be erased: .*timed out; its controller stays busy"),
         ("unplugged_after = 30", r"VIRT0: cannot connect: .*VIRT0 was unplugged"),
         ("unplugged_after = 900", r"VIRT0: cannot flash: its connection was lost.*plug it in"),
@@ -147,6 +143,17 @@ def test_fault_of_the_board_is_named(fault: str, message: str, rack: Rack) -> No
     assert (attempt.folder.path / "run.json").exists()  # recorded, as every attempt
     rack.put("")
     assert rack.run().verdict is Verdict.PASS  # lock, port and probe were let go of
+
+
+def test_bit_that_will_not_program_is_named(rack: Rack) -> None:
+    """Stuck at 1, so that only an image with a 0 there shows it."""
+    image = build_for(find_board(BOARD), prepare(find_model(None), None).graph)
+    address, data = max(load_pieces(image.elf), key=lambda piece: len(piece[1]))
+    stuck = next(i for i in range(len(data) // 2, len(data)) if not data[i] & 8)
+    rack.put(f"stuck_bit = {{ address = {address + stuck}, bit = 3 }}")
+    wanted = rf"holds something else than was written, first at {address + stuck:#010x}"
+    with pytest.raises(TargetError, match=wanted):
+        rack.run()
 
 
 def test_half_a_flashed_image_is_flashed_again(rack: Rack) -> None:
