@@ -1,0 +1,1 @@
+"""Mutation testing: do the tests notice a product that computes something else? `make mutants`."""
