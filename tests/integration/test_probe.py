@@ -422,7 +422,7 @@ def test_remote_probe_is_flashed_through_its_server(
     finally:
         server.send_signal(signal.SIGINT)
         try:
-            server.communicate(timeout=10)
+            server.communicate()
         except subprocess.TimeoutExpired:
             server.kill()
             server.communicate()

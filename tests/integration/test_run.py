@@ -33,7 +33,6 @@ def nnom_hil(*args: str | Path, env: dict[str, str] | None = None) -> Any:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
         env={**os.environ, **(env or {})},
     )
 
@@ -95,7 +94,6 @@ def test_second_run_is_the_same_and_needs_no_tensorflow(
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)

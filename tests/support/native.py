@@ -134,7 +134,7 @@ class Runner:
 
     def _execute(self, script: str) -> tuple[str, str]:
         done = subprocess.run(
-            self._program, input=script, capture_output=True, text=True, check=False, timeout=280
+            self._program, input=script, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise AssertionError(f"graph_runner failed ({done.returncode}):\n{done.stderr[-3000:]}")

@@ -26,7 +26,7 @@ def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: s
     subprocess.run([*command, "-lm", "-o", "program"], cwd=folder, check=True)
     done = subprocess.run(
         ["./program", *arguments.split()], cwd=folder, input=script, capture_output=True, text=True,
-        check=False, timeout=250,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     report = subprocess.run(

@@ -50,7 +50,6 @@ def build(folder: Path, compiler: list[str]) -> Path:
     return folder / "fuzz"
 
 
-@pytest.mark.timeout(3600)
 def test_no_input_makes_the_agent_stumble(tmp_path: Path) -> None:
     fuzzer = build(tmp_path, [str(find_tool("cc")), "-fsanitize=address,undefined"])
     count = 10_000_000 if NIGHTLY else 100_000
@@ -74,7 +73,6 @@ def has_runtime(clang: str, sanitizers: str, folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.timeout(3600)
 def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
     """Guided by coverage: libFuzzer looks for inputs that lead where none has led."""
     sanitizers = "-fsanitize=fuzzer,address,undefined"
@@ -90,7 +88,7 @@ def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
             f"-runs={count}",
             "-seed=1",
             "-max_len=1500",
-            "-timeout=20",
+            "-timeout=600",
             tmp_path / "corpus",
         ],
         capture_output=True,

@@ -35,9 +35,7 @@ np.savez(folder + "/data.npz", x=x, y=model.predict(x, verbose=0))
 
 def test_keras_2_files_and_folders_give_what_keras_2_gave(tmp_path: Path) -> None:
     """Its hard sigmoid was another one than Keras 3 has."""
-    subprocess.run(
-        [sys.executable, "-c", KERAS_2, str(tmp_path)], check=True, capture_output=True, timeout=200
-    )
+    subprocess.run([sys.executable, "-c", KERAS_2, str(tmp_path)], check=True, capture_output=True)
     with np.load(tmp_path / "data.npz") as data:
         x, expected = data["x"], data["y"]
     for name in ("saved", "model.h5"):

@@ -66,7 +66,6 @@ if NIGHTLY:  # writing a folder takes Keras 2 a second a layer
     FOLDERS = [[name for name in CASES if CASES[name][0] == shape] for shape in SHAPES]
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", FOLDERS, ids=lambda names: names[0])
 def test_saved_model_gives_what_keras_2_gave(names: list[str], tmp_path: Path) -> None:
     model, x = joined(tf_keras, names), random_input(CASES[names[0]][0])

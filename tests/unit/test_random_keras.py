@@ -45,7 +45,6 @@ VARIANTS = {  # by the library that they are for
 }
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("first", range(0, MODELS, BATCH))
 def test_models_convert_build_and_equal_the_reference(
     first: int, libraries: dict[str, Library], tmp_path: Path
@@ -73,7 +72,6 @@ def test_models_convert_build_and_equal_the_reference(
         libraries[name].check_what_it_says(quantised, tmp_path / name)
 
 
-@pytest.mark.timeout(3600)
 def test_portable_headers_are_right_on_both_libraries(
     libraries: dict[str, Library], tmp_path: Path
 ) -> None:

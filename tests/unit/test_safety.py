@@ -42,7 +42,5 @@ def test_random_fields(flag: str, tmp_path: Path) -> None:
     command += [flag] if flag else []
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(ROOT / "tests/native/fuzz_main.c")]
     subprocess.run([*command, *files, "-lm", "-o", str(program)], check=True)
-    done = subprocess.run(
-        [program, str(FUZZED), "7"], capture_output=True, text=True, check=False, timeout=290
-    )
+    done = subprocess.run([program, str(FUZZED), "7"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -73,6 +73,6 @@ def test_programs_of_the_library(name: str, tmp_path: Path) -> None:
             [*command, source, *objects, "-lm", "-o", program], check=True, capture_output=True
         )
         done = subprocess.run(
-            [*toolchain.emulator, program], capture_output=True, text=True, check=False, timeout=250
+            [*toolchain.emulator, program], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{main}: {done.stderr[-2000:]}"
