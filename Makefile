@@ -20,12 +20,12 @@ define install-missing
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
 endef
 
-.PHONY: help run test lint unit robot nightly oldest other-tools setup packages clean
+.PHONY: help run test lint unit robot nightly mutants oldest other-tools setup packages clean
 
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
 	@echo "make test     set up what is missing, then lint, types, unit, native, QEMU and Robot tests"
-	@echo "make nightly  the slow matrices: every board, both behaviours, more random cases"
+	@echo "make nightly  the slow matrices: every board, both behaviours, more random cases, mutants"
 	@echo "make setup    set up only;  make clean  remove the virtual environment and test output"
 
 run: setup
@@ -64,7 +64,13 @@ oldest:
 	VIRTUAL_ENV=$(VENV)-oldest $(VENV)-oldest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[dev]'
 	$(VENV)-oldest/bin/pytest -n 2 --dist loadgroup
 
-nightly: setup other-tools
+# 200 random mutants each of the C library and of what judges: at least 85 % must be noticed.
+mutants: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(BIN)/python -m tests.mutation.c
+	$(BIN)/python -m tests.mutation.python
+
+nightly: setup other-tools mutants
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
 	$(BIN)/nnom-hil run --board stm32f4 --compat
