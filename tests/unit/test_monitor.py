@@ -177,6 +177,51 @@ def test_damage_is_told(old: str, new: str, what: str, tmp_path: Path) -> None:
     assert any(reason.startswith(what) for reason in record.reasons), record.reasons
 
 
+def verdict_of(text: str, what: str) -> bool:
+    """Whether a check held."""
+    return next(check.ok for check in judge_console(text) if check.what == what)
+
+
+@pytest.mark.parametrize(
+    ("printed", "low", "high"),
+    [("  2304", 2304, 2304), ("   12k", 12_000, 12_999), (" 3.07M", 3_070_000, 3_079_999)],
+)
+def test_macs_are_printed_cut(printed: str, low: int, high: int) -> None:
+    """A total is right up to the last unit that a layer's figure leaves out, and not beyond."""
+    for layers, ok in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+        text = NEW.replace("120         2304 ", f"120       {printed} ")
+        text = text.replace("(MAC): 2496", f"(MAC): {layers + 192}")
+        assert verdict_of(text, "layers' MACs add up to the model's") is ok, (layers, printed)
+
+
+def counted(right: int, wrong: int, classes: int, printed: str) -> str:
+    """A console whose every class was right and wrong so often, with another Top 1."""
+    head, _ = NEW.split("   0 |", 1)
+    head = head.replace("Test frames: 20", f"Test frames: {(right + wrong) * classes}")
+    head = head.replace("Top 1 Accuracy: 85.00%", f"Top 1 Accuracy: {printed}%")
+    matrix = np.eye(classes, dtype=int) * right + np.eye(classes, dtype=int)[::-1] * wrong
+    lines = [f" {i:3} | {''.join(f'{n:6}' for n in row)}   |   0%" for i, row in enumerate(matrix)]
+    return head + "\n".join([*lines, "", ""])
+
+
+@pytest.mark.parametrize("right", [0, 1, 6, 12, 13, 14])
+@pytest.mark.parametrize("off", [-1, 0, 1])
+def test_top_1_is_printed_cut(right: int, off: int) -> None:
+    share = abs(right * 10_000 // 14 + off)  # in hundredths of a percent
+    printed = "100" if share == 10_000 else f"{share // 100}.{share % 100:02d}"
+    text = counted(right, 14 - right, 2, printed)
+    assert verdict_of(text, "Top 1 is the matrix' diagonal") is (off == 0)
+
+
+def test_top_1_of_more_frames_than_32_bits_hold() -> None:
+    """NNoM multiplies the hits by 10,000 in 32 bits."""
+    wrapped = f"85.{600_000 * 10_000 % 2**32 // 700_000 % 100:02d}"
+    assert wrapped not in {"85.70", "85.71", "85.72"}
+    for printed, ok in (("85.71", True), (wrapped, True), ("85.72", False), ("85.70", False)):
+        text = counted(60_000, 10_000, 10, printed)
+        assert verdict_of(text, "Top 1 is the matrix' diagonal") is ok, printed
+
+
 def test_errors_of_nnom_are_told(tmp_path: Path) -> None:
     text = NEW + "Error: #4 Dense layer return error code:-1\n"
     record = record_of(text, tmp_path)
