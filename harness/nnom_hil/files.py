@@ -1,20 +1,67 @@
-"""Files are written whole or not at all, and what is read is checked."""
+"""Files are written whole or not at all, and what is read is checked.
 
+Every write of the harness goes through here, so that a full disk has one name and tests can fill it
+at any of them.
+"""
+
+import contextlib
+import errno
 import hashlib
+import json
 import os
+import shutil
+import stat
 import tempfile
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from nnom_hil.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["digest", "read_toml", "write_whole"]
+__all__ = [
+    "Appender",
+    "TornError",
+    "digest",
+    "free_bytes",
+    "is_full",
+    "make_folder",
+    "private_folder",
+    "read_regular",
+    "read_toml",
+    "remove_tree",
+    "scratch_file",
+    "seal",
+    "sync_folder",
+    "unseal",
+    "write_synced",
+    "write_whole",
+]
 
 _Model = TypeVar("_Model", bound="BaseModel")
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CHECK: Final = "check"
+_CHECK_DIGITS: Final = 32
+_REMEDY: Final = "free space or choose another folder with --out, --output or NNOM_HIL_CACHE"
+
+
+class TornError(ValueError):
+    """What is in a file is not what was written to it."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error says that a disk, or a user's share of it, is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
+# ---- reading
 
 
 def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
@@ -36,30 +83,45 @@ def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
         raise UsageError(f"{path}: {what} is wrong at {where}: {first['msg']}") from exc
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return a file's bytes, at most limit of them.
 
-    Raises StoreError when the folder cannot be made or the disk is full; nothing is left then.
+    Raises OSError, also for what is no plain file (a pipe would keep us waiting) and for more bytes
+    than that.
     """
-    content = data.encode() if isinstance(data, str) else data
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files private; these are for others to read too
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except OSError as exc:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StoreError(
-            f"{path}: cannot write {len(content)} bytes: {exc.strerror}; "
-            "free space or choose another folder with --out or NNOM_HIL_CACHE"
-        ) from exc
+    # not to wait for a writer, where it is a pipe
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        if facts.st_size > limit:
+            raise OSError(errno.EINVAL, f"larger than the {limit} bytes it may have", str(path))
+        return file.read(limit)
+
+
+# ---- documents that tell when they were changed
+
+
+def seal(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with a digest of its content as one more entry."""
+    return {**document, _CHECK: _check_of(document)}
+
+
+def unseal(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sealed object without its digest; raises TornError where that does not fit."""
+    content = dict(document)
+    check = content.pop(_CHECK, None)
+    if check != _check_of(content):
+        raise TornError(
+            "it has no check" if check is None else "it was changed after it was written"
+        )
+    return content
+
+
+def _check_of(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_CHECK_DIGITS]
 
 
 def digest(*parts: bytes | str) -> str:
@@ -70,3 +132,141 @@ def digest(*parts: bytes | str) -> str:
         sha.update(len(data).to_bytes(8, "little"))
         sha.update(data)
     return sha.hexdigest()
+
+
+# ---- writing
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; raises OSError."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.mkdir(path)
+        if not path.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    It is on the disk when this returns. Raises StoreError when the folder cannot be made or the
+    disk is full; nothing is left then.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
+    try:
+        make_folder(path.parent)
+        try:
+            write_synced(temporary, content)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as exc:
+        raise StoreError(
+            f"{path}: cannot write {len(content)} bytes: {exc.strerror}; {_REMEDY}"
+        ) from exc
+
+
+def write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write a new file, to the disk itself; raises OSError, also where there is one already."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        _write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Bring a folder's list of files to the disk; raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Appender:
+    """A file that grows: what was written is with the system at once, so that a kill loses none."""
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._handle = os.open(path, flags, 0o666)
+
+    def write(self, data: bytes) -> None:
+        """Append; raises OSError, after which a part of it may be there."""
+        _write_all(self._handle, data)
+
+    def close(self) -> None:
+        """Close; twice is fine."""
+        if self._handle >= 0:
+            handle, self._handle = self._handle, -1
+            os.close(handle)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, file or link as far as that is possible."""
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        return
+
+    def unlock(_: Any, name: str, __: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(os.path.dirname(name), 0o700)
+            os.chmod(name, 0o700)
+            remove_tree(Path(name)) if os.path.isdir(name) else os.unlink(name)
+
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
+    shutil.rmtree(path, onerror=unlock)
+
+
+# ---- what lives as long as the process, or less
+
+
+@contextlib.contextmanager
+def private_folder(*, longest: int | None = None, room: int = 0) -> Iterator[Path]:
+    """Give a folder that nobody else can enter, until the context ends.
+
+    It is made where TMPDIR says, or in a usual place where that cannot be, or where its path would
+    have more bytes than longest, or less than room bytes are free. Raises StoreError where there is
+    no place.
+    """
+    made = _make_private(longest, room)
+    try:
+        yield made
+    finally:
+        remove_tree(made)
+
+
+def _make_private(longest: int | None, room: int) -> Path:
+    why = "no folder for temporary files can be written to, has space and a short path"
+    # /dev/shm is memory: it is there when disks are full
+    for place in (None, os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
+        with contextlib.suppress(OSError):
+            folder = Path(place or tempfile.gettempdir()).absolute()
+            short = longest is None or len(os.fsencode(folder / "nnom-hil-12345678")) <= longest
+            if short and (room == 0 or free_bytes(folder) >= room):
+                return Path(tempfile.mkdtemp(prefix="nnom-hil-", dir=folder))
+    raise StoreError(f"{why}; free space, or name such a folder: TMPDIR")
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that can still be written there; raises OSError."""
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
+def scratch_file() -> IO[bytes]:
+    """Return a file without a name, in memory, that goes with its handle."""
+    return os.fdopen(os.memfd_create("nnom-hil"), "w+b")

@@ -1,9 +1,10 @@
 """Where the firmware, boards, templates, caches and reports are. Looks only; creates nothing."""
 
 import os
-import tempfile
+import stat
 from pathlib import Path
 
+from nnom_hil import variables
 from nnom_hil.errors import HilEnvironmentError
 
 __all__ = [
@@ -53,7 +54,7 @@ def templates_dir() -> Path:
 
 def cache_dir() -> Path:
     """Return the folder for conversions and builds: $NNOM_HIL_CACHE or the user's cache."""
-    if configured := os.environ.get("NNOM_HIL_CACHE"):
+    if configured := os.environ.get(variables.CACHE):
         return Path(configured)
     from platformdirs import user_cache_path
 
@@ -62,7 +63,7 @@ def cache_dir() -> Path:
 
 def hardware_map() -> Path:
     """Return the file that says which board is where: $NNOM_HIL_HARDWARE or the user's."""
-    if configured := os.environ.get("NNOM_HIL_HARDWARE"):
+    if configured := os.environ.get(variables.HARDWARE):
         return Path(configured)
     from platformdirs import user_config_path
 
@@ -70,10 +71,19 @@ def hardware_map() -> Path:
 
 
 def locks_dir() -> Path:
-    """Return the folder of the boards' locks, one for all users: $NNOM_HIL_LOCKS or below /tmp."""
-    if configured := os.environ.get("NNOM_HIL_LOCKS"):
+    """Return the folder of the boards' locks, one for all users: $NNOM_HIL_LOCKS, or the system's.
+
+    It must not depend on TMPDIR, which may be another for each user.
+    """
+    if configured := os.environ.get(variables.LOCKS):
         return Path(configured)
-    return Path(tempfile.gettempdir()) / "nnom-hil-boards"
+    system = Path("/run/lock")
+    try:
+        mode = system.stat().st_mode
+    except OSError:
+        mode = 0
+    for_all = stat.S_ISVTX | stat.S_IWOTH
+    return system if mode & for_all == for_all else Path("/tmp")
 
 
 def runs_dir() -> Path:

@@ -1,8 +1,10 @@
 """External programs: list arguments, a deadline, captured output, no shell."""
 
+import contextlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ from pathlib import Path
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 
-__all__ = ["PACKAGES", "find_tool", "run_tool"]
+__all__ = ["PACKAGES", "end_group", "find_tool", "run_tool"]
 
 LOG = logging.getLogger(__name__)
 
@@ -52,24 +54,36 @@ def run_tool(
     """
     command = [str(find_tool(str(argv[0]))), *(str(arg) for arg in argv[1:])]
     LOG.debug("run %s", command)
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=max(deadline.remaining_s, 0.1),
-            cwd=cwd,
-            env=None if env is None else {**os.environ, **env},
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        output = exc.stdout.decode(errors="replace") if isinstance(exc.stdout, bytes) else ""
-        raise ToolError(
-            f"{argv[0]}: not finished after {exc.timeout:.0f} s", output=output
-        ) from exc
-    if done.returncode != 0:
-        raise ToolError(f"{argv[0]}: failed with exit code {done.returncode}", output=done.stdout)
-    return done.stdout
+    # a session of its own: a terminal's Ctrl-C is for us, and we end all that it has started
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=None if env is None else {**os.environ, **env},
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        timeout = max(deadline.remaining_s, 0.1)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except BaseException as exc:
+            if process.returncode is None:
+                end_group(process.pid)
+            output, _ = process.communicate()
+            if not isinstance(exc, subprocess.TimeoutExpired):
+                raise
+            raise ToolError(
+                f"{argv[0]}: not finished after {timeout:.0f} s", output=output
+            ) from exc
+    if process.returncode != 0:
+        raise ToolError(f"{argv[0]}: failed with exit code {process.returncode}", output=output)
+    return output
+
+
+def end_group(pid: int) -> None:
+    """Kill a process that began a session, and all that it has started; twice is fine."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -5,14 +5,11 @@ The NNoM library is the same for all boards with one core and all models; it is 
 
 import json
 import re
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from nnom_hil.boards import Board, Cpu
+from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
     FirmwareSettings,
     config_h,
@@ -21,9 +18,16 @@ from nnom_hil.codegen.firmware import (
     linker_script,
 )
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import BoardError, BuildError, StoreError, ToolError, UsageError
+from nnom_hil.errors import (
+    BoardError,
+    BuildError,
+    HilEnvironmentError,
+    StoreError,
+    ToolError,
+    UsageError,
+)
 from nnom_hil.files import digest, write_whole
-from nnom_hil.paths import cache_dir, firmware_dir
+from nnom_hil.paths import firmware_dir
 from nnom_hil.tool import find_tool, run_tool
 
 __all__ = [
@@ -36,8 +40,10 @@ __all__ = [
     "tree_digest",
 ]
 
-_SCHEMA = "nnom-hil/image/1"
+_SCHEMA = "nnom-hil/image/2"
 _BUILD_TIMEOUT_S = 300.0
+_ELF = "firmware.elf"
+_LIBRARY = "libnnom.a"
 # what the library is made of beside NNoM's own tree
 _LIBRARY_RECIPE = (
     "flags.cmake", "arm-none-eabi.cmake", "library/CMakeLists.txt", "platform/nnom_config.h",
@@ -54,13 +60,17 @@ class SectionSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A built firmware. id: hash of everything that went into it; the target tells it in HELLO."""
+    """A built firmware. id: hash of everything that went into it; the target tells it in HELLO.
+
+    unkept: why it could not be kept for other runs, where the disk is full.
+    """
 
     id: str
     elf: Path
     sizes: SectionSizes
     compiler: str
     cached: bool
+    unkept: StoreError | None = None
 
 
 def build_image(
@@ -70,8 +80,8 @@ def build_image(
 
     nnom: an NNoM tree (inc, src, port) to build on instead of the one that comes with us.
     Raises ToolError when a program is missing, BoardError when the board names a driver that does
-    not exist, UsageError for a folder that is no NNoM tree, and BuildError when the firmware does
-    not compile or does not fit.
+    not exist, UsageError for a folder that is no NNoM tree, BuildError when the firmware does not
+    compile or does not fit, and StoreError where there is no space to build it in.
     """
     sources = firmware_dir()
     if nnom is not None:
@@ -92,9 +102,6 @@ def build_image(
     chosen = (cpu_flags(board), board.console.driver, board.time.driver, compat, switches)
     image_id = digest(_SCHEMA, compiler, *chosen, *trees, *parts)
     generated["config.h"] = config_h(board, settings, image_id=image_id)
-    folder = cache_dir() / "images" / image_id[:32]
-    if (image := _cached(folder)) is not None:
-        return image
     common: list[str | Path] = [
         "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
         f"-DCPU_FLAGS={cpu_flags(board)}", f"-DCOMPAT={compat}",
@@ -107,18 +114,17 @@ def build_image(
         tree_digest(nnom or sources / "nnom"),
         *((sources / name).read_bytes() for name in _LIBRARY_RECIPE),
     )  # fmt: skip
-    try:
-        library = _library(cache_dir() / "libraries" / library_id[:32], board, common, nnom)
-        settled = [*common, f"-DNNOM_LIBRARY={library}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if (image := _cached(folder)) is not None:
-                return image  # another process built it meanwhile
-            return _build(folder, board, generated, image_id, compiler, settled)
-    except OSError as exc:
-        raise StoreError(
-            f"{folder}: cannot keep the image: {exc.strerror}; free space or set NNOM_HIL_CACHE"
-        ) from exc
+    library = Entry(kind="libraries", key=library_id)
+
+    def make() -> dict[str, bytes]:
+        made = _library(library, board, common, nnom)
+        settled = [*common, f"-DNNOM_LIBRARY={made}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
+        facts = {"schema": _SCHEMA, "id": image_id, "compiler": compiler}
+        return _build(board, generated, facts, settled)
+
+    if library.path.exists():  # one that is damaged is found now, not when it is needed
+        _library(library, board, common, nnom)
+    return obtain(Entry(kind="images", key=image_id, programs=(_ELF,)), make, _image_of)
 
 
 def _is_native(board: Board) -> bool:
@@ -165,72 +171,51 @@ def tree_digest(sources: Path) -> str:
     )
 
 
-def _cached(folder: Path) -> Image | None:
+def _image_of(kept: Kept) -> Image:
+    assert kept.folder is not None  # of this kind
     try:
-        facts = json.loads((folder / "image.json").read_text())
-    except (OSError, ValueError):
-        return None
-    elf = folder / "firmware.elf"
-    if facts.get("schema") != _SCHEMA or not elf.is_file():
-        return None
-    return Image(
-        id=facts["id"],
-        elf=elf,
-        sizes=SectionSizes(**facts["sizes"]),
-        compiler=facts["compiler"],
-        cached=True,
-    )
+        facts = json.loads(kept.files["image.json"])
+        return Image(
+            id=facts["id"],
+            elf=kept.folder / _ELF,
+            sizes=SectionSizes(**facts["sizes"]),
+            compiler=facts["compiler"],
+            cached=not kept.made,
+            unkept=kept.unkept,
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise UnfitError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def _build(
-    folder: Path,
-    board: Board,
-    generated: dict[str, str],
-    image_id: str,
-    compiler: str,
-    settled: list[str | Path],
-) -> Image:
-    """Build in a temporary folder that becomes the cache entry when all is well."""
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
-    try:
+    board: Board, generated: dict[str, str], facts: dict[str, object], settled: list[str | Path]
+) -> dict[str, bytes]:
+    """Return the files of an image; facts: what is to be told of it, beside its sizes."""
+    with work_folder() as work:
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
         _compile(work, board, settled)
-        sizes = _sizes(work / "build" / "firmware.elf")
-        done = work / "done"
-        done.mkdir()
-        for name in ("firmware.elf", "firmware.map"):
-            shutil.move(work / "build" / name, done / name)
-        shutil.move(work / "generated", done / "generated")
-        facts = {"schema": _SCHEMA, "id": image_id, "compiler": compiler, "sizes": asdict(sizes)}
-        write_whole(done / "image.json", json.dumps(facts, sort_keys=True, indent=2) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        done.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return Image(
-        id=image_id, elf=folder / "firmware.elf", sizes=sizes, compiler=compiler, cached=False
-    )
+        facts["sizes"] = asdict(_sizes(work / "build" / _ELF))
+        files = {name: (work / "build" / name).read_bytes() for name in (_ELF, "firmware.map")}
+    files |= {f"generated/{name}": text.encode() for name, text in generated.items()}
+    files["image.json"] = (json.dumps(facts, sort_keys=True, indent=2) + "\n").encode()
+    return files
 
 
-def _library(folder: Path, board: Board, common: list[str | Path], nnom: Path | None) -> Path:
+def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | None) -> Path:
     """Return the NNoM library for a board's core, built once."""
-    library = folder / "libnnom.a"
-    if library.exists():
-        return library
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if library.exists():
-            return library
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".build-"))
-        try:
-            options = common if nnom is None else [*common, f"-DNNOM_DIR={nnom}"]
+
+    def make() -> dict[str, bytes]:
+        options = common if nnom is None else [*common, f"-DNNOM_DIR={nnom}"]
+        with work_folder() as work:
             _cmake(firmware_dir() / "library", work, options, board)
-            folder.mkdir(exist_ok=True)
-            (work / library.name).rename(library)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    return library
+            return {_LIBRARY: (work / _LIBRARY).read_bytes()}
+
+    def load(kept: Kept) -> Path:
+        assert kept.folder is not None  # of this kind
+        return kept.folder / _LIBRARY
+
+    return obtain(entry, make, load)
 
 
 def _compile(work: Path, board: Board, settled: list[str | Path]) -> None:
@@ -255,11 +240,16 @@ def _cmake(source: Path, build: Path, options: list[str | Path], board: Board) -
         raise _explain(exc, board) from exc
 
 
-def _explain(error: ToolError, board: Board) -> BuildError | ToolError:
+def _explain(error: ToolError, board: Board) -> HilEnvironmentError:
     """Return what the failure means for the user."""
     memory = board.memory
     if "program not found" in str(error):
         return error
+    if "No space left on device" in error.output or "Disk quota exceeded" in error.output:
+        return StoreError(
+            "no space is left to build the firmware in; free space, or name a folder that has "
+            "some: NNOM_HIL_CACHE"
+        )
     if overflow := re.search(r"region `(\w+)' overflowed by (\d+) bytes", error.output):
         region = memory.flash if overflow[1] == "FLASH" else memory.ram
         over = int(overflow[2])

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from nnom_hil import variables
 from nnom_hil.boards import Board, find_board
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.errors import UsageError, did_you_mean
@@ -203,7 +204,7 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
     """Return a run's request from checked options; raises UsageError or BoardError."""
     convert, header = conversion_of(given)
     if (renode := given.get("renode")) is not None:
-        os.environ["NNOM_HIL_RENODE"] = str(renode)  # as if the user had set it
+        os.environ[variables.RENODE] = str(renode)  # as if the user had set it
     timing = {name: given[name] for name in ("warm_up", "repeats") if name in given}
     made = {"board", "runs", "convert", "header", "timing", "faults"}
     names = {f.name for f in fields(RunRequest)} - made

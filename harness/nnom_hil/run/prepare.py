@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnom_hil.cache import Entry, Kept, UnfitError, obtain
 from nnom_hil.codegen.portable import portable
-from nnom_hil.errors import DataError, ModelError, UsageError, did_you_mean
-from nnom_hil.files import digest, write_whole
+from nnom_hil.errors import DataError, ModelError, StoreError, UsageError, did_you_mean
+from nnom_hil.files import digest
 from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
-from nnom_hil.paths import cache_dir
 from nnom_hil.records import Task
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
 from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertOptions", "Prepared", "find_model", "prepare"]
 
-_SCHEMA = "nnom-hil/prepared/3"
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, ModelError, zipfile.BadZipFile,
-    zlib.error)  # fmt: skip
+_SCHEMA = "nnom-hil/prepared/4"
+_REFERENCE_SCHEMA = "nnom-hil/reference/1"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, ModelError,
+    zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ class Prepared:
 
     x: (n, inputs) int8 vectors. output: what the model gives; truth: what it is judged by.
     float_outputs: Keras' outputs (n, outputs). quality: how the quantised layers follow the float
-    ones on calibration data. folder: where all of it is kept.
+    ones on calibration data. key: hash of what it was made of. unkept: why it could not be kept,
+    where the disk is full.
     """
 
     graph: QGraph
@@ -106,7 +108,8 @@ class Prepared:
     output: Output
     truth: Truth
     float_outputs: npt.NDArray[np.float32]
-    folder: Path
+    key: str
+    unkept: StoreError | None = None
 
     @property
     def labels(self) -> npt.NDArray[Any] | None:
@@ -123,20 +126,22 @@ class Prepared:
 
         compat: NNoM 0.4.3's own.
         """
-        file = self.folder / f"expected-{'compat' if compat else 'right'}.npz"
-        try:
-            with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as npz:
-                known: Int8 = npz["outputs"]
-            if len(known) >= n and known.shape[1:] == (self.graph.output.size,):
-                return known[:n]
-        except _DAMAGED:
-            pass  # absent or damaged
-        images = self.x[:n].reshape(n, *self.graph.input.shape)
-        outputs = run_reference(self.graph, images, compat=compat)
-        buffer = BytesIO()
-        np.savez_compressed(buffer, outputs=outputs)
-        write_whole(file, buffer.getvalue())
-        return outputs
+        # not for each n an entry of its own; at most twice the work
+        count = min(len(self.x), 1 << (n - 1).bit_length())
+        size = self.graph.output.size
+
+        def make() -> dict[str, bytes]:
+            images = self.x[:count].reshape(count, *self.graph.input.shape)
+            return {"outputs": run_reference(self.graph, images, compat=compat).tobytes()}
+
+        def load(kept: Kept) -> Int8:
+            outputs = np.frombuffer(kept.files["outputs"], dtype=np.int8)
+            if outputs.size != count * size:
+                raise UnfitError(f"{outputs.size} outputs, not {count * size}")
+            return outputs.reshape(count, size)
+
+        key = digest(_REFERENCE_SCHEMA, self.key, str(compat), str(count))
+        return obtain(Entry(kind="reference", key=key), make, load)[:n]
 
     def limited(self, n: int | None) -> "Prepared":
         """Return the first n vectors (None: all)."""
@@ -200,12 +205,13 @@ def prepare(
         _SCHEMA, _own_digest(), _read(model, ModelError), repr(options),
         b"bundled" if data is None else _read(data, DataError),
     )  # fmt: skip
-    folder = cache_dir() / "prepared" / key[:32]
-    if (prepared := _load(folder, model.stem)) is not None:
-        return prepared
-    prepared = _convert(model, data, options, folder, on_step=on_step)
-    _save(prepared)
-    return prepared
+
+    def make() -> dict[str, bytes]:
+        return _files_of(_convert(model, data, options, key, on_step=on_step))
+
+    return obtain(
+        Entry(kind="prepared", key=key), make, lambda kept: _prepared_of(kept, key, model.stem)
+    )
 
 
 def _read(path: Path, error: type[ModelError | DataError]) -> bytes:
@@ -231,7 +237,7 @@ def _convert(
     model: Path,
     data: Path | None,
     options: ConvertOptions,
-    folder: Path,
+    key: str,
     *,
     on_step: Callable[[str], None],
 ) -> Prepared:
@@ -272,7 +278,7 @@ def _convert(
         output=output,
         truth=truth,
         float_outputs=keras_model.predict(vectors.x),
-        folder=folder,
+        key=key,
     )
 
 
@@ -293,40 +299,43 @@ def _truth(
     return output, truth, known.labels if chosen else None
 
 
-def _save(prepared: Prepared) -> None:
-    folder, buffer = prepared.folder, BytesIO()
+def _files_of(prepared: Prepared) -> dict[str, bytes]:
     arrays: dict[str, Any] = {"x": prepared.x, "float_outputs": prepared.float_outputs}
     if prepared.labels is not None:
         arrays["labels"] = prepared.labels
+    buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     judged = {
         "task": prepared.truth.task,
         "shape": prepared.output.shape,
         "head": prepared.output.head.name,
     }
-    write_whole(folder / "judged.json", json.dumps(judged))
-    write_whole(folder / "graph.npz", save_qgraph(prepared.graph))
-    write_whole(folder / "quality.json", json.dumps(asdict(prepared.quality)))
-    write_whole(folder / "vectors.npz", buffer.getvalue())  # last: its presence means complete
+    return {
+        "graph.npz": save_qgraph(prepared.graph),
+        "judged.json": json.dumps(judged).encode(),
+        "quality.json": json.dumps(asdict(prepared.quality)).encode(),
+        "vectors.npz": buffer.getvalue(),
+    }
 
 
-def _load(folder: Path, name: str) -> Prepared | None:
+def _prepared_of(kept: Kept, key: str, name: str) -> Prepared:
+    """Return what _files_of was given; raises UnfitError for other files."""
+    files = kept.files
     try:
-        vectors = BytesIO((folder / "vectors.npz").read_bytes())
-        with np.load(vectors, allow_pickle=False) as npz:
-            arrays = {key: npz[key] for key in npz.files}
-        graph = load_qgraph((folder / "graph.npz").read_bytes())
-        quality = json.loads((folder / "quality.json").read_text())
+        with np.load(BytesIO(files["vectors.npz"]), allow_pickle=False) as npz:
+            arrays = {part: npz[part] for part in npz.files}
+        quality = json.loads(files["quality.json"])
         quality["layers"] = tuple(LayerQuality(**layer) for layer in quality["layers"])
-        judged = json.loads((folder / "judged.json").read_text())
+        judged = json.loads(files["judged.json"])
         return Prepared(
-            graph=QGraph(name=name, nodes=graph.nodes),
+            graph=QGraph(name=name, nodes=load_qgraph(files["graph.npz"]).nodes),
             quality=Quality(**quality),
             x=arrays["x"],
             output=Output(shape=tuple(judged["shape"]), head=Head[judged["head"]]),
             truth=Truth(task=Task(judged["task"]), labels=arrays.get("labels")),
             float_outputs=arrays["float_outputs"],
-            folder=folder,
+            key=key,
+            unkept=kept.unkept,
         )
-    except _DAMAGED:
-        return None  # absent or damaged: convert again
+    except _UNREADABLE as exc:
+        raise UnfitError(f"{type(exc).__name__}: {exc}") from exc

@@ -1,15 +1,14 @@
 """A child process that a target lives in: its end explained, never left behind."""
 
-import contextlib
-import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nnom_hil.tool import find_tool
+from nnom_hil.errors import TargetError
+from nnom_hil.files import scratch_file
+from nnom_hil.tool import end_group, find_tool
 
 __all__ = ["ChildProcess"]
 
@@ -27,7 +26,8 @@ class ChildProcess:
     """Starts argv at once. name: what messages call it; ignore: a line of output that says nothing.
 
     With pipes its standard input and output are pipes, and what it prints to standard error is
-    kept; without, both outputs are kept and its input is empty.
+    kept; without, both outputs are kept and its input is empty. Raises TargetError where it cannot be
+    started.
     """
 
     def __init__(
@@ -42,15 +42,19 @@ class ChildProcess:
         self.name = name
         self._ignore = ignore
         program = find_tool(str(argv[0]))
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._process = subprocess.Popen(
-            [*_die_with_parent(), str(program), *(str(arg) for arg in argv[1:])],
-            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if pipes else self._log,
-            stderr=self._log,
-            env=env,
-            start_new_session=True,  # a terminal's Ctrl-C is for us, and we end the whole group
-        )
+        self._log = scratch_file()
+        try:
+            self._process = subprocess.Popen(
+                [*_die_with_parent(), str(program), *(str(arg) for arg in argv[1:])],
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else self._log,
+                stderr=self._log,
+                env=env,
+                start_new_session=True,  # a terminal's Ctrl-C is for us; we end the whole group
+            )
+        except OSError as exc:
+            self._log.close()
+            raise TargetError(f"{name} cannot be started: {program}: {exc.strerror}") from exc
 
     @property
     def pid(self) -> int:
@@ -88,8 +92,7 @@ class ChildProcess:
 
     def kill(self) -> None:
         """End it, now; twice is fine."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        end_group(self._process.pid)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

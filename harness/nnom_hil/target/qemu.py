@@ -1,12 +1,13 @@
 """QEMU: argv, start, stop. No semihosting; its console is a socket for this user alone."""
 
-import tempfile
+import contextlib
 import time
 from pathlib import Path
 
 from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
+from nnom_hil.files import private_folder
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
@@ -16,6 +17,8 @@ __all__ = ["QemuTarget", "qemu_argv"]
 
 _ESCAPE = 0x1D
 _PROGRAM = "qemu-system-arm"
+_SOCKET = "console"
+_LONGEST_SOCKET = 107  # bytes of a Unix socket's path
 
 
 def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
@@ -23,14 +26,15 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
 
     The console is a multiplexed character device, which buffers for the guest: plain ones are six
     times slower. QEMU waits for the host before it starts, so that the first text is not lost.
-    -icount makes virtual time depend on instructions only.
+    -icount makes virtual time depend on instructions only. A comma ends an option, two are one.
     """
+    path = str(console).replace(",", ",,")
     return [
         _PROGRAM,
         "-machine", qemu.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
         "-icount", f"shift={qemu.icount_shift},align=off,sleep=on",
-        "-chardev", f"socket,id=console,path={console},server=on,wait=on,mux=on",
+        "-chardev", f"socket,id=console,path={path},server=on,wait=on,mux=on",
         "-echr", hex(_ESCAPE),
         *["-serial", "null"] * qemu.serial,
         "-serial", "chardev:console",
@@ -50,8 +54,7 @@ class QemuTarget(ProcessTarget):
             )
         super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
         self._qemu = board.backend.qemu
-        # private, and short: the path of a Unix socket is limited to 107 bytes
-        self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
+        self._folder = contextlib.ExitStack()
 
     @property
     def description(self) -> str:
@@ -59,8 +62,9 @@ class QemuTarget(ProcessTarget):
         return run_tool([_PROGRAM, "--version"], deadline=Deadline.after(20)).splitlines()[0]
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
-        """Start the emulator and connect to its console."""
-        console = Path(self._folder.name) / "console"
+        """Start the emulator and connect to its console; raises StoreError without a place for it."""
+        longest = _LONGEST_SOCKET - len(f"/{_SOCKET}")
+        console = self._folder.enter_context(private_folder(longest=longest)) / _SOCKET
         self._process = ChildProcess(
             qemu_argv(self._qemu, elf.resolve(), console),
             name=self._name,
@@ -81,4 +85,4 @@ class QemuTarget(ProcessTarget):
     def stop(self) -> None:
         """End QEMU and close its console; twice is fine."""
         super().stop()
-        self._folder.cleanup()
+        self._folder.close()

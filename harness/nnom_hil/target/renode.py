@@ -1,5 +1,6 @@
 """Renode: found, started with its monitor on a TCP port, led through renode/session.resc."""
 
+import contextlib
 import os
 import re
 import socket
@@ -9,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Final
 
+from nnom_hil import variables
 from nnom_hil.boards import Board
 from nnom_hil.codegen.renode import CONSOLE, platform_description
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, ToolError
-from nnom_hil.files import digest, write_whole
+from nnom_hil.files import digest, private_folder, write_whole
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.paths import cache_dir, renode_dir
 from nnom_hil.target.base import ProcessTarget
@@ -22,7 +24,7 @@ from nnom_hil.tool import find_tool, run_tool
 
 __all__ = ["RENODE_VARIABLE", "Monitor", "RenodeTarget", "find_renode"]
 
-RENODE_VARIABLE: Final = "NNOM_HIL_RENODE"
+RENODE_VARIABLE: Final = variables.RENODE
 """Environment variable that names Renode's program, folder or portable package."""
 
 _HELP = (
@@ -158,7 +160,7 @@ class RenodeTarget(ProcessTarget):
         self._renode = board.backend.renode
         self._monitor: Monitor | None = None
         # Renode clears renode-* folders of its TMPDIR when it starts: it gets one of its own
-        self._folder = tempfile.TemporaryDirectory(prefix="nnom-hil-")
+        self._folder = contextlib.ExitStack()
 
     @property
     def description(self) -> str:
@@ -168,7 +170,7 @@ class RenodeTarget(ProcessTarget):
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start Renode, load the image, connect to the console, let time run."""
-        folder = Path(self._folder.name)
+        folder = self._folder.enter_context(private_folder())
         program = find_renode()
         usage = run_tool([program, "--help"], deadline=Deadline.after(60))
         headless = "--disable-gui" if "--disable-gui" in usage else "--disable-xwt"
@@ -227,7 +229,7 @@ class RenodeTarget(ProcessTarget):
         if self._monitor is not None:
             self._monitor.close()
         super().stop()
-        self._folder.cleanup()
+        self._folder.close()
 
 
 def _free_ports() -> tuple[int, int]:

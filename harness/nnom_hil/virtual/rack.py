@@ -6,12 +6,13 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nnom_hil import variables
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_toml
 
 __all__ = ["RACK_VARIABLE", "Faults", "StuckBit", "VirtualBoard", "load_rack"]
 
-RACK_VARIABLE: Final = "NNOM_HIL_VIRTUAL_BOARDS"
+RACK_VARIABLE: Final = variables.VIRTUAL_BOARDS
 STM32F42X_ID: Final = 0x419
 
 

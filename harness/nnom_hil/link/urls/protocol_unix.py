@@ -5,7 +5,6 @@ TCP, and a socket in a private folder can be reached by nobody else.
 """
 
 import socket
-from urllib.parse import urlsplit
 
 from serial import SerialException
 from serial.urlhandler import protocol_socket
@@ -23,7 +22,7 @@ class Serial(protocol_socket.Serial):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            connection.connect(urlsplit(self.portstr).path)
+            connection.connect(self.portstr.removeprefix("unix://"))
         except OSError as exc:
             connection.close()
             raise SerialException(exc.errno, f"could not open port {self.portstr}: {exc}") from exc

@@ -1,0 +1,136 @@
+"""Where entries are, who makes and uses them, and how they go."""
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nnom_hil import variables
+from nnom_hil.errors import UsageError
+from nnom_hil.files import make_folder, remove_tree
+from nnom_hil.locks import FileLock
+from nnom_hil.paths import cache_dir
+
+__all__ = ["IN_PLACE", "KINDS", "MANIFEST", "WORK", "Entry", "discard", "entries", "limit_bytes",
+    "lock_of", "remove", "stay", "sweep"]  # fmt: skip
+
+KINDS: Final = ("prepared", "reference", "libraries", "images")
+IN_PLACE: Final = {"libraries", "images"}
+"""Kinds whose files other programs read by path."""
+WORK: Final = "work"
+MANIFEST: Final = "entry.json"
+_LOCK: Final = ".lock"
+_USE: Final = ".use"
+_DEFAULT_MB: Final = 2000
+
+_in_use: dict[Path, FileLock] = {}
+"""Locks that keep entries from being removed until this process ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The place of an entry. key: hash of all that goes into it. programs: files to be executed."""
+
+    kind: str
+    key: str
+    programs: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return cache_dir() / self.kind / self.key[:32]
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.kind}/{self.key[:8]}"
+
+
+def limit_bytes() -> int:
+    """Return how many bytes the cache may have; raises UsageError for a limit that is none."""
+    text = os.environ.get(variables.CACHE_MB) or str(_DEFAULT_MB)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 12):
+        raise UsageError(
+            f"{variables.CACHE_MB}={text[:40]!r}: not a number of megabytes, such as {_DEFAULT_MB}"
+        )
+    return int(text) * 1_000_000
+
+
+def lock_of(path: Path) -> FileLock:
+    """Return the lock of who makes or removes what is at a path."""
+    return FileLock(path.with_name(path.name + _LOCK))
+
+
+def stay(path: Path) -> None:
+    """Keep an entry from being removed while this process lives; it need not be there yet."""
+    if path in _in_use:
+        return
+    lock = FileLock(path.with_name(path.name + _USE))
+    with contextlib.suppress(OSError):
+        make_folder(path.parent)
+        if lock.acquire(shared=True, wait=True):
+            _in_use[path] = lock
+
+
+def entries(kind: str) -> list[Path]:
+    """Return the folders of a kind's entries, and whatever else stands in their places."""
+    return [
+        path
+        for path in _listed(cache_dir() / kind)
+        if not path.name.startswith(".") and path.suffix not in (_LOCK, _USE)
+    ]
+
+
+def _listed(place: Path) -> list[Path]:
+    try:
+        return sorted(place.iterdir())
+    except OSError:
+        return []
+
+
+def discard(path: Path) -> None:
+    """Take an entry, or what stands in its place, out of the way, and remove it if that can be."""
+    old = path.with_name(f".old-{os.urandom(6).hex()}")
+    with contextlib.suppress(OSError):
+        os.rename(path, old)
+        remove_tree(old)
+
+
+def remove(path: Path) -> bool:
+    """Remove an entry; False where a process makes or uses it."""
+    locks = (lock_of(path), FileLock(path.with_name(path.name + _USE)))
+    try:
+        if not all(lock.acquire() for lock in locks):
+            return False
+        discard(path)
+        return not os.path.lexists(path)
+    except OSError:
+        return False
+    finally:
+        for lock in locks:
+            lock.release(remove=True)
+
+
+def sweep() -> None:
+    """Remove what killed processes have left half made or half removed, everywhere."""
+    for kind in (*KINDS, WORK):
+        for path in _listed(cache_dir() / kind):
+            if path.suffix in (_LOCK, _USE):
+                if not stat.S_ISREG(os.lstat(path).st_mode if os.path.lexists(path) else 0):
+                    remove_tree(path)  # no lock
+            elif path.name.startswith(".old-"):
+                remove_tree(path)
+            elif path.name.startswith(".new-"):  # .new-KEY-RANDOM
+                _remove_unowned(path, path.with_name(path.name.split("-")[1]))
+            elif kind == WORK:
+                _remove_unowned(path, path)
+
+
+def _remove_unowned(path: Path, owner: Path) -> None:
+    lock = lock_of(owner)
+    with contextlib.suppress(OSError):
+        if lock.acquire():
+            remove_tree(path)
+    lock.release(remove=True)
