@@ -1,9 +1,11 @@
 """The record of one run: what was found out, and with what. Written once, as run.json."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nnom_hil.files import seal, unseal
 
 __all__ = [
     "RUN_SCHEMA",
@@ -28,6 +30,11 @@ __all__ = [
 
 RUN_SCHEMA: Final = "nnom-hil/run/1"
 CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
+
+_Count = Annotated[int, Field(ge=0)]
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Value = Annotated[int, Field(ge=-128, le=127)]
 
 
 class Verdict(StrEnum):
@@ -89,9 +96,9 @@ class Accuracy(_Record):
     float: the float model's share, None where it is not known.
     """
 
-    float_: Annotated[float | None, Field(alias="float")]
-    quantised: float
-    top_k: tuple[float, ...]
+    float_: Annotated[_Share | None, Field(alias="float")]
+    quantised: _Share
+    top_k: tuple[_Share, ...]
 
 
 class LabelFigures(_Record):
@@ -99,8 +106,8 @@ class LabelFigures(_Record):
     fn), None where it is neither given nor said.
     """
 
-    accuracy: float
-    f1: float | None
+    accuracy: _Share
+    f1: _Share | None
 
 
 class MultiLabel(_Record):
@@ -111,10 +118,10 @@ class MultiLabel(_Record):
     """
 
     labels: tuple[LabelFigures, ...]
-    f1: float | None
-    exact: float
-    float_f1: float | None
-    float_exact: float
+    f1: _Share | None
+    exact: _Share
+    float_f1: _Share | None
+    float_exact: _Share
 
 
 class Deviation(_Record):
@@ -146,9 +153,9 @@ class LayerRecord(_Record):
     activation: str | None
     shape: tuple[int, ...]
     dec: int | None
-    macs: int
-    time_us: float | None
-    spread_us: float | None
+    macs: _Count
+    time_us: _Amount | None
+    spread_us: _Amount | None
 
 
 class MemoryRecord(_Record):
@@ -156,14 +163,14 @@ class MemoryRecord(_Record):
     less where buffers are planned.
     """
 
-    flash: int
-    flash_available: int
-    ram_static: int
-    ram_heap: int | None
-    ram_stack: int | None
-    ram_available: int
-    blocks: tuple[int, ...]
-    network_buffers: int | None
+    flash: _Count
+    flash_available: _Count
+    ram_static: _Count
+    ram_heap: _Count | None
+    ram_stack: _Count | None
+    ram_available: _Count
+    blocks: tuple[_Count, ...]
+    network_buffers: _Count | None
 
 
 class LinkRecord(_Record):
@@ -173,17 +180,17 @@ class LinkRecord(_Record):
     wall's. Where a run was resumed, all figures are of its last part.
     """
 
-    seconds: float
-    inference_s: float | None = None
-    bytes_per_s: float
-    tx_bytes: int
-    rx_bytes: int
-    retransmitted: int
-    damaged_by_target: int
-    damaged_by_host: int
-    rx_overruns: int
-    resets: int
-    reconnects: int = 0
+    seconds: _Amount
+    inference_s: _Amount | None = None
+    bytes_per_s: _Amount
+    tx_bytes: _Count
+    rx_bytes: _Count
+    retransmitted: _Count
+    damaged_by_target: _Count
+    damaged_by_host: _Count
+    rx_overruns: _Count
+    resets: _Count
+    reconnects: _Count = 0
     encoding: str = "raw"
 
 
@@ -198,9 +205,9 @@ class CrossCheck(_Record):
 class Difference(_Record):
     """The first vector whose output is not the reference's."""
 
-    vector: int
-    expected: tuple[int, ...]
-    got: tuple[int, ...]
+    vector: _Count
+    expected: tuple[_Value, ...]
+    got: tuple[_Value, ...]
 
 
 class RunError(_Record):
@@ -229,47 +236,68 @@ class RunRecord(_Record):
     error: RunError | None = None
     board: str
     board_title: str
-    core_hz: int
+    core_hz: _Count
     model: str
     model_hash: str | None = None
     image_id: str | None = None
     compat: bool = False
     notes: tuple[str, ...] = ()
-    vectors: int = 0
-    vectors_planned: int = 0
+    vectors: _Count = 0
+    vectors_planned: _Count = 0
     outputs_equal: bool = False
-    outputs_different: int = 0
+    outputs_different: _Count = 0
     first_difference: Difference | None = None
     task: Task | None = None
     accuracy: Accuracy | None = None
-    min_accuracy: float | None = None
+    min_accuracy: _Share | None = None
     multi_label: MultiLabel | None = None
     regression: Regression | None = None
-    max_error: float | None = None
-    agreement: float | None = None
+    max_error: _Amount | None = None
+    agreement: _Share | None = None
     against_float: Deviation | None = None
     faults: str | None = None
     seed: int | None = None
-    resumed: int = 0
-    confusion: tuple[tuple[int, ...], ...] | None = None
-    mistakes: tuple[tuple[int, int, int], ...] = ()
+    resumed: _Count = 0
+    confusion: tuple[tuple[_Count, ...], ...] | None = None
+    mistakes: tuple[tuple[_Count, _Count, _Count], ...] = ()
     time_source: TimeSource
-    timing_runs: int = 0
-    total_time_us: float | None = None
+    timing_runs: _Count = 0
+    total_time_us: _Amount | None = None
     layers: tuple[LayerRecord, ...] = ()
-    macs: int | None = None
-    flash_bytes: int | None = None
-    ram_bytes: int | None = None
+    macs: _Count | None = None
+    flash_bytes: _Count | None = None
+    ram_bytes: _Count | None = None
     memory: MemoryRecord | None = None
     link: LinkRecord | None = None
     cross_checks: tuple[CrossCheck, ...] = ()
     tools: dict[str, str] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_written(cls, document: Any) -> Any:
+        """Take off the check of to_json; records of earlier versions have none."""
+        return unseal(document) if isinstance(document, dict) and "check" in document else document
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Refuse figures that contradict each other."""
+        if self.vectors > self.vectors_planned and self.vectors_planned:
+            raise ValueError(f"{self.vectors} answers to {self.vectors_planned} vectors")
+        if self.outputs_different > self.vectors:
+            raise ValueError(f"{self.outputs_different} of {self.vectors} outputs differ")
+        if self.outputs_equal and (self.outputs_different or self.first_difference):
+            raise ValueError("outputs are said to be equal and to differ")
+        if (self.verdict is Verdict.PASS) != (not self.reasons and self.error is None):
+            raise ValueError(f"the verdict {self.verdict} contradicts the reasons")
+        if (self.verdict is Verdict.ERROR) != (self.error is not None):
+            raise ValueError(f"the verdict {self.verdict} contradicts the error")
+        return self
+
     def to_json(self) -> str:
-        """Return the record as JSON text, keys sorted."""
+        """Return the record as JSON text, keys sorted, with a check that tells of any change."""
         import json
 
-        document = self.model_dump(mode="json", by_alias=True)
+        document = seal(self.model_dump(mode="json", by_alias=True))
         return json.dumps(document, sort_keys=True, indent=2) + "\n"
 
 

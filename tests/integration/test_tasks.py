@@ -316,18 +316,6 @@ def test_the_reference_runs_once_for_the_same_model_and_data(
     assert counted == [N, N]
 
 
-def test_damaged_cache_is_made_anew(opened: Opener) -> None:
-    run = opened(4, "softmax", classes(4))
-    assert run.execute().outputs_equal
-    files = sorted(run.plan.prepared.folder.iterdir())
-    assert len(files) == 5
-    for file in files:
-        content = file.read_bytes()
-        file.write_bytes(content[: len(content) // 2])
-        assert opened(4, "softmax", classes(4)).execute().verdict is Verdict.PASS
-        assert file.read_bytes()[:20] == content[:20]
-
-
 def test_conversions_are_measured_by_what_is_judged(model: Model, tmp_path: Path) -> None:
     convert, header = (request := request_of({})).convert, request.header
     for y, activation, figure in (

@@ -34,7 +34,8 @@ def test_model_runs_on_an_emulated_core(name: str, tmp_path: Path, cache: Path) 
         convert=ConvertOptions(method="mse", per_channel=True),
         runs=tmp_path,
     )
-    _, record, error = run_and_report(request, Observer())
+    outcome = run_and_report(request, Observer())
+    record, error = outcome.record, outcome.error
     assert error is None
     assert record.verdict is Verdict.PASS, record.reasons
 
@@ -56,7 +57,8 @@ def test_stateful_network_begins_afresh_with_the_vectors(tmp_path: Path, cache: 
         data=tmp_path / "data.npz",
         runs=tmp_path / "runs",
     )
-    _, record, error = run_and_report(request, Observer())
+    outcome = run_and_report(request, Observer())
+    record, error = outcome.record, outcome.error
     assert error is None
     assert record.outputs_equal
     assert record.verdict is Verdict.PASS, record.reasons

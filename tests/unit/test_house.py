@@ -13,34 +13,40 @@ import nnom_hil
 PACKAGE = Path(nnom_hil.__file__).parent
 
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
-LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console"}
+LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
+    "locks", "interrupt", "cache"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
     "files": {"errors"},
-    "paths": {"errors"},
+    "variables": set(),
+    "interrupt": set(),
+    "paths": {"errors", "variables"},
+    "locks": set(),
+    "cache": {"errors", "files", "locks", "paths", "variables"},
     "tool": {"errors", "deadline"},
-    "records": set(),
+    "records": {"errors", "files"},
     "console": set(),
     "model": {"errors", "files"},
     "zoo": {"errors"},
     "boards": {"errors", "paths"},
     "codegen": {"errors", "model", "boards"},
-    "build": {"errors", "deadline", "files", "paths", "tool", "boards", "codegen"},
+    "build": {"errors", "deadline", "files", "paths", "tool", "cache", "boards", "codegen"},
     "link": {"errors", "deadline"},
-    "probe": {"errors", "files", "paths", "boards"},
+    "probe": {"errors", "files", "locks", "paths", "boards"},
     "target": {
         "errors",
         "deadline",
         "files",
         "paths",
         "tool",
+        "variables",
         "boards",
         "codegen",
         "link",
         "probe",
     },
-    "virtual": {"errors", "deadline", "files", "boards", "link", "target"},
+    "virtual": {"errors", "deadline", "files", "variables", "boards", "link", "target"},
     "run": LEAVES
     | {"model", "zoo", "boards", "codegen", "build", "link", "probe", "target", "report"},
     "report": {"errors", "paths", "records"},

@@ -103,7 +103,7 @@ NNOM: Total Mem: 20236
 def record_of(text: str, folder: Path) -> RunRecord:
     (folder / "log.txt").write_bytes(text.encode())
     request = ConsoleRequest(file=folder / "log.txt", runs=folder / "runs", core_hz=100_000_000)
-    return monitor(request)[1]
+    return monitor(request).record
 
 
 def test_whole_console_is_a_record(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_console_on_a_port_is_read_until_it_is_quiet(tmp_path: Path) -> None:
     player = threading.Thread(target=play)
     player.start()
     request = ConsoleRequest(port=os.ttyname(host), quiet_s=1.0, runs=tmp_path)
-    _, record = monitor(request, heard.append)
+    record = monitor(request, heard.append).record
     player.join()
     os.close(target)
     os.close(host)

@@ -119,8 +119,7 @@ def build_image(
     def make() -> dict[str, bytes]:
         made = _library(library, board, common, nnom)
         settled = [*common, f"-DNNOM_LIBRARY={made}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
-        facts = {"schema": _SCHEMA, "id": image_id, "compiler": compiler}
-        return _build(board, generated, facts, settled)
+        return _build(board, generated, {"id": image_id, "compiler": compiler}, settled)
 
     if library.path.exists():  # one that is damaged is found now, not when it is needed
         _library(library, board, common, nnom)
@@ -188,14 +187,14 @@ def _image_of(kept: Kept) -> Image:
 
 
 def _build(
-    board: Board, generated: dict[str, str], facts: dict[str, object], settled: list[str | Path]
+    board: Board, generated: dict[str, str], names: dict[str, str], settled: list[str | Path]
 ) -> dict[str, bytes]:
-    """Return the files of an image; facts: what is to be told of it, beside its sizes."""
+    """Return the files of an image; names: its id, and its compiler's version."""
     with work_folder() as work:
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
         _compile(work, board, settled)
-        facts["sizes"] = asdict(_sizes(work / "build" / _ELF))
+        facts = {**names, "sizes": asdict(_sizes(work / "build" / _ELF))}
         files = {name: (work / "build" / name).read_bytes() for name in (_ELF, "firmware.map")}
     files |= {f"generated/{name}": text.encode() for name, text in generated.items()}
     files["image.json"] = (json.dumps(facts, sort_keys=True, indent=2) + "\n").encode()

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnom_hil.cache.content import read_entry, reason
 from nnom_hil.cache.places import KINDS, MANIFEST, discard, entries, limit_bytes, remove, sweep
 
-__all__ = ["Usage", "clear", "trim", "usage", "verify"]
+__all__ = ["Cleared", "Usage", "clear", "trim", "usage", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +58,32 @@ def verify() -> tuple[int, list[str]]:
     return sound, damaged
 
 
-def clear() -> tuple[int, int, int]:
-    """Remove all entries that no process uses; return how many, their bytes, how many stay."""
+@dataclass(slots=True, kw_only=True)
+class Cleared:
+    """Entries that are gone, their bytes, those in use; a line for each that cannot be removed."""
+
+    removed: int = 0
+    freed_bytes: int = 0
+    in_use: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def clear() -> Cleared:
+    """Remove all entries that no process uses."""
     sweep()
-    removed = freed = stay = 0
+    result = Cleared()
     for kind in KINDS:
         for path in entries(kind):
             size = _size_of(path)
-            if remove(path):
-                removed, freed = removed + 1, freed + size
-            else:
-                stay += 1
-    return removed, freed, stay
+            try:
+                if remove(path):
+                    result.removed += 1
+                    result.freed_bytes += size
+                else:
+                    result.in_use += 1
+            except OSError as exc:
+                result.failed.append(f"{path}: cannot be removed: {exc.strerror}")
+    return result
 
 
 def trim() -> None:
@@ -81,8 +95,9 @@ def trim() -> None:
     for path in all_:
         if over <= 0:
             return
-        if remove(path):
-            over -= sizes[path]
+        with contextlib.suppress(OSError):
+            if remove(path):
+                over -= sizes[path]
 
 
 def _size_of(path: Path) -> int:

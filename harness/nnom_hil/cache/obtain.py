@@ -25,20 +25,27 @@ _BUILD_BYTES: Final = 64 << 20
 T = TypeVar("T")
 
 
-def obtain(entry: Entry, make: Callable[[], Mapping[str, bytes]], load: Callable[[Kept], T]) -> T:
+def obtain(
+    entry: Entry,
+    make: Callable[[], Mapping[str, bytes]],
+    load: Callable[[Kept], T],
+    *,
+    anew: bool = False,
+) -> T:
     """Return what load makes of an entry's files; where there is none that is sound, make it.
 
-    load raises UnfitError for files that it can make nothing of. One process makes an entry, the
-    others wait for it. Where nothing can be kept, the files are used all the same. Raises what make
-    raises, and UsageError for a wrong NNOM_HIL_CACHE_MB.
+    load raises UnfitError for files that it can make nothing of. anew: what is there is replaced.
+    One process makes an entry, the others wait for it. Where nothing can be kept, the files are
+    used all the same. Raises what make raises, and UsageError for a wrong NNOM_HIL_CACHE_MB.
     """
     limit_bytes()  # a wrong one is told before anything is done
     if entry.kind in IN_PLACE:
         stay(entry.path)
-    with contextlib.suppress(OSError, ValueError):
-        return load(read_entry(entry.path))
+    if not anew:
+        with contextlib.suppress(OSError, ValueError):
+            return load(read_entry(entry.path))
     with _making(entry):
-        if (found := _look(entry, load)) is not None:
+        if not anew and (found := _look(entry, load)) is not None:
             return found
         return load(_keep(entry, make()))
 

@@ -99,15 +99,15 @@ def discard(path: Path) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove an entry; False where a process makes or uses it."""
+    """Remove an entry; False where a process makes or uses it. Raises OSError."""
     locks = (lock_of(path), FileLock(path.with_name(path.name + _USE)))
     try:
         if not all(lock.acquire() for lock in locks):
             return False
-        discard(path)
-        return not os.path.lexists(path)
-    except OSError:
-        return False
+        old = path.with_name(f".old-{os.urandom(6).hex()}")
+        os.rename(path, old)
+        remove_tree(old)
+        return True
     finally:
         for lock in locks:
             lock.release(remove=True)

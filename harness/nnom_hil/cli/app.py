@@ -1,8 +1,8 @@
 """The application object, and the one place where errors become messages and exit codes."""
 
+import contextlib
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from nnom_hil.cli import bench, boards, build, convert, doctor, inspect, monitor, report, run
+from nnom_hil.cli import bench, boards, build, cache, convert, doctor, inspect, monitor, report, run
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.errors import ExitCode, HilError
+from nnom_hil.interrupt import Signals
 
 __all__ = ["run_app"]
 
 _INTERRUPTED = 130
+_OURS = logging.getLogger("nnom_hil")
 
 _COMMANDS: dict[str, Command] = {
     "run": run.main,
@@ -27,7 +29,7 @@ _COMMANDS: dict[str, Command] = {
     "report": report.main,
     "doctor": doctor.main,
 }
-_GROUPS = {"boards": boards, "bench": bench}
+_GROUPS = {"boards": boards, "bench": bench, "cache": cache}
 
 
 def _application(wanted: str) -> typer.Typer:
@@ -78,36 +80,82 @@ def _options(
     del version
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+        _OURS.handlers.clear()  # they come with the others
 
 
 def run_app(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    # a polite end is an interruption too: targets are stopped and the record is written
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    notices = _Notices(logging.WARNING)
+    _OURS.addHandler(notices)
+    try:
+        with Signals() as signals:
+            return _flushed(_run(argv, signals))
+    finally:
+        _OURS.removeHandler(notices)
+
+
+class _Notices(logging.Handler):
+    """Shows what our own rooms warn of, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        _say(f"nnom-hil: {record.getMessage()}")
+
+
+def _run(argv: Sequence[str], signals: Signals) -> int:
     try:
         wanted = next((word for word in argv if not word.startswith("-")), "")
         code = _application(wanted)(args=list(argv), standalone_mode=False)
     except HilError as exc:
-        print(f"nnom-hil: {exc}", file=sys.stderr)
+        _say(f"nnom-hil: {exc}")
         return int(exc.exit_code)
     except typer.Exit as exc:
         return int(exc.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        print("nnom-hil: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+        _say("nnom-hil: interrupted")
+        return signals.exit_code
     except BrokenPipeError:
-        # the reader of our output has gone; leave without a complaint at shutdown
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _output_is_gone()
+    except OSError as exc:  # of a file that no room expected trouble with
+        what = f"{os.fsdecode(exc.filename)}: " if isinstance(exc.filename, (str, bytes)) else ""
+        _say(f"nnom-hil: {what}{exc.strerror or exc}")
         return int(ExitCode.ENVIRONMENT)
     except Exception as exc:
         if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors
-            print(f"nnom-hil: {usage()}; see: nnom-hil --help", file=sys.stderr)
+            _say(f"nnom-hil: {usage()}; see: nnom-hil --help")
             return int(ExitCode.USAGE)
-        traceback.print_exc()
-        print(
-            "nnom-hil: this is a fault of nnom-hil; please report the lines above", file=sys.stderr
-        )
+        _say(traceback.format_exc())
+        _say("nnom-hil: this is a fault of nnom-hil; please report the lines above")
         return int(ExitCode.ENVIRONMENT)
     if code == _INTERRUPTED:  # how typer tells of a KeyboardInterrupt
-        print("nnom-hil: interrupted", file=sys.stderr)
+        _say("nnom-hil: interrupted")
+        return signals.exit_code
     return int(code) if isinstance(code, int) else int(ExitCode.PASS)
+
+
+def _say(text: str) -> None:
+    """Print to standard error, where there is one still."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _flushed(code: int) -> int:
+    """Return the exit code, or the one of trouble where what was printed did not get out."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _output_is_gone()
+    except OSError as exc:
+        _say(f"nnom-hil: standard output: {exc.strerror}")
+        _output_is_gone()
+        return code or int(ExitCode.ENVIRONMENT)
+    except ValueError:  # it is closed
+        pass
+    return code
+
+
+def _output_is_gone() -> int:
+    """Leave without a complaint at shutdown that what was printed cannot be written."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(ExitCode.ENVIRONMENT)

@@ -48,11 +48,16 @@ def main(
     def show(text: str) -> None:
         sys.stderr.write(text)
 
-    folder, record = monitor(request, show)
+    outcome = monitor(request, show)
+    record = outcome.record
     if json:
         print(record.to_json(), end="")
     else:
         console = Console()
         print_summary(record, console)
-        console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+        if outcome.unwritten is None:
+            report = outcome.folder / "report.html"
+            console.print(f"report: {report}", soft_wrap=True, highlight=False)
+    if outcome.unwritten is not None:
+        raise outcome.unwritten
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)

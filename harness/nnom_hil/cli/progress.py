@@ -1,5 +1,6 @@
 """Progress on standard error: a line per step, a bar while vectors stream."""
 
+import contextlib
 from types import TracebackType
 from typing import Self
 
@@ -39,7 +40,8 @@ class Progress(Observer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        with contextlib.suppress(OSError):  # the terminal has gone
+            self._bar.stop()
 
     def step(self, what: str) -> None:
         """Show that a step begins."""

@@ -23,14 +23,19 @@ def main(*, json: JsonOption = False, **given: Any) -> int:
 
     request = find_run(given["resume"]) if "resume" in given else request_of(given)
     with Progress(Console(stderr=True), quiet=json) as progress:
-        folder, record, error = run_and_report(request, progress)
+        outcome = run_and_report(request, progress)
+    record = outcome.record
     if json:
         print(record.to_json(), end="")
-    if error is not None:
-        print(f"record: {folder}", file=sys.stderr)
-        raise error  # its message is all there is to say
+    if outcome.error is not None:
+        print(f"record: {outcome.folder}", file=sys.stderr)
+        raise outcome.error  # its message is all there is to say
     if not json:
         console = Console()
         print_summary(record, console)
-        console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+        if outcome.unwritten is None:
+            report = outcome.folder / "report.html"
+            console.print(f"report: {report}", soft_wrap=True, highlight=False)
+    if outcome.unwritten is not None:
+        raise outcome.unwritten  # the verdict is right, but the run is not all recorded
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)

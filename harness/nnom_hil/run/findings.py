@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnom_hil import __version__
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
 from nnom_hil.console import (
@@ -17,6 +18,7 @@ from nnom_hil.console import (
     parse_prediction,
 )
 from nnom_hil.errors import HilError
+from nnom_hil.interrupt import how_interrupted
 from nnom_hil.link.client import LinkStats
 from nnom_hil.link.messages import LayerTimes, TargetStatus
 from nnom_hil.model.qgraph import Int8
@@ -36,6 +38,7 @@ from nnom_hil.run.judge import Answers, judge
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
+from nnom_hil.run.request import RunRequest
 from nnom_hil.run.task import Truth
 from nnom_hil.run.verdict import (
     activation_name,
@@ -49,7 +52,7 @@ from nnom_hil.run.verdict import (
     predictions,
 )
 
-__all__ = ["Findings", "Share", "cross_check", "make_record"]
+__all__ = ["Findings", "Share", "cross_check", "interrupted_record", "make_record"]
 
 
 @dataclass(slots=True)
@@ -103,12 +106,13 @@ class Findings:
 
 
 def cross_check(plan: Plan, found: Findings, consoles: Sequence[str]) -> None:
-    """Compare what the targets printed with what they returned; adds to found.checks.
+    """Compare what the targets printed with what they returned; sets found.checks.
 
     consoles: one text a target, with its prediction_summary().
     """
     prepared, text = found.prepared, found.tables
     assert prepared is not None
+    found.checks = []
     graph = prepared.graph
     found.checks += check_compile_log(parse_compile_log(text), graph)
     ticks = found.times[-1].ticks
@@ -193,9 +197,32 @@ def make_record(
     return RunRecord(**facts, verdict=verdict, reasons=tuple(reasons), error=error)
 
 
+def interrupted_record(
+    request: RunRequest, run_id: str, started: datetime, trouble: KeyboardInterrupt
+) -> RunRecord:
+    """Return the record of a run that was interrupted before its model was converted."""
+    error = _error(trouble)
+    return RunRecord(
+        id=run_id,
+        started=started.isoformat(timespec="seconds"),
+        verdict=Verdict.ERROR,
+        reasons=(error.message,),
+        error=error,
+        board=request.board.name,
+        board_title=request.board.title,
+        core_hz=0,
+        model=request.model_file.stem,
+        compat=request.is_compat,
+        min_accuracy=request.min_accuracy,
+        max_error=request.max_error,
+        time_source=TimeSource.HOST,
+        tools={"nnom-hil": __version__},
+    )
+
+
 def _error(trouble: BaseException) -> RunError:
     if isinstance(trouble, KeyboardInterrupt):
-        return RunError(kind="Interrupted", message="interrupted from the keyboard")
+        return RunError(kind="Interrupted", message=how_interrupted(trouble))
     if isinstance(trouble, HilError):
         return RunError(kind=type(trouble).__name__, message=str(trouble))
     return RunError(kind="InternalError", message=f"{type(trouble).__name__}: {trouble}")

@@ -26,7 +26,8 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import DataError, LinkError
 from nnom_hil.link.transport import LinkAddress, SerialTransport
 from nnom_hil.records import Accuracy, CrossCheck, LayerRecord, RunRecord, TimeSource, Verdict
-from nnom_hil.run.service import write_report
+from nnom_hil.report.html import render_html
+from nnom_hil.run.service import REPORT_FILE, Outcome
 from nnom_hil.run.store import RunFolder
 
 __all__ = ["ConsoleRequest", "judge_console", "monitor"]
@@ -48,9 +49,7 @@ class ConsoleRequest:
     core_hz: int = 0
 
 
-def monitor(
-    request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: None
-) -> tuple[Path, RunRecord]:
+def monitor(request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: None) -> Outcome:
     """Read a console, write its run folder, and return folder and record.
 
     Ctrl-C ends reading a port; what came until then counts. Raises DataError when NNoM printed
@@ -71,7 +70,8 @@ def monitor(
     folder.console(text)
     record = _record(facts, folder, name, request.core_hz)
     folder.finish(record)
-    return folder.path, write_report(folder.path)
+    folder.write(REPORT_FILE, render_html(record, folder.console_text()))
+    return Outcome(folder=folder.path, record=record, unwritten=folder.trouble)
 
 
 def _read_file(file: Path) -> Iterator[str]:

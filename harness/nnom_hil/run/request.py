@@ -1,5 +1,6 @@
 """What a user asks for, kept beside a run's journal so that it can be gone on with."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -7,14 +8,18 @@ from typing import Final
 from nnom_hil.boards import Board
 from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
 from nnom_hil.errors import UsageError
-from nnom_hil.files import write_whole
+from nnom_hil.files import read_regular, seal, unseal
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions, find_model
 
-__all__ = ["RunRequest", "for_header", "load_request", "save_request"]
+__all__ = ["REQUEST_FILE", "RunRequest", "for_header", "load_request", "request_document"]
 
-_FILE: Final = "request.json"
+REQUEST_FILE: Final = "request.json"
+_LIMIT: Final = 1 << 24
+_LARGEST: Final = 1e300
+_AGAIN: Final = "start the run again"
+_SHARES: Final = ("byte_error", "drop", "duplicate", "delay", "split", "garbage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,7 @@ class RunRequest:
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
     share the vectors. nnom: an NNoM tree to build on, whose answers are compared with NNoM 0.4.3's.
     port: a serial port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip.
+    Raises UsageError for numbers that cannot be.
     """
 
     board: Board
@@ -48,6 +54,20 @@ class RunRequest:
     baud: int | None = None
     probe: str | None = None
     pack: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("limit", self.limit, 1, math.inf),
+            ("min_accuracy", self.min_accuracy, 0, 1),
+            ("max_error", self.max_error, 0, _LARGEST),
+            ("percentile", self.convert.percentile, 50, 100),
+            ("search", self.convert.search_seconds, 0, _LARGEST),
+            ("jobs", self.jobs, 1, 64),
+            ("baud", self.baud, 1200, math.inf),
+            *((f"faults: {s}", getattr(self.faults, s, None), 0, 1) for s in _SHARES),
+        ):
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} {value}: needs a number from {low:g} to {high:g}")
 
     @property
     def model_file(self) -> Path:
@@ -89,8 +109,10 @@ def for_header(
     )
 
 
-def save_request(folder: Path, request: RunRequest) -> None:
-    """Write request.json, its paths absolute: the run may be resumed from anywhere."""
+def request_document(request: RunRequest) -> str:
+    """Return request.json, its paths absolute: the run may be resumed from anywhere."""
+    import json
+
     from pydantic import TypeAdapter
 
     def absolute(path: Path | None) -> Path | None:
@@ -104,19 +126,25 @@ def save_request(folder: Path, request: RunRequest) -> None:
         nnom=absolute(request.nnom),
         pack=absolute(request.pack),
     )
-    document = TypeAdapter(RunRequest).dump_json(kept, by_alias=True, indent=2)
-    write_whole(folder / _FILE, document + b"\n")
+    document = TypeAdapter(RunRequest).dump_python(kept, mode="json", by_alias=True)
+    return json.dumps(seal(document), indent=2) + "\n"
 
 
 def load_request(folder: Path) -> RunRequest:
-    """Read request.json; raises UsageError where there is none, or none that can be read."""
+    """Read request.json; raises UsageError where there is none, or not what was written."""
+    import json
+
     from pydantic import TypeAdapter, ValidationError
 
+    file = folder / REQUEST_FILE
     try:
-        return TypeAdapter(RunRequest).validate_json((folder / _FILE).read_bytes())
+        document = unseal(json.loads(read_regular(file, _LIMIT)))
+        return TypeAdapter(RunRequest).validate_json(json.dumps(document))
     except OSError as exc:
-        raise UsageError(f"{folder / _FILE}: cannot read it: {exc.strerror}") from exc
+        raise UsageError(f"{file}: cannot read it: {exc.strerror}; {_AGAIN}") from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{folder / _FILE}: {where}: {first['msg']}") from exc
+        raise UsageError(f"{file}: {where}: {first['msg']}; {_AGAIN}") from exc
+    except (ValueError, TypeError, RecursionError, UsageError) as exc:
+        raise UsageError(f"{file}: not what was written: {exc}; {_AGAIN}") from exc

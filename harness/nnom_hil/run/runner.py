@@ -14,7 +14,8 @@ from nnom_hil.build import Image, build_image, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.errors import TargetError, UsageError
+from nnom_hil.errors import StoreError, TargetError, UsageError
+from nnom_hil.files import digest
 from nnom_hil.link.client import AgentRefusedError, TargetWasResetError, Vector
 from nnom_hil.link.compact import Layout, encode_compact, layout_of
 from nnom_hil.link.frame import AgentError
@@ -24,6 +25,7 @@ from nnom_hil.model.qgraph import QGraph
 from nnom_hil.records import RunRecord, Task, TimeSource
 from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
+from nnom_hil.run.journal import Identity
 from nnom_hil.run.judge import CONFUSION_CLASSES
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
@@ -88,11 +90,22 @@ class Run:
         self.plan = plan
         self.folder = folder
         self.found = Findings(tools={"nnom-hil": __version__})
-        self.found.outputs, self.found.statuses = folder.answers()
-        self.found.resumed = len(self.found.outputs)
+        prepared = plan.prepared
+        known = folder.answers(vectors=len(prepared.x), output_bytes=prepared.graph.output.size)
+        for vector, answer in known.items():
+            self.found.outputs[vector] = answer.output
+            self.found.statuses[vector] = answer.status
+        self.found.resumed = len(known)
         self._observer = observer or Observer()
         self._sessions: list[Session] = []
         self._record: RunRecord | None = None
+
+    @property
+    def unwritten(self) -> StoreError | None:
+        """What could not be written because a disk is full, beside the answers themselves."""
+        image = self.found.image
+        kept = (self.folder.trouble, self.plan.prepared.unkept, image.unkept if image else None)
+        return next((trouble for trouble in kept if trouble is not None), None)
 
     def prepare(self) -> Prepared:
         """Take up the model and its vectors; they were made before there was a run."""
@@ -114,7 +127,14 @@ class Run:
             nnom=plan.nnom,
         )
         self.found.image = image
-        self.folder.identify(model=self._prepared.graph.content_hash, image=image.id)
+        x = self._prepared.x
+        self.folder.identify(
+            Identity(
+                model=self._prepared.graph.content_hash,
+                vectors=digest(str(x.shape), x.tobytes()),
+                image=image.id,
+            )
+        )
         self.found.tools["compiler"] = image.compiler
         if plan.nnom is not None:
             self.found.tools["nnom"] = f"{plan.nnom.resolve().name} {tree_digest(plan.nnom)[:12]}"
@@ -146,7 +166,7 @@ class Run:
         hello = session.__enter__().hello
         self.found.time_source = TimeSource(target.time_source)
         graph = self._prepared.graph
-        _check_model(hello, graph, self.plan, self.folder.console_text_or_empty(number))
+        _check_model(hello, graph, self.plan, self.folder.console_text(number))
         self.found.tick_hz = hello.tick_hz
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
@@ -222,14 +242,7 @@ class Run:
             found.outputs[result.index] = result.output
             found.statuses[result.index] = result.status
             share.ticks += result.ticks
-            self.folder.journal(
-                {
-                    "vector": result.index,
-                    "output": result.output.hex(),
-                    "status": result.status,
-                    "ticks": result.ticks,
-                }
-            )
+            self.folder.journal(result)
             self._observer.vector(len(found.outputs), total)
             if disturbance is not None:
                 disturbance.after(answered)
@@ -287,24 +300,25 @@ class Run:
         try:
             for step in steps:
                 step()
+            return self.finish()
         except BaseException as exc:
             self.finish(exc)
             raise
-        return self.finish()
 
     def finish(self, trouble: BaseException | None = None) -> RunRecord:
-        """Stop the targets, compare what they printed, write and return the record; once."""
+        """Stop the targets, compare what they printed, write and return the record.
+
+        Nothing happens the second time, unless the first was interrupted.
+        """
         if self._record is not None:
             return self._record
         for session in self._sessions:
             session.close(trouble)
-        consoles = [
-            self.folder.console_text_or_empty(i) for i in range(max(1, len(self._sessions)))
-        ]
+        consoles = [self.folder.console_text(i) for i in range(max(1, len(self._sessions)))]
         # a run that was stopped may have all targets' status, but not all answers
         if trouble is None and self.found.status is not None and self.found.times:
             cross_check(self.plan, self.found, consoles)
-        self._record = make_record(
+        record = make_record(
             self.plan,
             self.found,
             run_id=self.folder.id,
@@ -312,8 +326,9 @@ class Run:
             console=consoles[0],
             trouble=trouble,
         )
-        self.folder.finish(self._record)
-        return self._record
+        self.folder.finish(record)
+        self._record = record
+        return record
 
     def _begin_prediction(self, session: Session) -> bool:
         """Start the target's own counts; False where NNoM has none for this, or no room."""

@@ -1,24 +1,29 @@
 """From a request to a finished folder: what both front doors, terminal and Robot, call."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from nnom_hil.build import check_drivers, nnom_tree
 from nnom_hil.codegen.firmware import compact_ring
 from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
-from nnom_hil.errors import UsageError
-from nnom_hil.files import write_whole
+from nnom_hil.errors import StoreError, UsageError
+from nnom_hil.files import read_regular, write_whole
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
+from nnom_hil.run.findings import interrupted_record
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
-from nnom_hil.run.request import RunRequest, load_request, save_request
+from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
-from nnom_hil.run.store import RunFolder, load_record
+from nnom_hil.run.store import RunFolder, load_record, plain_lines
 from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [
+    "REPORT_FILE",
+    "Outcome",
     "RunRequest",
     "build_files",
     "open_run",
@@ -28,17 +33,36 @@ __all__ = [
 ]
 
 
+REPORT_FILE: Final = "report.html"
+_CONSOLE_LIMIT: Final = 1 << 30
+
+
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
     """Return a run with a folder of its own, its model converted.
 
     Whatever the user got wrong is told before there is a folder: raises UsageError, ModelError,
-    DataError, BoardError; StoreError where no folder can be made.
+    DataError, BoardError; StoreError where no folder can be made. One that is interrupted leaves a
+    folder with its record, which can be resumed.
     """
-    prepared = _prepare(request, observer)
+    try:
+        prepared = _prepare(request, observer)
+    except KeyboardInterrupt as exc:
+        folder = _folder(request)
+        folder.finish(interrupted_record(request, folder.id, folder.started, exc))
+        raise
+    folder = _folder(request)
+    try:
+        return _run(request, prepared, folder, observer)
+    except BaseException:
+        folder.close()
+        raise
+
+
+def _folder(request: RunRequest) -> RunFolder:
     label = re.sub(r"[^A-Za-z0-9_-]", "_", request.model_file.stem)[:40]
     folder = RunFolder(request.runs, f"{request.board.name}-{label}")
-    save_request(folder.path, request)
-    return _run(request, prepared, folder, observer)
+    folder.write(REQUEST_FILE, request_document(request))
+    return folder
 
 
 def resume_run(path: Path, observer: Observer | None = None) -> Run:
@@ -133,25 +157,36 @@ def _run(
     return Run(plan, folder, observer)
 
 
-def run_and_report(
-    request: RunRequest | Path, observer: Observer
-) -> tuple[Path, RunRecord, BaseException | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a run. error: what stopped it. unwritten: what a full disk did not take.
+
+    The record says what was found out, whatever could be written of it.
+    """
+
+    folder: Path
+    record: RunRecord
+    error: BaseException | None = None
+    unwritten: StoreError | None = None
+
+
+def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
     """Execute a request, or go on with the run of a folder.
 
-    Return the folder, the record, and the error that stopped it, if any. Raises StoreError when no
-    record can be written at all, UsageError for a folder that cannot be gone on with.
+    Raises what open_run and resume_run raise.
     """
     run = (
         resume_run(request, observer) if isinstance(request, Path) else open_run(request, observer)
     )
-    trouble: BaseException | None = None
+    error: BaseException | None = None
     try:
-        run.execute()
+        record = run.execute()
     except BaseException as exc:
-        trouble = exc
-        if not (run.folder.path / "run.json").exists():
-            raise  # the disk is the trouble: there is no record to report from
-    return run.folder.path, write_report(run.folder.path), trouble
+        error = exc
+        record = run.finish(exc)  # once
+    folder = run.folder
+    folder.write(REPORT_FILE, render_html(record, folder.console_text()))
+    return Outcome(folder=folder.path, record=record, error=error, unwritten=run.unwritten)
 
 
 def build_files(request: RunRequest, folder: Path) -> list[Path]:
@@ -180,6 +215,12 @@ def write_report(folder: Path) -> RunRecord:
     """Render report.html from run.json and console.log; return the record."""
     record = load_record(folder)
     log = folder / "console.log"
-    console = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    write_whole(folder / "report.html", render_html(record, console))
+    console = ""
+    if log.is_file():
+        try:
+            text = read_regular(log, _CONSOLE_LIMIT).decode("utf-8", errors="replace")
+        except OSError as exc:
+            raise UsageError(f"{log}: cannot read the console: {exc.strerror}") from exc
+        console = plain_lines(text)
+    write_whole(folder / REPORT_FILE, render_html(record, console))
     return record

@@ -1,28 +1,35 @@
 """One folder a run: journal and console log grow as things happen, run.json is written once."""
 
-import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self
-
-from filelock import FileLock, Timeout
+from typing import Final, Self
 
 from nnom_hil.errors import StoreError, UsageError
-from nnom_hil.files import write_whole
+from nnom_hil.files import Appender, is_full, make_folder, read_regular, write_whole
+from nnom_hil.link.messages import VectorResult
+from nnom_hil.locks import FileLock
 from nnom_hil.paths import runs_dir
 from nnom_hil.records import RunRecord, Verdict
+from nnom_hil.run.journal import Answer, Identity, Journal, read_journal
 
-__all__ = ["RunFolder", "find_run", "load_record", "newest_run"]
+__all__ = ["RunFolder", "find_run", "load_record", "newest_run", "plain_lines"]
+
+LOG = logging.getLogger(__name__)
+_JOURNAL: Final = "journal.jsonl"
+_RECORD: Final = "run.json"
+_RECORD_LIMIT: Final = 64 << 20
 
 
 class RunFolder:
     """reports/runs/<id>/ with console.log, journal.jsonl, run.json, report.html.
 
-    Where several targets share the vectors, console-1.log and so on are those of the others.
+    Where several targets share the vectors, console-1.log and so on are those of the others. A disk
+    that fills up ends no run: trouble says what could not be written, and nothing more is.
 
-    Raises StoreError when nothing can be written there, naming the place and what to do.
+    Raises StoreError when no such folder can be made, naming the place and what to do.
     """
 
     def __init__(self, root: Path, label: str, *, now: datetime | None = None) -> None:
@@ -30,11 +37,25 @@ class RunFolder:
         stamp = self.started.strftime("%Y%m%dT%H%M%S%fZ")
         self.id = f"{stamp}-{label}"
         self.path = root / self.id
+        self.trouble: StoreError | None = None
         try:
-            self.path.mkdir(parents=True)
+            make_folder(root)
+            self._make_own()
         except OSError as exc:
-            raise _cannot_write(self.path, exc) from exc
+            self._failed(exc, beginning=True)
         self._open()
+
+    def _make_own(self) -> None:
+        """Make the folder; another run may have begun in this microsecond."""
+        name = self.id
+        for number in range(2, 1000):
+            try:
+                self.path.mkdir()
+                return
+            except FileExistsError:
+                self.id = f"{name}-{number}"
+                self.path = self.path.with_name(self.id)
+        self.path.mkdir()
 
     @classmethod
     def resume(cls, path: Path) -> Self:
@@ -42,14 +63,13 @@ class RunFolder:
 
         Raises UsageError for a folder that is none, a run that is done, or one that still runs.
         """
-        journal = path / "journal.jsonl"
-        if not journal.is_file():
+        if not (path / _JOURNAL).is_file():
             raise UsageError(f"{path}: not a run's folder: it has no journal.jsonl")
-        if (path / "run.json").is_file() and load_record(path).verdict is not Verdict.ERROR:
+        if (path / _RECORD).is_file() and load_record(path).verdict is not Verdict.ERROR:
             raise UsageError(f"{path}: this run is done; there is nothing to resume")
         folder = cls.__new__(cls)
-        folder.path, folder.id = path, path.name
-        stamp = path.name.partition("-")[0]
+        folder.path, folder.id, folder.trouble = path, path.resolve().name, None
+        stamp = folder.id.partition("-")[0]
         try:
             folder.started = datetime.strptime(stamp, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
         except ValueError as exc:
@@ -60,60 +80,90 @@ class RunFolder:
     def _open(self) -> None:
         """Take the folder for this process and read what its journal has."""
         self._lock = threading.Lock()  # several targets answer at once
-        self._answers: dict[int, tuple[bytes, int]] = {}
-        self._identity: dict[str, str] | None = None
+        self._texts: list[list[str]] = []
+        self._consoles: list[Appender | None] = []
         self._holder = FileLock(self.path / ".lock")
-        try:
-            self._holder.acquire(timeout=0)
-            journal = self.path / "journal.jsonl"
-            if journal.exists():
-                self._read_journal(journal)
-            self._journal: IO[str] = journal.open("a", encoding="utf-8")
-            self._consoles = [self._console_file(0)]
-        except Timeout as exc:
-            raise UsageError(f"{self.path}: another process is at this run; wait for it") from exc
-        except OSError as exc:
-            raise _cannot_write(self.path, exc) from exc
-        except UsageError:  # in the journal
-            self._holder.release()
-            raise
-
-    def _console_path(self, target: int) -> Path:
-        return self.path / ("console.log" if target == 0 else f"console-{target}.log")
-
-    def _console_file(self, target: int) -> IO[str]:
-        return self._console_path(target).open("a", encoding="utf-8")
-
-    def _read_journal(self, journal: Path) -> None:
-        """Read whole lines; what a killed process left half-written behind them is cut off."""
-        data = journal.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
+        self._lines: Appender | None = None
+        self._journal = Journal(path=self.path / _JOURNAL)
+        if self.trouble is None:
             try:
-                entry = json.loads(line)
-                if "image" in entry:
-                    self._identity = {"model": entry["model"], "image": entry["image"]}
-                else:
-                    answer = bytes.fromhex(entry["output"]), int(entry["status"])
-                    self._answers[int(entry["vector"])] = answer
-            except (ValueError, KeyError, TypeError) as exc:
-                raise UsageError(f"{journal}:{number}: not a line of a journal: {exc}") from exc
-        if len(whole) < len(data):
-            write_whole(journal, whole)
+                if not self._holder.acquire():
+                    raise UsageError(f"{self.path}: another process is at this run; wait for it")
+                self._take_up()
+                self._lines = Appender(self._journal.path)
+            except OSError as exc:
+                self._failed(exc, beginning=True)
+            except UsageError:  # in the journal
+                self.close()
+                raise
+        self._open_console()
 
-    def answers(self) -> tuple[dict[int, bytes], dict[int, int]]:
-        """Return outputs and statuses that an earlier attempt at this run has journaled."""
-        outputs = {index: output for index, (output, _) in self._answers.items()}
-        return outputs, {index: status for index, (_, status) in self._answers.items()}
+    def _failed(self, error: OSError, *, beginning: bool = False) -> None:
+        """Go on without writing; at the beginning only where the disk is full, else StoreError."""
+        trouble = StoreError(
+            f"{self.path}: cannot write the run's record: {error.strerror}; free space or use "
+            "--out DIR"
+        )
+        if beginning and not is_full(error):
+            raise trouble from error
+        self.trouble = self.trouble or trouble
 
-    def identify(self, *, model: str, image: str) -> None:
+    def _take_up(self) -> None:
+        """Read the journal of an earlier attempt; a line that was changed is asked for again."""
+        if not self._journal.path.exists():
+            return
+        self._journal = read_journal(self._journal.path)
+        if damaged := self._journal.damaged:
+            LOG.warning(
+                "%s:%d: not as it was written%s; what is missing is asked for again",
+                self._journal.path,
+                damaged[0],
+                f", and {len(damaged) - 1} more lines" if len(damaged) > 1 else "",
+            )
+        if damaged or self._journal.torn:
+            try:
+                write_whole(self._journal.path, self._journal.rewritten())
+            except StoreError as exc:
+                if not is_full(exc):
+                    raise
+                self.trouble = exc
+
+    def _open_console(self) -> int:
+        """Open the next target's console log; return the target's number."""
+        number = len(self._texts)
+        file = None
+        self._texts.append([])
+        if self.trouble is None:
+            path = self.path / ("console.log" if number == 0 else f"console-{number}.log")
+            try:
+                if path.exists():  # of an earlier attempt
+                    data = read_regular(path, 1 << 34)
+                    self._texts[number].append(data.decode("utf-8", errors="replace"))
+                file = Appender(path)
+            except OSError as exc:
+                self._failed(exc)
+        self._consoles.append(file)
+        return number
+
+    def answers(self, *, vectors: int, output_bytes: int) -> dict[int, Answer]:
+        """Return the answers that an earlier attempt at this run has journaled, by vector.
+
+        Raises UsageError, by file and line, for one that a run with so many vectors cannot have.
+        """
+        self._journal.check_ranges(vectors=vectors, output_bytes=output_bytes)
+        return self._journal.answers
+
+    def identify(self, now: Identity) -> None:
         """Journal what the answers are of; raises UsageError if earlier ones are of another."""
-        now = {"model": model, "image": image}
-        if self._identity is None:
-            self._identity = now
-            self.journal(now)
-        elif self._identity != now:
-            what = "model or data" if self._identity["model"] != model else "firmware"
+        before = self._journal.identity
+        if before is None:
+            self._write(self._journal.begin(now))
+        elif before != now:
+            what = "firmware"
+            if before.model != now.model:
+                what = "model or data"
+            elif before.vectors != now.vectors:
+                what = "data"
             raise UsageError(
                 f"{self.path}: the {what} is not what it was when this run began; its answers "
                 "cannot be put together with new ones; start another run"
@@ -121,75 +171,92 @@ class RunFolder:
 
     def open_console(self, target: int) -> Callable[[str], None]:
         """Return what appends to the console log of a target; they are opened in order, from 1."""
-        try:
-            self._consoles.append(self._console_file(target))
-        except OSError as exc:
-            raise _cannot_write(self.path, exc) from exc
-        return lambda text: self._append(self._consoles[target], text)
+        while len(self._texts) <= target:
+            self._open_console()
+        return lambda text: self._append(target, text)
 
     def console(self, text: str) -> None:
         """Append text to the first target's console log."""
-        self._append(self._consoles[0], text)
+        self._append(0, text)
 
-    def journal(self, entry: dict[str, Any]) -> None:
-        """Append one event."""
-        self._append(self._journal, json.dumps(entry, sort_keys=True) + "\n")
+    def journal(self, result: VectorResult) -> None:
+        """Append an answer."""
+        answer = Answer(output=result.output, status=result.status, ticks=result.ticks, line=0)
+        with self._lock:
+            self._write(self._journal.line(answer.entry(result.index)))
 
-    def _append(self, file: IO[str], text: str) -> None:
+    def _write(self, line: bytes) -> None:
+        """Append a line to the journal; after one that failed there are no others."""
+        if self._lines is None:
+            return
         try:
-            with self._lock:
-                file.write(text)
-                file.flush()
+            self._lines.write(line)
         except OSError as exc:
-            raise _cannot_write(self.path, exc) from exc
+            self._lines.close()
+            self._lines = None
+            self._failed(exc)
+
+    def _append(self, target: int, text: str) -> None:
+        with self._lock:
+            self._texts[target].append(text)
+            file = self._consoles[target]
+            if file is None:
+                return
+            try:
+                file.write(text.encode("utf-8", errors="replace"))
+            except OSError as exc:
+                file.close()
+                self._consoles[target] = None
+                self._failed(exc)
 
     def console_text(self, target: int = 0) -> str:
         """Return a target's console text so far."""
-        return self._console_path(target).read_text(encoding="utf-8")
-
-    def console_text_or_empty(self, target: int = 0) -> str:
-        """Return a target's console text so far; nothing where the disk has failed."""
-        try:
-            return self.console_text(target)
-        except OSError:
-            return ""
+        with self._lock:
+            return plain_lines("".join(self._texts[target]))
 
     def finish(self, record: RunRecord) -> None:
         """Write the record; the run is over."""
         self.close()
-        write_whole(self.path / "run.json", record.to_json())
+        self.write(_RECORD, record.to_json())
+
+    def write(self, name: str, data: bytes | str) -> None:
+        """Write a file of the folder, whole; where that cannot be, it is the trouble."""
+        if self.trouble is not None and not self.path.is_dir():
+            return
+        try:
+            write_whole(self.path / name, data)
+        except StoreError as exc:
+            self.trouble = self.trouble or exc
 
     def close(self) -> None:
         """Close the growing files; twice is fine."""
-        try:
-            for file in (*self._consoles, self._journal):
-                file.close()
-        except OSError as exc:
-            raise _cannot_write(self.path, exc) from exc
-        finally:
-            self._holder.release()
-            (self.path / ".lock").unlink(missing_ok=True)
+        for file in (*self._consoles, self._lines):
+            if file is not None:
+                try:
+                    file.close()
+                except OSError as exc:
+                    self._failed(exc)
+        self._holder.release(remove=True)
 
 
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"{path}: cannot write the run's record: {error.strerror}; free space or use --out DIR"
-    )
+def plain_lines(text: str) -> str:
+    """Return a console's text with one kind of line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def load_record(path: Path) -> RunRecord:
     """Read run.json, or the run.json of a run's folder; raises UsageError for anything else."""
     from pydantic import ValidationError
 
-    file = path / "run.json" if path.is_dir() else path
+    file = path / _RECORD if path.is_dir() else path
     try:
-        return RunRecord.model_validate_json(file.read_bytes())
+        return RunRecord.model_validate_json(read_regular(file, _RECORD_LIMIT))
     except OSError as exc:
         raise UsageError(f"{file}: cannot read the record: {exc.strerror}") from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file}: not a run record: {where}: {first['msg']}") from exc
+        raise UsageError(f"{file}: not a run record: {where or 'it'}: {first['msg']}") from exc
 
 
 def find_run(run: Path) -> Path:

@@ -26,8 +26,8 @@ class ChildProcess:
     """Starts argv at once. name: what messages call it; ignore: a line of output that says nothing.
 
     With pipes its standard input and output are pipes, and what it prints to standard error is
-    kept; without, both outputs are kept and its input is empty. Raises TargetError where it cannot be
-    started.
+    kept; without, both outputs are kept and its input is empty. Raises TargetError where it cannot
+    be started.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ class QemuTarget(ProcessTarget):
         return run_tool([_PROGRAM, "--version"], deadline=Deadline.after(20)).splitlines()[0]
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
-        """Start the emulator and connect to its console; raises StoreError without a place for it."""
+        """Start the emulator and connect to its console; raises TargetError, StoreError."""
         longest = _LONGEST_SOCKET - len(f"/{_SOCKET}")
         console = self._folder.enter_context(private_folder(longest=longest)) / _SOCKET
         self._process = ChildProcess(

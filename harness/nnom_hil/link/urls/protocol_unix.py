@@ -22,7 +22,7 @@ class Serial(protocol_socket.Serial):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            connection.connect(self.portstr.removeprefix("unix://"))
+            connection.connect(str(self.portstr).removeprefix("unix://"))
         except OSError as exc:
             connection.close()
             raise SerialException(exc.errno, f"could not open port {self.portstr}: {exc}") from exc
