@@ -91,13 +91,16 @@ def read_regular(path: Path, limit: int) -> bytes:
     """
     # not to wait for a writer, where it is a pipe
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(path))
         if facts.st_size > limit:
             raise OSError(errno.EINVAL, f"larger than the {limit} bytes it may have", str(path))
-        return file.read(limit)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(handle)
 
 
 # ---- documents that tell when they were changed

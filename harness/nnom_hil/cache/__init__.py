@@ -8,7 +8,7 @@ when there are too many bytes; those that a running process uses stay.
 
 from nnom_hil.cache.care import Usage, clear, usage, verify
 from nnom_hil.cache.content import Kept, UnfitError
-from nnom_hil.cache.obtain import obtain, work_folder
+from nnom_hil.cache.obtaining import obtain, work_folder
 from nnom_hil.cache.places import Entry, limit_bytes
 
 __all__ = [

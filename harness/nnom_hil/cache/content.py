@@ -83,7 +83,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise TornError(f"{MANIFEST} is not what was written") from exc
     if document.get("schema") != _SCHEMA:
         raise TornError(f"{MANIFEST} is of another version")
+    if text != _text_of(document) or not _mode(folder / MANIFEST) & stat.S_IRUSR:
+        raise TornError(f"{MANIFEST} is not what was written")
     return document
+
+
+def _text_of(document: dict[str, Any]) -> bytes:
+    return json.dumps(seal(document), sort_keys=True, indent=1).encode() + b"\n"
 
 
 def write_entry(entry: Entry, files: Mapping[str, bytes]) -> None:
@@ -93,9 +99,8 @@ def write_entry(entry: Entry, files: Mapping[str, bytes]) -> None:
     try:
         make_folder(work)
         listed = write_files(work, files, entry.programs)
-        document = seal({"schema": _SCHEMA, "kind": entry.kind, "files": listed})
-        text = json.dumps(document, sort_keys=True, indent=1) + "\n"
-        write_synced(work / MANIFEST, text.encode())
+        document = {"schema": _SCHEMA, "kind": entry.kind, "files": listed}
+        write_synced(work / MANIFEST, _text_of(document))
         for folder in {(work / name).parent for name in files} | {work}:
             sync_folder(folder)
         if os.path.lexists(path):
