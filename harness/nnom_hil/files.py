@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,6 +29,7 @@ __all__ = [
     "digest",
     "free_bytes",
     "is_full",
+    "is_plain",
     "make_folder",
     "private_folder",
     "read_regular",
@@ -238,30 +240,39 @@ def remove_tree(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def private_folder(*, longest: int | None = None, room: int = 0) -> Iterator[Path]:
+def private_folder(
+    *, longest: int | None = None, room: int = 0, plain: bool = False
+) -> Iterator[Path]:
     """Give a folder that nobody else can enter, until the context ends.
 
     It is made where TMPDIR says, or in a usual place where that cannot be, or where its path would
-    have more bytes than longest, or less than room bytes are free. Raises StoreError where there is
-    no place.
+    have more bytes than longest, or, if it must be plain, other characters than build tools take,
+    or where less than room bytes are free. Raises StoreError where there is no place.
     """
-    made = _make_private(longest, room)
+    made = _make_private(longest, room, plain)
     try:
         yield made
     finally:
         remove_tree(made)
 
 
-def _make_private(longest: int | None, room: int) -> Path:
+def _make_private(longest: int | None, room: int, plain: bool) -> Path:
     why = "no folder for temporary files can be written to, has space and a short path"
     # /dev/shm is memory: it is there when disks are full
     for place in (None, os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
         with contextlib.suppress(OSError):
             folder = Path(place or tempfile.gettempdir()).absolute()
             short = longest is None or len(os.fsencode(folder / "nnom-hil-12345678")) <= longest
+            if plain and not is_plain(folder):
+                continue
             if short and (room == 0 or free_bytes(folder) >= room):
                 return Path(tempfile.mkdtemp(prefix="nnom-hil-", dir=folder))
     raise StoreError(f"{why}; free space, or name such a folder: TMPDIR")
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether no build tool takes a character of a path for something else."""
+    return re.fullmatch(r"[\w./+-]+", str(path.absolute()), re.ASCII) is not None
 
 
 def free_bytes(folder: Path) -> int:

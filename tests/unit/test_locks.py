@@ -90,9 +90,9 @@ def test_what_is_no_file_of_its_own_is_no_lock(what: str, tmp_path: Path) -> Non
         os.link(other, path)
     with pytest.raises(OSError, match=r"\w"):
         FileLock(path).acquire()
+    (tmp_path / "nnom-hil-l.lock").symlink_to(path)
+    tmp_path.chmod(0o1777)
     with pytest.raises(TargetError, match="cannot lock the board"):
-        (tmp_path / "nnom-hil-l.lock").symlink_to(path)
-        tmp_path.chmod(0o1777)
         BoardLock("l", tmp_path).acquire()
     assert what == "dangling" or other.read_text() == "precious"
 

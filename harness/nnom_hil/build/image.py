@@ -118,8 +118,8 @@ def build_image(
 
     def make() -> dict[str, bytes]:
         made = _library(library, board, common, nnom)
-        settled = [*common, f"-DNNOM_LIBRARY={made}", f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
-        return _build(board, generated, {"id": image_id, "compiler": compiler}, settled)
+        settled = [*common, f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
+        return _build(board, generated, made, {"id": image_id, "compiler": compiler}, settled)
 
     if library.path.exists():  # one that is damaged is found now, not when it is needed
         _library(library, board, common, nnom)
@@ -187,10 +187,15 @@ def _image_of(kept: Kept) -> Image:
 
 
 def _build(
-    board: Board, generated: dict[str, str], names: dict[str, str], settled: list[str | Path]
+    board: Board,
+    generated: dict[str, str],
+    library: bytes,
+    names: dict[str, str],
+    settled: list[str | Path],
 ) -> dict[str, bytes]:
     """Return the files of an image; names: its id, and its compiler's version."""
     with work_folder() as work:
+        write_whole(work / _LIBRARY, library)
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
         _compile(work, board, settled)
@@ -201,7 +206,7 @@ def _build(
     return files
 
 
-def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | None) -> Path:
+def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | None) -> bytes:
     """Return the NNoM library for a board's core, built once."""
 
     def make() -> dict[str, bytes]:
@@ -210,15 +215,13 @@ def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | 
             _cmake(firmware_dir() / "library", work, options, board)
             return {_LIBRARY: (work / _LIBRARY).read_bytes()}
 
-    def load(kept: Kept) -> Path:
-        assert kept.folder is not None  # of this kind
-        return kept.folder / _LIBRARY
-
-    return obtain(entry, make, load)
+    return obtain(entry, make, lambda kept: kept.files[_LIBRARY])
 
 
 def _compile(work: Path, board: Board, settled: list[str | Path]) -> None:
-    options = [*settled, f"-DGENERATED_DIR={work / 'generated'}"]
+    options = [
+        *settled, f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}"
+    ]  # fmt: skip
     if _is_native(board):
         options.append("-DPLATFORM=posix")
     else:

@@ -13,7 +13,7 @@ from nnom_hil.cache.care import trim
 from nnom_hil.cache.content import Kept, read_entry, reason, write_entry, write_files
 from nnom_hil.cache.places import IN_PLACE, WORK, Entry, discard, limit_bytes, lock_of, stay, sweep
 from nnom_hil.errors import StoreError
-from nnom_hil.files import free_bytes, is_full, make_folder, private_folder, remove_tree
+from nnom_hil.files import free_bytes, is_full, is_plain, make_folder, private_folder, remove_tree
 from nnom_hil.paths import cache_dir
 
 __all__ = ["obtain", "work_folder"]
@@ -116,20 +116,25 @@ def _put_aside(entry: Entry, files: Mapping[str, bytes]) -> Path:
 
 @contextlib.contextmanager
 def work_folder() -> Iterator[Path]:
-    """Give an empty folder to build in, until the context ends; raises StoreError."""
+    """Give an empty folder to build in, with a plain path, until the context ends.
+
+    Raises StoreError where there is no place.
+    """
     path = cache_dir() / WORK / f"{os.getpid()}-{os.urandom(4).hex()}"
     lock = lock_of(path)
     try:
         make_folder(path.parent)
         if free_bytes(path.parent) < _BUILD_BYTES:
             raise OSError("too little space")
+        if not is_plain(path):
+            raise OSError("other characters than build tools take")
         sweep()
         lock.acquire()
         make_folder(path)
     except OSError as exc:
         LOG.debug("%s: %s; building elsewhere", path, exc)
         lock.release(remove=True)
-        with private_folder(room=_BUILD_BYTES) as folder:
+        with private_folder(room=_BUILD_BYTES, plain=True) as folder:
             yield folder
         return
     try:

@@ -17,7 +17,7 @@ __all__ = ["IN_PLACE", "KINDS", "MANIFEST", "WORK", "Entry", "discard", "entries
     "lock_of", "remove", "stay", "sweep"]  # fmt: skip
 
 KINDS: Final = ("prepared", "reference", "libraries", "images")
-IN_PLACE: Final = {"libraries", "images"}
+IN_PLACE: Final = {"images"}
 """Kinds whose files other programs read by path."""
 WORK: Final = "work"
 MANIFEST: Final = "entry.json"
