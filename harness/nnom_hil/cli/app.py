@@ -117,8 +117,10 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     except BrokenPipeError:
         return _output_is_gone()
     except OSError as exc:  # of a file that no room expected trouble with
-        what = f"{os.fsdecode(exc.filename)}: " if isinstance(exc.filename, (str, bytes)) else ""
-        _say(f"nnom-hil: {what}{exc.strerror or exc}")
+        # what is printed has no name
+        named = isinstance(exc.filename, (str, bytes))
+        what = os.fsdecode(exc.filename) if named else "standard output"
+        _say(f"nnom-hil: {what}: {exc.strerror or exc}")
         return int(ExitCode.ENVIRONMENT)
     except Exception as exc:
         if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors

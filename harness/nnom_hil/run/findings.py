@@ -17,7 +17,7 @@ from nnom_hil.console import (
     parse_model_stat,
     parse_prediction,
 )
-from nnom_hil.errors import HilError
+from nnom_hil.errors import HilError, StoreError
 from nnom_hil.interrupt import how_interrupted
 from nnom_hil.link.client import LinkStats
 from nnom_hil.link.messages import LayerTimes, TargetStatus
@@ -87,6 +87,7 @@ class Findings:
     seconds: float = 0.0
     tools: dict[str, str] = field(default_factory=dict)
     checks: list[CrossCheck] = field(default_factory=list)
+    unkept: list[StoreError] = field(default_factory=list)  # of the reference's outputs
 
     @property
     def status(self) -> TargetStatus | None:
@@ -271,7 +272,8 @@ def _result_facts(
         return facts
     done = sorted(found.outputs)
     outputs = _outputs(prepared, found.outputs, done)
-    reference = prepared.expected(done[-1] + 1, compat=plan.compat)[done]
+    wanted = prepared.expected(done[-1] + 1, compat=plan.compat, on_unkept=found.unkept.append)
+    reference = wanted[done]
     different = int((outputs != reference).any(axis=1).sum())
     if (row := first_difference(outputs, reference)) is not None:
         facts["first_difference"] = Difference(

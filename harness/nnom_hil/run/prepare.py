@@ -121,10 +121,12 @@ class Prepared:
         """Whether an answer is one of several classes, the largest output."""
         return _chooses(self.truth, self.output)
 
-    def expected(self, n: int, *, compat: bool) -> Int8:
+    def expected(
+        self, n: int, *, compat: bool, on_unkept: Callable[[StoreError], None] = lambda _: None
+    ) -> Int8:
         """Return the reference's outputs for the first n vectors (n, outputs); computed once.
 
-        compat: NNoM 0.4.3's own.
+        compat: NNoM 0.4.3's own. on_unkept: is told where they cannot be kept, on a full disk.
         """
         size = self.graph.output.size
 
@@ -133,6 +135,8 @@ class Prepared:
             return {"outputs": run_reference(self.graph, images, compat=compat).tobytes()}
 
         def load(kept: Kept) -> Int8:
+            if kept.unkept is not None:
+                on_unkept(kept.unkept)
             outputs = np.frombuffer(kept.files["outputs"], dtype=np.int8)
             if outputs.size % size:
                 raise UnfitError(f"{outputs.size} values are no outputs of {size}")

@@ -104,8 +104,13 @@ class Run:
     def unwritten(self) -> StoreError | None:
         """What could not be written because a disk is full, beside the answers themselves."""
         image = self.found.image
-        kept = (self.folder.trouble, self.plan.prepared.unkept, image.unkept if image else None)
-        return next((trouble for trouble in kept if trouble is not None), None)
+        troubles = [
+            self.folder.trouble,
+            self.plan.prepared.unkept,
+            image.unkept if image is not None else None,
+            *self.found.unkept,
+        ]
+        return next((trouble for trouble in troubles if trouble is not None), None)
 
     def prepare(self) -> Prepared:
         """Take up the model and its vectors; they were made before there was a run."""
