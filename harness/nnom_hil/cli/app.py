@@ -13,6 +13,7 @@ import typer
 from nnom_hil.cli import bench, boards, build, cache, convert, doctor, inspect, monitor, report, run
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.errors import ExitCode, HilError
+from nnom_hil.files import is_full
 from nnom_hil.interrupt import Signals
 
 __all__ = ["run_app"]
@@ -117,10 +118,10 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     except BrokenPipeError:
         return _output_is_gone()
     except OSError as exc:  # of a file that no room expected trouble with
-        # what is printed has no name
-        named = isinstance(exc.filename, (str, bytes))
-        what = os.fsdecode(exc.filename) if named else "standard output"
-        _say(f"nnom-hil: {what}: {exc.strerror or exc}")
+        what = "standard output: " if is_full(exc) else ""  # which has no name
+        if isinstance(exc.filename, (str, bytes)):
+            what = f"{os.fsdecode(exc.filename)}: "
+        _say(f"nnom-hil: {what}{exc.strerror or exc}")
         return int(ExitCode.ENVIRONMENT)
     except Exception as exc:
         if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors
