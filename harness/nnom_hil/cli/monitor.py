@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nnom_hil.cli.options import JsonOption
+from nnom_hil.cli.outcome import show_outcome
 from nnom_hil.errors import ExitCode, UsageError
 
 __all__ = ["main"]
@@ -29,11 +30,8 @@ def main(
     """Make a record and a report of what NNoM 0.2 to 0.4 printed. Exit code 1: it contradicts."""
     if (file is None) == (port is None):
         raise UsageError("name either a FILE or a --port")
-    from rich.console import Console
-
     from nnom_hil.paths import runs_dir
     from nnom_hil.records import Verdict
-    from nnom_hil.report.terminal import print_summary
     from nnom_hil.run.monitor import ConsoleRequest, monitor
 
     request = ConsoleRequest(
@@ -49,15 +47,5 @@ def main(
         sys.stderr.write(text)
 
     outcome = monitor(request, show)
-    record = outcome.record
-    if json:
-        print(record.to_json(), end="")
-    else:
-        console = Console()
-        print_summary(record, console)
-        if outcome.unwritten is None:
-            report = outcome.folder / "report.html"
-            console.print(f"report: {report}", soft_wrap=True, highlight=False)
-    if outcome.unwritten is not None:
-        raise outcome.unwritten
-    return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)
+    show_outcome(outcome, json=json)
+    return int(ExitCode.PASS if outcome.record.verdict is Verdict.PASS else ExitCode.FAIL)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nnom_hil.cli.options import JsonOption
+from nnom_hil.cli.outcome import show_outcome
 
 __all__ = ["main"]
 
@@ -21,15 +22,4 @@ def main(
     from nnom_hil.run.store import newest_run
 
     folder = run or newest_run(runs_dir())
-    record = write_report(folder)
-    if json:
-        print(record.to_json(), end="")
-        return 0
-    from rich.console import Console
-
-    from nnom_hil.report.terminal import print_summary
-
-    console = Console()
-    print_summary(record, console)
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
-    return 0
+    return show_outcome(write_report(folder), json=json)

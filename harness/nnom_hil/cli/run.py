@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from nnom_hil.cli.options import JsonOption, door
+from nnom_hil.cli.outcome import show_outcome
 from nnom_hil.errors import ExitCode
 
 __all__ = ["main"]
@@ -16,7 +17,6 @@ def main(*, json: JsonOption = False, **given: Any) -> int:
 
     from nnom_hil.cli.progress import Progress
     from nnom_hil.records import Verdict
-    from nnom_hil.report.terminal import print_summary
     from nnom_hil.run.options import request_of
     from nnom_hil.run.service import run_and_report
     from nnom_hil.run.store import find_run
@@ -25,17 +25,10 @@ def main(*, json: JsonOption = False, **given: Any) -> int:
     with Progress(Console(stderr=True), quiet=json) as progress:
         outcome = run_and_report(request, progress)
     record = outcome.record
-    if json:
-        print(record.to_json(), end="")
     if outcome.error is not None:
+        if json:
+            print(record.to_json(), end="")
         print(f"record: {outcome.folder}", file=sys.stderr)
         raise outcome.error  # its message is all there is to say
-    if not json:
-        console = Console()
-        print_summary(record, console)
-        if outcome.unwritten is None:
-            report = outcome.folder / "report.html"
-            console.print(f"report: {report}", soft_wrap=True, highlight=False)
-    if outcome.unwritten is not None:
-        raise outcome.unwritten  # the verdict is right, but the run is not all recorded
+    show_outcome(outcome, json=json)
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)

@@ -17,7 +17,7 @@ from nnom_hil.run.options import request_of
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
-from nnom_hil.run.service import open_run, resume_run, write_report
+from nnom_hil.run.service import open_run, report_on, resume_run
 from nnom_hil.run.store import find_run
 
 __all__ = ["NnomHil"]
@@ -121,7 +121,9 @@ class NnomHil:
     def finish_run(self) -> str:
         """Stop the target, write record and report; return the verdict: pass, fail or error."""
         self._record = self._open.finish()
-        write_report(self._open.folder.path)
+        outcome = report_on(self._open, self._record)
+        if outcome.unwritten is not None:
+            logger.warn(str(outcome.unwritten))
         return str(self._record.verdict)
 
     @keyword(tags=("Run",))

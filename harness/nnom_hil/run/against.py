@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ import numpy as np
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
+from nnom_hil.files import private_folder
 from nnom_hil.records import Task
 from nnom_hil.run.conversion import weight_bytes
 from nnom_hil.run.judge import Answers, judge
@@ -151,8 +151,8 @@ def _ask_tflite(path: Path, data: Path | None) -> dict[str, Any]:
     Raises ToolError where a package is missing.
     """
     vectors = _vectors(path, data)
-    with tempfile.TemporaryDirectory(prefix="nnom-hil-") as folder:
-        given, result = Path(folder) / "given.npz", Path(folder) / "result.npz"
+    with private_folder() as folder:
+        given, result = folder / "given.npz", folder / "result.npz"
         np.savez(given, x=vectors.x, x_calibration=vectors.x_calibration)
         root = str(Path(__file__).parents[2])
         modules = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -1,16 +1,15 @@
 """Benchmarks of the harness: the link's speed, what faults cost, how well models convert."""
 
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnom_hil.errors import LinkError
+from nnom_hil.files import private_folder
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
@@ -127,8 +126,7 @@ def measure_faults(request: RunRequest, vectors: int) -> FaultBench:
 
     request: the board, how the firmware is made, the faults and their seed.
     """
-    with tempfile.TemporaryDirectory(prefix="nnom-hil-") as name:
-        folder = Path(name)
+    with private_folder() as folder:
         x = np.random.default_rng(request.seed).random((vectors, 28, 28, 1), dtype=np.float32)
         np.savez(folder / "images.npz", x=x, x_calib=x[:50])
         planted = replace(

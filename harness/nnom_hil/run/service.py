@@ -27,6 +27,7 @@ __all__ = [
     "RunRequest",
     "build_files",
     "open_run",
+    "report_on",
     "resume_run",
     "run_and_report",
     "write_report",
@@ -184,6 +185,11 @@ def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
     except BaseException as exc:
         error = exc
         record = run.finish(exc)  # once
+    return report_on(run, record, error)
+
+
+def report_on(run: Run, record: RunRecord, error: BaseException | None = None) -> Outcome:
+    """Write the report of a run that is finished."""
     folder = run.folder
     folder.write(REPORT_FILE, render_html(record, folder.console_text()))
     return Outcome(folder=folder.path, record=record, error=error, unwritten=run.unwritten)
@@ -211,8 +217,8 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     return written
 
 
-def write_report(folder: Path) -> RunRecord:
-    """Render report.html from run.json and console.log; return the record."""
+def write_report(folder: Path) -> Outcome:
+    """Render report.html from run.json and console.log."""
     record = load_record(folder)
     log = folder / "console.log"
     console = ""
@@ -222,5 +228,9 @@ def write_report(folder: Path) -> RunRecord:
         except OSError as exc:
             raise UsageError(f"{log}: cannot read the console: {exc.strerror}") from exc
         console = plain_lines(text)
-    write_whole(folder / REPORT_FILE, render_html(record, console))
-    return record
+    unwritten = None
+    try:
+        write_whole(folder / REPORT_FILE, render_html(record, console))
+    except StoreError as exc:
+        unwritten = exc
+    return Outcome(folder=folder, record=record, unwritten=unwritten)

@@ -1,12 +1,11 @@
 """One model on every board that can run here: the table of docs/measured.md."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import HilError
+from nnom_hil.files import private_folder
 from nnom_hil.records import RunRecord
 from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.service import RunRequest, open_run
@@ -35,14 +34,14 @@ def survey(
     run gets none.
     """
     rows = []
-    with tempfile.TemporaryDirectory(prefix="nnom-hil-") as runs:
+    with private_folder() as runs:
         for board in boards:
             for backend, reason in backends(board).items():
                 if reason is not None:
                     continue
                 on_step(f"{board.name} in {backend}")
                 try:
-                    wish = replace(request, board=board, runs=Path(runs), backend=backend)
+                    wish = replace(request, board=board, runs=runs, backend=backend)
                     record = open_run(wish).execute()
                     rows.append(BoardRow(board=board, backend=backend, record=record))
                 except HilError as exc:
