@@ -55,7 +55,7 @@ def templates_dir() -> Path:
 def cache_dir() -> Path:
     """Return the folder for conversions and builds: $NNOM_HIL_CACHE or the user's cache."""
     if configured := os.environ.get(variables.CACHE):
-        return Path(configured)
+        return Path(configured).absolute()  # build tools have other working directories
     from platformdirs import user_cache_path
 
     return user_cache_path("nnom-hil")

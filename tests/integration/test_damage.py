@@ -262,6 +262,17 @@ def test_line_of_another_run_is_not_taken(stopped: Stopped, tmp_path: Path) -> N
     assert_right(resumed(folder), folder)
 
 
+@pytest.mark.parametrize("damage", [change_digit, shuffle, empty], ids=lambda d: d.__name__)
+def test_console_of_an_earlier_attempt_is_no_evidence(
+    damage: Damage, stopped: Stopped, tmp_path: Path
+) -> None:
+    folder = copied(stopped.killed, tmp_path)
+    log = folder / "console.log"
+    for seed in range(5):
+        log.write_bytes(damage(log.read_bytes() or b"0", random.Random(seed)))
+    assert_right(resumed(folder), folder)
+
+
 def test_torn_last_line_is_gone_on_from_without_a_word(
     stopped: Stopped, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -146,6 +147,17 @@ def test_what_stands_in_an_entrys_place_is_replaced(
     assert obtain(ENTRY, make, files_of) == FILES
     assert make.count == 1
     assert len(caplog.records) == 1
+
+
+def test_whole_entry_of_something_else_is_not_taken(caplog: pytest.LogCaptureFixture) -> None:
+    """Folders that changed places: each is sound, and neither is what is asked for."""
+    other = Entry(kind="images", key="fedcba" * 11)
+    obtain(ENTRY, Maker(), files_of)
+    obtain(other, lambda: {"data": b"other"}, files_of)
+    shutil.rmtree(ENTRY.path)
+    other.path.rename(ENTRY.path)
+    assert obtain(ENTRY, Maker(), files_of) == FILES
+    assert "damaged (it is another entry, in the wrong place); it is made again" in caplog.text
 
 
 @given(at=st.integers(0, 1 << 20), bit=st.integers(0, 7), name=st.sampled_from(["data", MANIFEST]))

@@ -85,7 +85,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise TornError(f"{MANIFEST} is of another version")
     if text != _text_of(document) or not _mode(folder / MANIFEST) & stat.S_IRUSR:
         raise TornError(f"{MANIFEST} is not what was written")
+    if {**document, **_place(folder)} != document:
+        raise TornError("it is another entry, in the wrong place")
     return document
+
+
+def _place(folder: Path) -> dict[str, str]:
+    """Return what an entry says of where it belongs."""
+    return {"kind": folder.parent.name, "key": folder.name}
 
 
 def _text_of(document: dict[str, Any]) -> bytes:
@@ -99,7 +106,7 @@ def write_entry(entry: Entry, files: Mapping[str, bytes]) -> None:
     try:
         make_folder(work)
         listed = write_files(work, files, entry.programs)
-        document = {"schema": _SCHEMA, "kind": entry.kind, "files": listed}
+        document = {**_place(path), "schema": _SCHEMA, "files": listed}
         write_synced(work / MANIFEST, _text_of(document))
         for folder in {(work / name).parent for name in files} | {work}:
             sync_folder(folder)

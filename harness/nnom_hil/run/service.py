@@ -191,7 +191,7 @@ def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
 def report_on(run: Run, record: RunRecord, error: BaseException | None = None) -> Outcome:
     """Write the report of a run that is finished."""
     folder = run.folder
-    folder.write(REPORT_FILE, render_html(record, folder.console_text()))
+    folder.write(REPORT_FILE, render_html(record, folder.whole_console()))
     return Outcome(folder=folder.path, record=record, error=error, unwritten=run.unwritten)
 
 

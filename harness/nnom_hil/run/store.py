@@ -80,6 +80,7 @@ class RunFolder:
     def _open(self) -> None:
         """Take the folder for this process and read what its journal has."""
         self._lock = threading.Lock()  # several targets answer at once
+        self._earlier: list[str] = []  # what earlier attempts at this run have printed
         self._texts: list[list[str]] = []
         self._consoles: list[Appender | None] = []
         self._holder = FileLock(self.path / ".lock")
@@ -132,13 +133,14 @@ class RunFolder:
         """Open the next target's console log; return the target's number."""
         number = len(self._texts)
         file = None
+        self._earlier.append("")
         self._texts.append([])
         if self.trouble is None:
             path = self.path / ("console.log" if number == 0 else f"console-{number}.log")
             try:
                 if path.exists():  # of an earlier attempt
                     data = read_regular(path, 1 << 34)
-                    self._texts[number].append(data.decode("utf-8", errors="replace"))
+                    self._earlier[number] = data.decode("utf-8", errors="replace")
                 file = Appender(path)
             except OSError as exc:
                 self._failed(exc)
@@ -210,9 +212,13 @@ class RunFolder:
                 self._failed(exc)
 
     def console_text(self, target: int = 0) -> str:
-        """Return a target's console text so far."""
+        """Return a target's console text so far, without that of earlier attempts at the run."""
         with self._lock:
             return plain_lines("".join(self._texts[target]))
+
+    def whole_console(self) -> str:
+        """Return the first target's console text, that of earlier attempts included."""
+        return plain_lines(self._earlier[0] + "".join(self._texts[0]))
 
     def finish(self, record: RunRecord) -> None:
         """Write the record; the run is over."""
