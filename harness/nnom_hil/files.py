@@ -9,14 +9,12 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
-import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nnom_hil.errors import StoreError, UsageError
 
@@ -27,15 +25,11 @@ __all__ = [
     "Appender",
     "TornError",
     "digest",
-    "free_bytes",
     "is_full",
-    "is_plain",
     "make_folder",
-    "private_folder",
     "read_regular",
     "read_toml",
     "remove_tree",
-    "scratch_file",
     "seal",
     "sync_folder",
     "unseal",
@@ -234,53 +228,3 @@ def remove_tree(path: Path) -> None:
     with contextlib.suppress(OSError):
         os.chmod(path, 0o700)
     shutil.rmtree(path, onerror=unlock)
-
-
-# ---- what lives as long as the process, or less
-
-
-@contextlib.contextmanager
-def private_folder(
-    *, longest: int | None = None, room: int = 0, plain: bool = False
-) -> Iterator[Path]:
-    """Give a folder that nobody else can enter, until the context ends.
-
-    It is made where TMPDIR says, or in a usual place where that cannot be, or where its path would
-    have more bytes than longest, or, if it must be plain, other characters than build tools take,
-    or where less than room bytes are free. Raises StoreError where there is no place.
-    """
-    made = _make_private(longest, room, plain)
-    try:
-        yield made
-    finally:
-        remove_tree(made)
-
-
-def _make_private(longest: int | None, room: int, plain: bool) -> Path:
-    why = "no folder for temporary files can be written to, has space and a short path"
-    # /dev/shm is memory: it is there when disks are full
-    for place in (None, os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
-        with contextlib.suppress(OSError):
-            folder = Path(place or tempfile.gettempdir()).absolute()
-            short = longest is None or len(os.fsencode(folder / "nnom-hil-12345678")) <= longest
-            if plain and not is_plain(folder):
-                continue
-            if short and (room == 0 or free_bytes(folder) >= room):
-                return Path(tempfile.mkdtemp(prefix="nnom-hil-", dir=folder))
-    raise StoreError(f"{why}; free space, or name such a folder: TMPDIR")
-
-
-def is_plain(path: Path) -> bool:
-    """Return whether no build tool takes a character of a path for something else."""
-    return re.fullmatch(r"[\w./+-]+", str(path.absolute()), re.ASCII) is not None
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the bytes that can still be written there; raises OSError."""
-    facts = os.statvfs(folder)
-    return facts.f_bavail * facts.f_frsize
-
-
-def scratch_file() -> IO[bytes]:
-    """Return a file without a name, in memory, that goes with its handle."""
-    return os.fdopen(os.memfd_create("nnom-hil"), "w+b")

@@ -24,11 +24,11 @@ from nnom_hil.run.plan import Timing
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.service import open_run, resume_run, write_report
 from nnom_hil.run.store import load_record
+from tests.support.caches import KINDS, copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 VECTORS = 12
 ANSWERED = 7
-KINDS = ("prepared", "reference", "libraries", "images")
 
 Damage = Callable[[bytes, random.Random], bytes]
 
@@ -371,7 +371,7 @@ def site(
 ) -> Site:
     folder = tmp_path_factory.mktemp("site")
     # the library, which takes long to build, is there since the runs were stopped
-    shutil.copytree(cache / "libraries", folder / "cache" / "libraries")
+    copy_cache(cache, folder / "cache", "libraries")
     command = [
         "run", "--board", "native", "--model", str(tiny[0]), "--data", str(tiny[1]),
         "--limit", "5", "--warm-up", "0", "--repeats", "1", "--out", str(folder / "runs"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from nnom_hil import files
+from nnom_hil import temporary
 from nnom_hil.boards import find_board
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import StoreError
@@ -25,6 +25,7 @@ from nnom_hil.run.plan import Observer, Timing
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.service import resume_run, run_and_report
 from nnom_hil.run.store import load_record
+from tests.support.caches import copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 MAIN = "from nnom_hil.cli import main; raise SystemExit(main())"
@@ -94,11 +95,9 @@ def test_signal_leaves_a_record_and_nothing_else(
 ) -> None:
     own = tmp_path / "cache"
     if phase == "build":
-        shutil.copytree(cache / "prepared", own / "prepared")
-    elif phase == "prepare":
-        own.mkdir()
-    else:
-        shutil.copytree(cache, own)
+        copy_cache(cache, own, "prepared")
+    elif phase != "prepare":
+        copy_cache(cache, own)
     temporary, mark = tmp_path / "t", f"MARK_{uuid.uuid4().hex}"
     temporary.mkdir()
     board = "native" if phase in ("prepare", "build") else "stm32f4" if NIGHTLY else "native"
@@ -247,8 +246,7 @@ def test_full_cache_costs_no_verdict(
 ) -> None:  # fmt: skip
     """The reference's outputs cannot be kept, and none of them is lost."""
     own = tmp_path / "cache"
-    for kind in ("prepared", "images"):
-        shutil.copytree(cache / kind, own / kind)
+    copy_cache(cache, own, "prepared", "images")
     monkeypatch.setenv("NNOM_HIL_CACHE", str(own))
     disk = full(1 << 30, once=True)
     assert run_and_report(run_of(tiny, tmp_path / "r"), Observer()).unwritten is None
@@ -339,10 +337,10 @@ def test_no_place_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -
     def refuse(*_: object, **__: object) -> str:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(files, "tempfile", SimpleNamespace(mkdtemp=refuse, gettempdir=refuse))
+    monkeypatch.setattr(temporary, "tempfile", SimpleNamespace(mkdtemp=refuse, gettempdir=refuse))
     with (
         pytest.raises(StoreError, match=r"no folder for temporary files .*: TMPDIR"),
-        files.private_folder(),
+        temporary.private_folder(),
     ):
         pass
 
@@ -352,7 +350,7 @@ def test_cache_of_any_name_can_be_built_in(
 ) -> None:
     """Compilers, CMake and Ninja see a plain folder; QEMU takes the firmware from the odd one."""
     odd = tmp_path / "a, b;c $HOME #'\"(x)&é=%41\\"
-    shutil.copytree(cache / "prepared", odd / "prepared")
+    copy_cache(cache, odd, "prepared", "libraries")
     monkeypatch.setenv("NNOM_HIL_CACHE", str(odd))
     assert run_app([*command, "--board", "stm32f4", "--out", str(tmp_path / "r")]) == 0
     assert list(odd.glob("images/*/firmware.elf"))
@@ -364,8 +362,7 @@ def test_cache_of_any_name_can_be_built_in(
 def test_many_runs_at_once(command: list[str], cache: Path, ready: None, tmp_path: Path) -> None:
     """They share one cache, whose image none of them has: it is built once."""
     own = tmp_path / "cache"
-    for kind in ("prepared", "libraries"):
-        shutil.copytree(cache / kind, own / kind)
+    copy_cache(cache, own, "prepared", "libraries")
     many = [
         subprocess.Popen(
             [sys.executable, "-c", MAIN, *command, "--board", "native", "--json",

@@ -14,7 +14,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
-    "locks", "interrupt", "cache"}  # fmt: skip
+    "locks", "interrupt", "temporary", "cache"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "interrupt": set(),
     "paths": {"errors", "variables"},
     "locks": set(),
-    "cache": {"errors", "files", "locks", "paths", "variables"},
+    "temporary": {"errors", "files"},
+    "cache": {"errors", "files", "locks", "paths", "temporary", "variables"},
     "tool": {"errors", "deadline"},
     "records": {"errors", "files"},
     "console": set(),
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         "deadline",
         "files",
         "paths",
+        "temporary",
         "tool",
         "variables",
         "boards",

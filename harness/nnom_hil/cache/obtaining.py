@@ -13,8 +13,9 @@ from nnom_hil.cache.care import trim
 from nnom_hil.cache.content import Kept, read_entry, reason, write_entry, write_files
 from nnom_hil.cache.places import IN_PLACE, WORK, Entry, discard, limit_bytes, lock_of, stay, sweep
 from nnom_hil.errors import StoreError
-from nnom_hil.files import free_bytes, is_full, is_plain, make_folder, private_folder, remove_tree
+from nnom_hil.files import is_full, make_folder, remove_tree
 from nnom_hil.paths import cache_dir
+from nnom_hil.temporary import free_bytes, is_plain, private_folder
 
 __all__ = ["obtain", "work_folder"]
 

@@ -13,13 +13,13 @@ import numpy as np
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
-from nnom_hil.files import private_folder
 from nnom_hil.records import Task
 from nnom_hil.run.conversion import weight_bytes
 from nnom_hil.run.judge import Answers, judge
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.task import Output, Truth
+from nnom_hil.temporary import private_folder
 from nnom_hil.tool import run_tool
 from nnom_hil.zoo.data import DataSet, zoo_model, zoo_models
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from nnom_hil.errors import LinkError
-from nnom_hil.files import private_folder
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
@@ -18,6 +17,7 @@ from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import open_run
 from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
+from nnom_hil.temporary import private_folder
 from nnom_hil.zoo.data import zoo_model, zoo_models
 
 __all__ = [

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from nnom_hil.boards import Board
 from nnom_hil.errors import HilError
-from nnom_hil.files import private_folder
 from nnom_hil.records import RunRecord
 from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.service import RunRequest, open_run
+from nnom_hil.temporary import private_folder
 
 __all__ = ["BoardRow", "survey"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnom_hil.errors import TargetError
-from nnom_hil.files import scratch_file
+from nnom_hil.temporary import scratch_file
 from nnom_hil.tool import end_group, find_tool
 
 __all__ = ["ChildProcess"]

@@ -7,10 +7,10 @@ from pathlib import Path
 from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
-from nnom_hil.files import private_folder
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
+from nnom_hil.temporary import private_folder
 from nnom_hil.tool import run_tool
 
 __all__ = ["QemuTarget", "qemu_argv"]

@@ -15,11 +15,12 @@ from nnom_hil.boards import Board
 from nnom_hil.codegen.renode import CONSOLE, platform_description
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, ToolError
-from nnom_hil.files import digest, private_folder, write_whole
+from nnom_hil.files import digest, write_whole
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.paths import cache_dir, renode_dir
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
+from nnom_hil.temporary import private_folder
 from nnom_hil.tool import find_tool, run_tool
 
 __all__ = ["RENODE_VARIABLE", "Monitor", "RenodeTarget", "find_renode"]
