@@ -208,8 +208,8 @@ def test_damaged_run_is_right_or_refused_by_name(
     written = file.read_bytes()
     file.write_bytes(damage(written, rng))
     refusal = rf"{file}:\d+: " if name == "journal.jsonl" else f"{file}: "
-    with right_or_refused(refusal):
-        assert_right(resumed(folder), folder)
+    with contextlib.nullcontext() if name == "run.json" else right_or_refused(refusal):
+        assert_right(resumed(folder), folder)  # a record is made again
         assert name != "request.json" or json.loads(file.read_bytes()) == json.loads(written)
 
 
@@ -260,6 +260,22 @@ def test_line_of_another_run_is_not_taken(stopped: Stopped, tmp_path: Path) -> N
     journal.write_bytes(b"".join(lines))
     # the same model, vectors and firmware give the same first line: it is as good as ours
     assert_right(resumed(folder), folder)
+
+
+def test_damaged_record_of_a_run_that_is_done_is_made_again(
+    stopped: Stopped, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copied(stopped.done, tmp_path)
+    with pytest.raises(UsageError, match="this run is done"):
+        resume_run(folder)
+    file = folder / "run.json"
+    file.write_bytes(file.read_bytes().replace(b'"pass"', b'"fail"'))
+    with pytest.raises(UsageError, match=r"made again from its journal by: nnom-hil run --resume"):
+        load_record(folder)
+    record = resumed(folder)
+    assert_right(record, folder)
+    assert record.resumed == VECTORS
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
 
 
 @pytest.mark.parametrize("damage", [change_digit, shuffle, empty], ids=lambda d: d.__name__)

@@ -65,7 +65,7 @@ class RunFolder:
         """
         if not (path / _JOURNAL).is_file():
             raise UsageError(f"{path}: not a run's folder: it has no journal.jsonl")
-        if (path / _RECORD).is_file() and load_record(path).verdict is not Verdict.ERROR:
+        if _is_done(path):
             raise UsageError(f"{path}: this run is done; there is nothing to resume")
         folder = cls.__new__(cls)
         folder.path, folder.id, folder.trouble = path, path.resolve().name, None
@@ -245,6 +245,17 @@ class RunFolder:
         self._holder.release(remove=True)
 
 
+def _is_done(path: Path) -> bool:
+    """Return whether a run's record says so; one that is damaged is made again."""
+    if not (path / _RECORD).is_file():
+        return False
+    try:
+        return load_record(path).verdict is not Verdict.ERROR
+    except UsageError as exc:
+        LOG.warning("%s; it is made again from the journal", str(exc).partition("; ")[0])
+        return False
+
+
 def plain_lines(text: str) -> str:
     """Return a console's text with one kind of line end."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -262,7 +273,12 @@ def load_record(path: Path) -> RunRecord:
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file}: not a run record: {where or 'it'}: {first['msg']}") from exc
+        remedy = ""
+        if (file.parent / "request.json").is_file():
+            remedy = f"; made again from its journal by: nnom-hil run --resume {file.parent}"
+        raise UsageError(
+            f"{file}: not a run record: {where or 'it'}: {first['msg']}{remedy}"
+        ) from exc
 
 
 def find_run(run: Path) -> Path:
