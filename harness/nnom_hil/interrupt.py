@@ -59,6 +59,11 @@ class Signals:
             signal.raise_signal(number)
 
     @property
+    def came(self) -> bool:
+        """Whether there was one."""
+        return bool(self._came)
+
+    @property
     def exit_code(self) -> int:
         """What a shell is told of the first one."""
         return 128 + (self._came[0] if self._came else int(signal.SIGINT))

@@ -1,8 +1,10 @@
 """Ends that nobody planned: signals in every phase, full disks, odd folders, crowds."""
 
+import contextlib
 import errno
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -145,6 +147,32 @@ def test_run_that_was_interrupted_early_is_gone_on_with(
     (folder,) = tmp_path.iterdir()
     assert load_record(folder).verdict is Verdict.ERROR
     assert resume_run(folder).execute().verdict is Verdict.PASS
+
+
+def test_terminal_that_is_closed_ends_the_run_with_a_record(
+    command: list[str], ready: None, tmp_path: Path
+) -> None:
+    """What is printed then has nowhere to go."""
+    wait = "import time; from nnom_hil.cli.progress import Progress as P\n"
+    wait += "P.vector = lambda *a: time.sleep(100)\n"
+    argv = [sys.executable, "-c", wait + MAIN, *command, "--board", "native"]
+    child, terminal = pty.fork()
+    if child == 0:  # pragma: no cover
+        os.execv(sys.executable, [*argv, "--out", str(tmp_path)])
+    until = time.monotonic() + 200
+    while not any(b'"vector"' in path.read_bytes() for path in tmp_path.glob("*/journal.jsonl")):
+        assert time.monotonic() < until
+        os.set_blocking(terminal, False)
+        with contextlib.suppress(BlockingIOError):
+            os.read(terminal, 65536)
+        time.sleep(0.05)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    (folder,) = tmp_path.iterdir()
+    error = load_record(folder).error
+    assert error is not None
+    assert error.message == "interrupted because the terminal hung up"
 
 
 def test_hang_up_that_is_ignored_stays_ignored(

@@ -167,6 +167,7 @@ def test_noise_between_the_lines_changes_nothing(text: str, tmp_path: Path) -> N
         ("   1 |      0     5     1", "   1 |      0     6     1", "confusion matrix holds every"),
         ("   2 |      1     0     6", "   2 |      1     0      ", "confusion matrix is square"),
         ("Top 1 Accuracy: 85", "Top 1 Accuracy: 58", "Top 1 is the matrix' diagonal"),
+        ("Top 2 Accuracy: 100", "Top 2 Accuracy: 101", "shares are at most 100 %"),
         ("#2  Conv2D     -       120", "#2  Conv1D     -       120", "tables list the same layers"),
     ],
 )

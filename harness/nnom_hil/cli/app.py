@@ -118,6 +118,8 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     except BrokenPipeError:
         return _output_is_gone()
     except OSError as exc:  # of a file that no room expected trouble with
+        if signals.came:  # the terminal hung up, and cannot be told of it
+            return signals.exit_code
         what = "standard output: " if is_full(exc) else ""  # which has no name
         if isinstance(exc.filename, (str, bytes)):
             what = f"{os.fsdecode(exc.filename)}: "

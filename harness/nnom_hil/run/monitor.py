@@ -172,6 +172,9 @@ def _checks(facts: _Facts) -> Iterator[CrossCheck]:
             all(other == names[0] for other in names),
             "they differ, or lines are missing",
         )
+    if prediction is not None and prediction.top_k:
+        too_much = [share for share in prediction.top_k if float(share) > 100]
+        yield _check("shares are at most 100 %", not too_much, f"{', '.join(too_much)} %")
     if prediction is not None and prediction.confusion:
         counted = sum(map(sum, prediction.confusion))
         yield _check(
@@ -247,7 +250,7 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
         memory = facts.compiled.total_memory or facts.compiled.network_buffers
     accuracy = None
     if prediction is not None and prediction.top_k:
-        shares = tuple(float(share) / 100 for share in prediction.top_k)
+        shares = tuple(min(1.0, float(share) / 100) for share in prediction.top_k)
         accuracy = Accuracy.model_validate({"float": None, "quantised": shares[0], "top_k": shares})
     return RunRecord(
         id=folder.id,
