@@ -1,10 +1,8 @@
 """Ends that nobody planned: signals in every phase, full disks, odd folders, crowds."""
 
-import contextlib
 import errno
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -149,26 +147,33 @@ def test_run_that_was_interrupted_early_is_gone_on_with(
     assert resume_run(folder).execute().verdict is Verdict.PASS
 
 
+TERMINAL = """
+import os, pty, select, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+while 0 not in (ready := select.select([0, terminal], [], [])[0]):
+    os.read(terminal, 65536)
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_terminal_that_is_closed_ends_the_run_with_a_record(
     command: list[str], ready: None, tmp_path: Path
 ) -> None:
     """What is printed then has nowhere to go."""
     wait = "import time; from nnom_hil.cli.progress import Progress as P\n"
-    wait += "P.vector = lambda *a: time.sleep(100)\n"
-    argv = [sys.executable, "-c", wait + MAIN, *command, "--board", "native"]
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover
-        os.execv(sys.executable, [*argv, "--out", str(tmp_path)])
+    wait += "P.vector = lambda *a: time.sleep(1000)\n"
+    argv = ["-c", wait + MAIN, *command, "--board", "native", "--out", str(tmp_path)]
+    owner = subprocess.Popen([sys.executable, "-c", TERMINAL, *argv], stdin=subprocess.PIPE)
     until = time.monotonic() + 200
     while not any(b'"vector"' in path.read_bytes() for path in tmp_path.glob("*/journal.jsonl")):
+        assert owner.poll() is None
         assert time.monotonic() < until
-        os.set_blocking(terminal, False)
-        with contextlib.suppress(BlockingIOError):
-            os.read(terminal, 65536)
         time.sleep(0.05)
-    os.close(terminal)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    owner.communicate(timeout=200)
+    assert owner.returncode == 128 + signal.SIGHUP
     (folder,) = tmp_path.iterdir()
     error = load_record(folder).error
     assert error is not None
