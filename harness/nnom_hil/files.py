@@ -174,7 +174,7 @@ def write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         _write_all(handle, data)
-        os.fsync(handle)
+        _sync(handle)
     finally:
         os.close(handle)
 
@@ -187,11 +187,23 @@ def _write_all(handle: int, data: bytes) -> None:
 
 def sync_folder(path: Path) -> None:
     """Bring a folder's list of files to the disk; raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # one may write there without being allowed to look
+        return
+    try:
+        _sync(handle)
     finally:
         os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as exc:
+        if exc.errno in _FULL | {errno.EIO}:
+            raise
+        # some file systems know of no such thing
 
 
 class Appender:

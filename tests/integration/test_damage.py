@@ -27,6 +27,7 @@ from nnom_hil.run.store import load_record
 from tests.support.caches import KINDS, copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+pytestmark = pytest.mark.xdist_group("damage")  # what is damaged is made once
 VECTORS = 12
 ANSWERED = 7
 

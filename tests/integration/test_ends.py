@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from nnom_hil.run.store import load_record
 from tests.support.caches import copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
+pytestmark = pytest.mark.xdist_group("ends")  # what is made ready is made once
 MAIN = "from nnom_hil.cli import main; raise SystemExit(main())"
 TINY_RUN = ["--limit", "5", "--warm-up", "0", "--repeats", "1"]
 
@@ -199,10 +199,12 @@ class FullDisk:
 
     WRITES = ("write", "fsync", "mkdir", "replace", "rename")
 
-    def __init__(self, at: int, *, once: bool) -> None:
+    def __init__(self, at: int, *, once: bool, only: str | None = None) -> None:
         self.at = at
         self.once = once
+        self.only = only
         self.seen: list[str] = []
+        self.refused: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
@@ -218,19 +220,22 @@ class FullDisk:
         return real(path, flags, *args, **kw)
 
     def _do(self, name: str, real: Any, *args: Any, **kw: Any) -> Any:
+        if name != (self.only or name):
+            return real(*args, **kw)
         self.seen.append(name)
         number = len(self.seen) - 1
         if number == self.at or (number > self.at and not self.once):
             if name == "write" and number % 2:  # a part goes in first, as at a disk's last block
                 real(args[0], args[1][: len(args[1]) // 2])
+            self.refused.append(name)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(*args, **kw)
 
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FullDisk]:
-    def fill(at: int, *, once: bool) -> FullDisk:
-        disk = FullDisk(at, once=once)
+    def fill(at: int, **how: Any) -> FullDisk:
+        disk = FullDisk(at, **how)
         for module in ("files", "locks", "cache.places", "cache.content", "cache.obtaining"):
             monkeypatch.setattr(sys.modules[f"nnom_hil.{module}"], "os", disk)
         return disk
@@ -254,23 +259,27 @@ def test_full_disk_at_any_write_costs_no_verdict(
     assert run_and_report(request, Observer()).unwritten is None
     writes = len(disk.seen)
     assert writes > 15
-    step = 1 if NIGHTLY else 4
+    step, refusals = 1 if NIGHTLY else 4, 0
     for at in range(0, writes, step):
         for once in (True, False) if NIGHTLY else (at // step % 2 == 0,):
-            full(at, once=once)
+            disk = full(at, once=once)
             runs = tmp_path / f"{at}{once}" / "runs"
             outcome = run_and_report(run_of(tiny, runs), Observer())
             assert outcome.record.verdict is Verdict.PASS, (at, once, disk.seen)
             assert outcome.record.outputs_equal
             assert outcome.error is None
-            assert outcome.unwritten is not None, (at, once, disk.seen[at])
-            assert "No space left on device; free space or" in str(outcome.unwritten)
+            # how often the console is written to depends on how it comes
+            assert (outcome.unwritten is not None) == bool(disk.refused), (at, once, disk.refused)
+            refusals += len(disk.refused)
+            if disk.refused:
+                assert "No space left on device; free space or" in str(outcome.unwritten)
             full(1 << 30, once=True)
             for folder in runs.glob("*"):  # what is there is whole or can be told
                 if (folder / "run.json").exists():
                     assert load_record(folder) == outcome.record
                 elif (folder / "request.json").exists():
                     assert resume_run(folder).execute().verdict is Verdict.PASS
+    assert refusals > 5
 
 
 def test_full_cache_costs_no_verdict(
@@ -281,12 +290,7 @@ def test_full_cache_costs_no_verdict(
     own = tmp_path / "cache"
     copy_cache(cache, own, "prepared", "images")
     monkeypatch.setenv("NNOM_HIL_CACHE", str(own))
-    disk = full(1 << 30, once=True)
-    assert run_and_report(run_of(tiny, tmp_path / "r"), Observer()).unwritten is None
-    kept = [index for index, name in enumerate(disk.seen) if name == "rename"]
-    assert kept
-    shutil.rmtree(own / "reference")
-    full(kept[0], once=True)
+    full(0, once=True, only="rename")  # which nothing but the cache does
     outcome = run_and_report(run_of(tiny, tmp_path / "r"), Observer())
     assert outcome.record.verdict is Verdict.PASS
     assert "cannot keep reference/" in str(outcome.unwritten)
