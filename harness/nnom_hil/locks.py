@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["FileLock"]
+__all__ = ["FileLock", "lock_folder"]
 
 
 class FileLock:
@@ -36,7 +36,7 @@ class FileLock:
             handle = self._open()
             try:
                 fcntl.flock(handle, kind)
-                if self._is_there(handle):
+                if _is_at(handle, self.path):
                     self._handle = handle
                     return True
             except BlockingIOError:
@@ -67,15 +67,6 @@ class FileLock:
                 raise OSError(errno.EINVAL, "not a plain file of its own", str(self.path))
             return handle
 
-    def _is_there(self, handle: int) -> bool:
-        """Whether the file was not removed while we waited for it."""
-        ours = os.fstat(handle)
-        try:
-            found = os.lstat(self.path)
-        except FileNotFoundError:
-            return False
-        return (ours.st_dev, ours.st_ino) == (found.st_dev, found.st_ino)
-
     def note(self, text: bytes) -> None:
         """Write who has it into a lock that is held; raises OSError."""
         os.ftruncate(self._handle, 0)
@@ -90,3 +81,34 @@ class FileLock:
                 self.path.unlink()
         handle, self._handle = self._handle, -1
         os.close(handle)
+
+
+def lock_folder(path: Path, *, shared: bool) -> int | None:
+    """Lock a folder itself, until the handle that is returned is closed.
+
+    A shared lock is waited for; None where another has the folder and we want it alone. Raises
+    OSError where there is no such folder, or no folder can be locked.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB
+    while True:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, kind)
+            if _is_at(handle, path):
+                taken, handle = handle, -1
+                return taken
+        except BlockingIOError:
+            return None
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether what is open was not removed while it was waited for."""
+    ours = os.fstat(handle)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (found.st_dev, found.st_ino)

@@ -40,11 +40,9 @@ def obtain(
     used all the same. Raises what make raises, and UsageError for a wrong NNOM_HIL_CACHE_MB.
     """
     limit_bytes()  # a wrong one is told before anything is done
-    if entry.kind in IN_PLACE:
-        stay(entry.path)
     if not anew:
         with contextlib.suppress(OSError, ValueError):
-            return load(read_entry(entry.path))
+            return load(_read(entry))
     with _making(entry):
         if not anew and (found := _look(entry, load)) is not None:
             return found
@@ -71,10 +69,17 @@ def _making(entry: Entry) -> Iterator[None]:
         lock.release(remove=True)
 
 
+def _read(entry: Entry) -> Kept:
+    """Return an entry, which stays if its files are used in place; raises OSError, TornError."""
+    if entry.kind in IN_PLACE:
+        stay(entry.path)
+    return read_entry(entry.path)
+
+
 def _look(entry: Entry, load: Callable[[Kept], T]) -> T | None:
     """Return what is there, or None; what is damaged is taken out of the way, and told of."""
     try:
-        return load(read_entry(entry.path))
+        return load(_read(entry))
     except (OSError, ValueError) as exc:
         if not os.path.lexists(entry.path):
             return None
@@ -95,6 +100,9 @@ def _keep(entry: Entry, files: Mapping[str, bytes]) -> Kept:
             LOG.warning("%s; going on without (%s names another folder)", why, variables.CACHE)
         folder = _put_aside(entry, files) if entry.kind in IN_PLACE else None
         return Kept(files=files, folder=folder, made=True, unkept=error if full else None)
+    if entry.kind in IN_PLACE:
+        with contextlib.suppress(OSError):
+            stay(entry.path)
     trim()
     return Kept(files=files, folder=entry.path, made=True)
 

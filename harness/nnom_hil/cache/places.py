@@ -1,16 +1,16 @@
 """Where entries are, who makes and uses them, and how they go."""
 
 import contextlib
+import errno
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from nnom_hil import variables
 from nnom_hil.errors import UsageError
-from nnom_hil.files import make_folder, remove_tree
-from nnom_hil.locks import FileLock
+from nnom_hil.files import remove_tree
+from nnom_hil.locks import FileLock, lock_folder
 from nnom_hil.paths import cache_dir
 
 __all__ = ["IN_PLACE", "KINDS", "MANIFEST", "WORK", "Entry", "discard", "entries", "limit_bytes",
@@ -22,11 +22,12 @@ IN_PLACE: Final = {"images"}
 WORK: Final = "work"
 MANIFEST: Final = "entry.json"
 _LOCK: Final = ".lock"
-_USE: Final = ".use"
 _DEFAULT_MB: Final = 2000
+# what is no folder, and file systems that lock none
+_NO_LOCKS: Final = {errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.ENOLCK, errno.ENOTSUP}
 
-_in_use: dict[Path, FileLock] = {}
-"""Locks that keep entries from being removed until this process ends."""
+_in_use: dict[Path, int] = {}
+"""Locked folders, which keep entries from being removed until this process ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +65,13 @@ def lock_of(path: Path) -> FileLock:
 
 
 def stay(path: Path) -> None:
-    """Keep an entry from being removed while this process lives; it need not be there yet."""
-    if path in _in_use:
-        return
-    lock = FileLock(path.with_name(path.name + _USE))
-    with contextlib.suppress(OSError):
-        make_folder(path.parent)
-        if lock.acquire(shared=True, wait=True):
-            _in_use[path] = lock
+    """Keep an entry from being removed while this process lives; raises OSError for none."""
+    handle = lock_folder(path, shared=True)
+    if handle is not None:
+        before = _in_use.pop(path, None)
+        _in_use[path] = handle
+        if before is not None:
+            os.close(before)
 
 
 def entries(kind: str) -> list[Path]:
@@ -79,7 +79,7 @@ def entries(kind: str) -> list[Path]:
     return [
         path
         for path in _listed(cache_dir() / kind)
-        if not path.name.startswith(".") and path.suffix not in (_LOCK, _USE)
+        if not path.name.startswith(".") and path.suffix != _LOCK
     ]
 
 
@@ -100,26 +100,32 @@ def discard(path: Path) -> None:
 
 def remove(path: Path) -> bool:
     """Remove an entry; False where a process makes or uses it. Raises OSError."""
-    locks = (lock_of(path), FileLock(path.with_name(path.name + _USE)))
+    lock, handle = lock_of(path), None
     try:
-        if not all(lock.acquire() for lock in locks):
+        if not lock.acquire():
             return False
+        try:
+            if (handle := lock_folder(path, shared=False)) is None:
+                return False
+        except OSError as exc:
+            if exc.errno not in _NO_LOCKS:
+                raise
         old = path.with_name(f".old-{os.urandom(6).hex()}")
         os.rename(path, old)
         remove_tree(old)
         return True
     finally:
-        for lock in locks:
-            lock.release(remove=True)
+        if handle is not None:
+            os.close(handle)
+        lock.release(remove=True)
 
 
 def sweep() -> None:
     """Remove what killed processes have left half made or half removed, everywhere."""
     for kind in (*KINDS, WORK):
         for path in _listed(cache_dir() / kind):
-            if path.suffix in (_LOCK, _USE):
-                if not stat.S_ISREG(os.lstat(path).st_mode if os.path.lexists(path) else 0):
-                    remove_tree(path)  # no lock
+            if path.suffix == _LOCK:
+                _remove_free(path)
             elif path.name.startswith(".old-"):
                 remove_tree(path)
             elif path.name.startswith(".new-"):  # .new-KEY-RANDOM
@@ -134,3 +140,13 @@ def _remove_unowned(path: Path, owner: Path) -> None:
         if lock.acquire():
             remove_tree(path)
     lock.release(remove=True)
+
+
+def _remove_free(path: Path) -> None:
+    """Remove a lock's file that nobody has, or what stands in its place."""
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+        lock.release(remove=True)
+    except OSError:
+        remove_tree(path)
