@@ -226,17 +226,15 @@ class Appender:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder, file or link as far as that is possible."""
-    if path.is_symlink() or not path.is_dir():
+    if os.path.islink(path) or not os.path.isdir(path):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         return
-
-    def unlock(_: Any, name: str, __: Any) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(name), 0o700)
-            os.chmod(name, 0o700)
-            remove_tree(Path(name)) if os.path.isdir(name) else os.unlink(name)
-
     with contextlib.suppress(OSError):
         os.chmod(path, 0o700)
-    shutil.rmtree(path, onerror=unlock)
+    for folder, names, _ in os.walk(path):  # which lists a folder before it goes into it
+        for name in names:
+            if not os.path.islink(inner := os.path.join(folder, name)):
+                with contextlib.suppress(OSError):
+                    os.chmod(inner, 0o700)
+    shutil.rmtree(path, ignore_errors=True)
