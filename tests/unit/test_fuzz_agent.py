@@ -31,6 +31,7 @@ def build(folder: Path, compiler: list[str]) -> Path:
     config = config_h(find_board("native"), settings, image_id="0123456789")
     (folder / "config.h").write_text(config)
     (folder / "weights.h").write_text(weights_h(graph, provenance="a fuzz test"))
+    (folder / "fuzz.h").write_text("#include <setjmp.h>\n_Noreturn void fuzz_trap(void);\n")
     sources = firmware_dir()
     nnom = sources / "nnom"
     subprocess.run(
@@ -38,7 +39,7 @@ def build(folder: Path, compiler: list[str]) -> Path:
             *compiler, "-O1", "-g", "-w", "-fno-sanitize-recover=all",
             '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"',
             "-DCONFIG_COMPAT_043=0", "-D__builtin_trap()=fuzz_trap()",
-            "-include", "setjmp.h", "-DNNOM_LOG(...)=((void)0)",
+            "-include", folder / "fuzz.h", "-DNNOM_LOG(...)=((void)0)",
             f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
             f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
             SOURCE, sources / "app" / "model.c",
