@@ -282,3 +282,17 @@ def test_augmentation_that_only_keras_2_has_is_dropped(suffix: str, tmp_path: Pa
     stack = [k.RandomHeight(0.2), k.RandomWidth(0.2), k.GlobalAveragePooling2D(), k.Dense(3)]
     model = tf_keras.Sequential([k.Input((6, 5, 4)), *stack])
     check(save(model, tmp_path / f"m{suffix}"), model, random_input((6, 5, 4)))
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras", "model"])
+def test_functional_models_inside_others_of_keras_2(name: str, tmp_path: Path) -> None:
+    k = tf_keras.layers
+    stack = [k.Dense(4, activation="relu"), k.BatchNormalization(trainable=False), k.Dense(6)]
+    inner = tf_keras.Sequential([k.Input((6,)), *stack])
+    x, y = tf_keras.Input((6,)), tf_keras.Input((6,))
+    middle = tf_keras.Model(x, k.Add()([x, inner(x)]))
+    model = tf_keras.Model(y, k.Dense(2)(middle(y)))
+    model.compile("sgd", "mse")
+    check(save(model, tmp_path / name), model, random_input((6,)))
+    ends = tf_keras.Model(y, middle(y))  # a model's result is the whole's
+    check(save(ends, tmp_path / f"ends-{name}"), ends, random_input((6,)))

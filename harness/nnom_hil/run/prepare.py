@@ -222,9 +222,13 @@ def prepare(
 
 def _read(path: Path, error: type[ModelError | DataError]) -> bytes:
     try:
-        if path.is_dir():  # a SavedModel
-            files = sorted(p for p in path.rglob("*") if p.is_file())
-            return b"".join(p.read_bytes() for p in files)
+        if path.is_dir() and error is ModelError:  # a SavedModel
+            from nnom_hil.model.keras_import.limits import files_of
+
+            return b"".join(p.read_bytes() for p in files_of(path))
+        if path.exists() and not path.is_file():
+            what = "a folder; --data names one file" if path.is_dir() else "no file"
+            raise error(f"{path}: cannot be read: it is {what}")
         return path.read_bytes()
     except OSError as exc:
         near = "" if path.exists() else _near(path, [])

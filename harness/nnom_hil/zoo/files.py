@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from nnom_hil.archives import ArchiveLimits, archive_problem
 from nnom_hil.errors import DataError
 from nnom_hil.zoo.data import DataSet, Labels
 
@@ -22,6 +23,7 @@ X_NAMES: Final = ("x", "x_test", "X", "X_test")
 Y_NAMES: Final = ("y", "y_test", "Y", "Y_test", "labels", "targets")
 _X_CALIB: Final = ("x_calib", "X_calib")
 _Y_CALIB: Final = ("y_calib", "Y_calib")
+_LIMITS: Final = ArchiveLimits(members=65536, unpacked=8 << 30, expansion=100, small=256 << 20)
 _WRITE: Final = "write it with numpy.savez(path, x=..., y=...)"
 
 # (what a file begins with, its endings, what it is called, how an array is had from it)
@@ -82,6 +84,8 @@ def _read(path: Path) -> dict[str, Array]:
                 return {"x": _array(path, "x", partial(np.load, file, allow_pickle=False))}
             if begin[:2] != b"PK":
                 raise DataError(_other_kind(path, begin))
+            if (problem := archive_problem(file, _LIMITS)) is not None:
+                raise DataError(f"{path}: {problem}; it is not unpacked: {_WRITE}")
             with np.load(file, allow_pickle=False) as npz:
                 names = [_pick(npz, some) for some in (X_NAMES, Y_NAMES, _X_CALIB, _Y_CALIB)]
                 if names[0] is None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import FloatGraph
-from nnom_hil.model.keras_import.load import load_keras, without_native_stderr
+from nnom_hil.model.keras_import.load import load_keras, told, without_native_stderr
 from nnom_hil.model.keras_import.walk import to_graph
 
 __all__ = ["KerasModel", "from_keras", "read_keras"]
@@ -63,8 +63,9 @@ def read_keras(path: Path) -> KerasModel:
     Raises ModelError when it is no Keras model or holds what NNoM cannot express; the message then
     lists every such layer with its class and the reason.
     """
-    model = load_keras(path)
-    return KerasModel(model, to_graph(model, str(path), path.stem))
+    with told(path):
+        model = load_keras(path)
+        return KerasModel(model, to_graph(model, str(path), path.stem))
 
 
 def from_keras(model: Any, name: str = "model") -> KerasModel:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import HilError, ToolError
-from nnom_hil.model.keras_import.load import load_keras, one_line
+from nnom_hil.model.keras_import.load import load_keras
+from nnom_hil.model.keras_import.problems import one_line
 
 __all__ = ["evenly", "interpreter_of", "main"]
 

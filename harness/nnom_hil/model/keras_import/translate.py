@@ -5,12 +5,20 @@ Keras 3 no longer has, set to something else, is named.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nnom_hil.model.keras_import.problems import Problem
 
-__all__ = ["CONTAINERS", "HARD_SIGMOID_OF_KERAS_2", "TRAINING_ONLY", "translate", "walk_layers"]
+__all__ = [
+    "CONTAINERS",
+    "HARD_SIGMOID_OF_KERAS_2",
+    "TRAINING_ONLY",
+    "initializers_of",
+    "most_out_of_order",
+    "translate",
+    "walk_layers",
+]
 
 Config = dict[str, Any]
 
@@ -73,18 +81,58 @@ def translate(config: Config, *, keras_2: bool) -> list[Problem]:
     return problems
 
 
+def most_out_of_order(entry: Config) -> int:
+    """Return how many layers of one model, of all inside each other, read one that is listed later.
+
+    Keras lists them in order, and goes through the list again for each that is not.
+    """
+    seen: set[str] = set()
+    late = 0
+    inside = [most_out_of_order(inner) for inner in _held(entry)]
+    for layer in _held(entry):
+        seen.add(str(layer.get("name")))
+        late += any(use not in seen for use in _names_read(layer.get("inbound_nodes")))
+    return max([late, *inside])
+
+
+def _names_read(value: Any) -> set[str]:
+    """Return the names of the layers that a layer's nodes read, as either Keras writes them."""
+    found = {use[0] for use in _uses(value)}
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            history = part.get("keras_history")
+            if isinstance(history, list) and history:
+                found.add(str(history[0]))
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+    return found
+
+
 def _renumber(entry: Config) -> None:
-    """Count the uses of Sequential models inside another from 0: in Keras 2 from 1."""
+    """Count the uses of models inside another from 0: in Keras 2 from 1.
+
+    Keras 3 itself does so for the results of functional models.
+    """
     for inner in _held(entry):
         _renumber(inner)
-    uses = [use for layer in _held(entry) for use in _uses(layer.get("inbound_nodes"))]
-    uses += _uses(_body(entry).get("output_layers"))
+    uses = _by_name(use for layer in _held(entry) for use in _uses(layer.get("inbound_nodes")))
+    results = _by_name(_uses(_body(entry).get("output_layers")))
     for inner in _held(entry):
-        name = _body(inner).get("name")
-        own = [use for use in uses if use[0] == name]
-        if inner["class_name"] == "Sequential" and own and all(use[1] >= 1 for use in own):
-            for use in own:
+        name, kind = str(_body(inner).get("name")), inner["class_name"]
+        own, ends = uses.get(name, []), results.get(name, [])
+        if kind in CONTAINERS and own + ends and all(use[1] >= 1 for use in own + ends):
+            for use in own + ends if kind == "Sequential" else own:
                 use[1] -= 1
+
+
+def _by_name(uses: Iterable[list[Any]]) -> dict[str, list[list[Any]]]:
+    found: dict[str, list[list[Any]]] = {}
+    for use in uses:
+        found.setdefault(use[0], []).append(use)
+    return found
 
 
 def _uses(value: Any) -> list[list[Any]]:
@@ -221,6 +269,15 @@ def _arguments(kind: type) -> frozenset[str]:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break
     return frozenset(taken)
+
+
+def initializers_of(kind: str) -> list[str]:
+    """Return the arguments of a layer of Keras 3 that say how its weights begin."""
+    import keras
+
+    target = getattr(keras.layers, kind, None)
+    taken = _arguments(target) if inspect.isclass(target) else frozenset()
+    return sorted(name for name in taken if name.endswith("_initializer"))
 
 
 def _is_neutral(kind: str, key: str, value: Any) -> bool:

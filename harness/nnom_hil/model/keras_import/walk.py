@@ -1,6 +1,7 @@
 """From a Keras model's tensors to the nodes of a float graph."""
 
-from typing import Any
+import math
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from nnom_hil.model.keras_import.problems import (
 from nnom_hil.model.keras_import.translate import CONTAINERS
 
 __all__ = ["to_graph"]
+
+_MOST_VALUES: Final = 1 << 24
 
 
 def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
@@ -53,6 +56,14 @@ def _check_finite(nodes: list[FloatNode], shown: str) -> None:
             value = getattr(node.op, field)
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
                 raise ModelError(f"{shown}: layer {node.name}: {field} holds NaN or infinity")
+
+
+def _check_size(shape: tuple[int | None, ...]) -> None:
+    values = math.prod(size or 1 for size in shape)
+    if values > _MOST_VALUES:
+        raise UnsupportedLayerError(
+            f"its result has {values} values, more than fit in any Cortex-M's memory"
+        )
 
 
 class _Walk:
@@ -104,6 +115,7 @@ class _Walk:
             add=self._add,
         )
         try:
+            _check_size(result[1:])
             if is_operation(operation):
                 return convert_operation(call)
             if kind in CONTAINERS:
