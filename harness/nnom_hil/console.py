@@ -5,7 +5,9 @@ and so are prompts, colours and other things that consoles put around them.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = [
     "CompileLog",
@@ -89,32 +91,44 @@ class PredictionSummary:
     confusion: tuple[tuple[int, ...], ...]
 
 
-_NAME = r"(?P<name>[A-Za-z]\w*(?:\s*/\w+)?)"
-_INDEX = r"#(?P<index>\d+)"
-_SHAPE = r"\((?P<shape>\s*\d+\s*(?:,\s*\d+\s*)*,?)\s*\)"
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+# Every repetition without a limit is possessive: a line is passed over once, whatever is in it.
+# None has a group that captures inside, which Python before 3.11.4 does wrong.
+_N = r"\d{1,15}+(?!\d)"
+_NAME = r"(?P<name>[A-Za-z]\w*+(?:\s*+/\w++)?+)"
+_INDEX = rf"#(?P<index>{_N})"
+_SHAPE = rf"\(\s*+(?P<shape>{_N}\s*+(?:,\s*+{_N}\s*+)*+),?\s*+\)"
+_HIDDEN = re.compile(
+    r"\x1b\[[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[@-Z\\-_]"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
-_ERROR = re.compile(r"(?:Error: |ERROR: |ERROR! ).*")
-_MACS = r"(?P<macs>\d+(?:\.\d\d[MG]|k)?)?"
+_ERROR = re.compile(r"(?:Error: |ERROR: |ERROR! ).*+")
+_MOST_ERRORS = 100
+_MOST_LETTERS = 300
+_MOST_ROWS = 10_000
+_MACS = r"(?P<macs>\d++(?:\.\d\d[MG]|k)?+)"
 _COMPILED = re.compile(
-    rf"{_INDEX}\s+{_NAME}\s+-\s+(?P<act>\w+)?\s*-\s+{_SHAPE}\s+{_MACS}\s*"
-    r"\(\s*(?P<in>\d+),\s*(?P<out>\d+),\s*(?P<buf>\d+)\)"
+    rf"{_INDEX}\s++{_NAME}\s++-\s++(?P<act>\w++)?\s*+-\s++{_SHAPE}\s++(?:{_MACS}\s*+)?"
+    rf"\(\s*+(?P<in>{_N}),\s*+(?P<out>{_N}),\s*+(?P<buf>{_N})\)"
 )
-_STAT = re.compile(rf"{_INDEX}\s*{_NAME}\s+-\s+(?P<time>\d+)(?:\s+{_MACS})?(?:\s+[\d.]+)?\s*$")
+_STAT = re.compile(
+    rf"{_INDEX}\s*+{_NAME}\s++-\s++(?P<time>{_N})(?:\s++{_MACS}(?=\s|$))?(?:\s++[\d.]++)?\s*+$"
+)
 _FORMAT = re.compile(
-    rf"{_INDEX}\s*{_NAME}\s+-\s+-?\d+\.\s*(?P<din>-?\d+)\s+-?\d+\.\s*(?P<dout>-?\d+)\s+{_SHAPE}"
+    rf"{_INDEX}\s*+{_NAME}\s++-\s++-?{_N}\.\s*+(?P<din>-?{_N})\s++-?{_N}\.\s*+(?P<dout>-?{_N})"
+    rf"\s++{_SHAPE}"
 )
+_ROW = re.compile(rf"{_N} \|(?P<counts>(?:\s++{_N})++)\s++\|")
 
 
 def clean_console(text: str) -> str:
-    """Return the text without colours and control characters, its lines ended by newlines."""
-    return _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return the text without colours and hidden characters, its lines ended by newlines."""
+    return _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def error_lines(text: str) -> tuple[str, ...]:
-    """Return what NNoM printed about its own failures, in order."""
-    return tuple(match[0].strip() for match in _ERROR.finditer(text))
+    """Return what NNoM printed about its own failures, in order; of many, the first."""
+    found = (match[0].strip()[:_MOST_LETTERS] for match in _ERROR.finditer(text))
+    return tuple(islice(found, _MOST_ERRORS))
 
 
 def _section(text: str, start: str, end: str | None = None) -> str | None:
@@ -125,8 +139,13 @@ def _section(text: str, start: str, end: str | None = None) -> str | None:
     return rest.partition(end)[0] if end is not None else rest
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Return the lines that may belong to a table, as many as a network may have layers."""
+    return islice((line for line in text.split("\n") if "#" in line or "|" in line), _MOST_ROWS)
+
+
 def _ints(text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in re.findall(r"\d+", text))
+    return tuple(int(word) for word in re.findall(r"\d++", text))
 
 
 def _number(pattern: str, text: str) -> int | None:
@@ -137,7 +156,7 @@ def _number(pattern: str, text: str) -> int | None:
 def parse_compile_log(text: str) -> CompileLog | None:
     """Return the last compile log in the text, None if there is no whole one."""
     body = _section(text, "Start compiling model...")
-    if body is None or (buffers := _number(r"network buffers: (\d+) bytes", body)) is None:
+    if body is None or (buffers := _number(rf"network buffers: ({_N}) bytes", body)) is None:
         return None
     layers = tuple(
         CompiledLayer(
@@ -150,12 +169,12 @@ def parse_compile_log(text: str) -> CompileLog | None:
             size_out=int(m["out"]),
             size_buf=int(m["buf"]),
         )
-        for line in body.splitlines()
+        for line in _lines(body)
         if (m := _COMPILED.search(line))
     )
-    blocks = tuple(int(size) for size in re.findall(r"blk_\d+:(\d+)", body))
-    total = _number(r"Total memory occupied: (\d+) bytes", body)
-    blocks_total = _number(r"network buffers: \d+ bytes \(blocks: (\d+) bytes", body)
+    blocks = tuple(int(size) for size in re.findall(rf"blk_\d++:({_N})", body))
+    total = _number(rf"Total memory occupied: ({_N}) bytes", body)
+    blocks_total = _number(rf"network buffers: {_N} bytes \(blocks: ({_N}) bytes", body)
     return CompileLog(
         layers=layers,
         blocks=blocks,
@@ -170,16 +189,16 @@ def parse_model_stat(text: str) -> ModelStat | None:
     body = _section(text, "Print running stat..")
     if body is None:
         return None
-    macs = _number(r"Total ops \(MAC\): ?(\d+)", body)
-    time_us = _number(r"Prediction time ?: ?(\d+) ?us", body)
+    macs = _number(rf"Total ops \(MAC\): ?({_N})", body)
+    time_us = _number(rf"Prediction time ?: ?({_N}) ?us", body)
     if macs is None or time_us is None:
         return None
-    memory = _number(r"Total (?:memory|Mem): ?(\d+)", body)
+    memory = _number(rf"Total (?:memory|Mem): ?({_N})", body)
     layers = tuple(
         StatLayer(
             index=int(m["index"]), name=m["name"], time_us=int(m["time"]), macs=m["macs"] or ""
         )
-        for line in body.partition("Summary:")[0].splitlines()
+        for line in _lines(body.partition("Summary:")[0])
         if (m := _STAT.search(line))
     )
     return ModelStat(layers=layers, total_macs=macs, time_us=time_us, total_memory=memory)
@@ -198,7 +217,7 @@ def parse_io_format(text: str) -> tuple[FormatLayer, ...] | None:
             output_dec=int(m["dout"]),
             shape=_ints(m["shape"]),
         )
-        for line in body.splitlines()
+        for line in _lines(body)
         if (m := _FORMAT.search(line))
     )
 
@@ -206,13 +225,13 @@ def parse_io_format(text: str) -> tuple[FormatLayer, ...] | None:
 def parse_prediction(text: str) -> PredictionSummary | None:
     """Return the last prediction_summary() in the text, None if there is none."""
     body = _section(text, "Prediction summary:")
-    if body is None or (frames := _number(r"Test frames: (\d+)", body)) is None:
+    if body is None or (frames := _number(rf"Test frames: ({_N})", body)) is None:
         return None
     matrix = _section(body, "Confusion matrix:") or ""
-    rows = re.findall(r"^\s*\d+ \|((?:\s+\d+)+)\s+\|", matrix, re.MULTILINE)
+    rows = (_ROW.match(line.strip()) for line in _lines(matrix))
     return PredictionSummary(
         frames=frames,
-        model_time_ms=_number(r"Model running time: (\d+) ms", body) or 0,
-        top_k=tuple(re.findall(r"Top \d+ Accuracy: (\d+(?:\.\d+)?)%", body)),
-        confusion=tuple(_ints(row) for row in rows),
+        model_time_ms=_number(rf"Model running time: ({_N}) ms", body) or 0,
+        top_k=tuple(re.findall(rf"Top {_N} Accuracy: ({_N}(?:\.\d{{1,6}}+)?+)%", body)),
+        confusion=tuple(_ints(row["counts"]) for row in rows if row),
     )

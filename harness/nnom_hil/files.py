@@ -11,12 +11,12 @@ import json
 import os
 import shutil
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nnom_hil.errors import StoreError, UsageError
+from nnom_hil.toml import load_toml
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -68,11 +68,13 @@ def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
     from pydantic import ValidationError
 
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = load_toml(path)
     except OSError as exc:
         raise UsageError(f"{path}: cannot read {what}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:
         raise UsageError(f"{path}: {what} is not valid TOML: {exc}") from exc
+    try:
+        return model.model_validate(document)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

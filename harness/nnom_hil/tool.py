@@ -13,7 +13,7 @@ from pathlib import Path
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 
-__all__ = ["PACKAGES", "end_group", "find_tool", "run_tool"]
+__all__ = ["PACKAGES", "end_group", "find_tool", "run_tool", "tool_version"]
 
 LOG = logging.getLogger(__name__)
 
@@ -87,3 +87,14 @@ def end_group(pid: int) -> None:
     """Kill a process that began a session, and all that it has started; twice is fine."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def tool_version(name: str) -> str:
+    """Return the first line of what a program says of its version.
+
+    Raises ToolError if it is missing, fails or says nothing.
+    """
+    said = run_tool([name, "--version"], deadline=Deadline.after(20)).strip()
+    if not said:
+        raise ToolError(f"{name} --version: it says nothing; is it the program of that name?")
+    return said.splitlines()[0][:200]

@@ -127,3 +127,21 @@ def test_damaged_text_never_raises(data: st.DataObject) -> None:
     parse_model_stat(noisy)
     parse_io_format(noisy)
     parse_prediction(noisy)
+
+
+def test_numbers_that_nothing_prints_are_no_numbers() -> None:
+    """Python converts at most 4300 digits."""
+    long = "9" * 5000
+    assert parse_model_stat(STAT.replace("1175424(", f"{long}(")) is None
+    assert parse_model_stat(STAT.replace(":1644us", f":{long}us")) is None
+    stat = parse_model_stat(STAT.replace("Conv2D     -       137", f"Conv2D     -  {long}"))
+    assert stat is not None
+    assert [layer.name for layer in stat.layers] == ["Input", "Dense"]
+    log = parse_compile_log(COMPILE.replace("blk_0:4704", f"blk_0:{long}").replace("28,  28", long))
+    assert log is not None
+    assert log.blocks == (9408, 2352, 0)
+    assert [layer.index for layer in log.layers] == [3, 4, 5]
+    assert parse_prediction(PREDICTION.replace("200", long)) is None
+    formats = parse_io_format(FORMAT.replace("28,  28", long))
+    assert formats is not None
+    assert [layer.index for layer in formats] == [3]

@@ -1,7 +1,6 @@
 """The board description: its fields, its rules, and where boards are found."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nnom_hil.errors import BoardError, did_you_mean
 from nnom_hil.paths import boards_dir
+from nnom_hil.toml import load_toml
 
 __all__ = [
     "Board",
@@ -325,11 +325,10 @@ def load_board(path: Path) -> Board:
     Raises BoardError naming file, key, value and what would be right.
     """
     try:
-        text = path.read_bytes().decode()
-        document = tomllib.loads(text)
+        document = load_toml(path)
     except OSError as exc:
         raise BoardError(f"{path}: cannot read the board file: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:
         raise BoardError(f"{path}: not valid TOML: {exc}") from exc
     try:
         board = Board.model_validate(document)

@@ -28,7 +28,7 @@ from nnom_hil.errors import (
 )
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import firmware_dir
-from nnom_hil.tool import find_tool, run_tool
+from nnom_hil.tool import find_tool, run_tool, tool_version
 
 __all__ = [
     "Image",
@@ -88,7 +88,7 @@ def build_image(
         nnom = nnom_tree(nnom)
     program = _compiler(board)
     check_drivers(board)
-    compiler = run_tool([program, "--version"], deadline=Deadline.after(20)).splitlines()[0]
+    compiler = tool_version(program)
     template = (sources / "platform" / "link.ld.in").read_text()
     generated = {
         "weights.h": weights_h,
@@ -252,7 +252,7 @@ def _explain(error: ToolError, board: Board) -> HilEnvironmentError:
             "no space is left to build the firmware in; free space, or name a folder that has "
             "some: NNOM_HIL_CACHE"
         )
-    if overflow := re.search(r"region `(\w+)' overflowed by (\d+) bytes", error.output):
+    if overflow := re.search(r"region `(\w++)' overflowed by (\d{1,15}+) bytes", error.output):
         region = memory.flash if overflow[1] == "FLASH" else memory.ram
         over = int(overflow[2])
         return BuildError(

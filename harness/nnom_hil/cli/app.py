@@ -12,9 +12,11 @@ import typer
 
 from nnom_hil.cli import bench, boards, build, cache, convert, doctor, inspect, monitor, report, run
 from nnom_hil.cli.options import Command, expand, stub
+from nnom_hil.cli.terminal import shielded
 from nnom_hil.errors import ExitCode, HilError
 from nnom_hil.files import is_full
 from nnom_hil.interrupt import Signals
+from nnom_hil.text import a_screen
 
 __all__ = ["run_app"]
 
@@ -89,7 +91,7 @@ def run_app(argv: Sequence[str]) -> int:
     notices = _Notices(logging.WARNING)
     _OURS.addHandler(notices)
     try:
-        with Signals() as signals:
+        with shielded(), Signals() as signals:
             return _flushed(_run(argv, signals))
     finally:
         _OURS.removeHandler(notices)
@@ -108,7 +110,7 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
         wanted = next((word for word in argv if not word.startswith("-")), "")
         code = _application(wanted)(args=list(argv), standalone_mode=False)
     except HilError as exc:
-        _say(f"nnom-hil: {exc}")
+        _say(f"nnom-hil: {a_screen(str(exc))}")
         return int(exc.exit_code)
     except typer.Exit as exc:
         return int(exc.exit_code)

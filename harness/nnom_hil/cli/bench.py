@@ -74,16 +74,15 @@ def faults(
 @door("bench boards")
 def boards(**given: Any) -> int:
     """Run a model on every board that can run here and print a Markdown table."""
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.errors import ExitCode
     from nnom_hil.report.survey import survey_table
     from nnom_hil.run.boardfiles import known_boards
     from nnom_hil.run.options import request_of
     from nnom_hil.run.survey import survey
 
-    with Progress(Console(stderr=True)) as progress:
+    with Progress(terminal(stderr=True)) as progress:
         rows = survey(known_boards(given.get("boards")), request_of(given), progress.step)
     print(
         survey_table(
@@ -101,14 +100,13 @@ def convert(*, json: JsonOption = False, **given: Any) -> int:
         return _convert_against(given, json)
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.run.bench import measure_conversion
     from nnom_hil.run.options import conversion_of
     from nnom_hil.run.ways import every_way, measure_ways
 
-    with Progress(Console(stderr=True), quiet=json) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         if not given:
             results: list[Any] = list(measure_conversion(progress.step))
         else:
@@ -137,14 +135,13 @@ def convert(*, json: JsonOption = False, **given: Any) -> int:
 def _convert_against(given: dict[str, Any], json: bool) -> int:
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.run.against import measure_against
     from nnom_hil.run.options import conversion_of
 
     wish, header = conversion_of(given)
-    with Progress(Console(stderr=True), quiet=json) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         rows = measure_against(given.get("model"), given.get("data"), wish, header, progress.step)
     if json:
         import json as json_module

@@ -20,9 +20,9 @@ def main(context: typer.Context, **given: Any) -> int:
 
 
 def _list(boards: Path | None) -> int:
-    from rich.console import Console
     from rich.table import Table
 
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.report.figures import size
     from nnom_hil.run.boardfiles import backends, known_boards
 
@@ -43,7 +43,7 @@ def _list(boards: Path | None) -> int:
             " ".join(names),
             board.title,
         )
-    Console().print(table)
+    terminal().print(table)
     return 0
 
 
@@ -87,9 +87,9 @@ def scan(
     ] = None,
 ) -> int:
     """Find attached boards: probe, chip, serial port; write the hardware map."""
-    from rich.console import Console
     from rich.table import Table
 
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.paths import hardware_map
     from nnom_hil.run.scan import NO_PROBE
     from nnom_hil.run.scan import scan as scan_boards
@@ -107,7 +107,7 @@ def scan(
         board = entry.board or " or ".join(entry.candidates) or "?"
         how = entry.recognised if one.here else "not attached now"
         table.add_row(entry.probe, board, entry.port or "?", how)
-    Console().print(table)
+    terminal().print(table)
     print(f"written to {path}; fill in there what is not known (?)")
     return 0
 

@@ -23,9 +23,8 @@ def main(
     **given: Any,
 ) -> int:
     """Convert a model to a C header in NNoM's format."""
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.files import write_whole
     from nnom_hil.report.quality import print_quality, render_quality
     from nnom_hil.run.conversion import HeaderRequest, write_header
@@ -39,14 +38,14 @@ def main(
         convert=convert,
         header=header,
     )
-    with Progress(Console(stderr=True), quiet=json) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         record = write_header(request, progress.step)
         if report is not None:
             write_whole(report, render_quality(record))
     if json:
         print(record.to_json(), end="")
         return 0
-    print_quality(record, Console())
+    print_quality(record, terminal())
     print(
         f"{output}: {len(record.layers)} layers, {record.macs} MAC, model {record.model_hash[:16]}"
     )

@@ -22,18 +22,17 @@ def main(
     **given: Any,
 ) -> int:
     """Show a model's layers, MACs, weights and memory, or all that could not be converted."""
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.report.quality import print_layers
     from nnom_hil.run.conversion import inspect_model
 
-    with Progress(Console(stderr=True), quiet=json) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         record = inspect_model(
             given.get("model"), given.get("boards"), progress.step, build=build, only=board or ()
         )
     if json:
         print(record.to_json(), end="")
     else:
-        print_layers(record, Console())
+        print_layers(record, terminal())
     return 0

@@ -30,6 +30,7 @@ def main(
     """Make a record and a report of what NNoM 0.2 to 0.4 printed. Exit code 1: it contradicts."""
     if (file is None) == (port is None):
         raise UsageError("name either a FILE or a --port")
+    from nnom_hil.console import clean_console
     from nnom_hil.paths import runs_dir
     from nnom_hil.records import Verdict
     from nnom_hil.run.monitor import ConsoleRequest, monitor
@@ -44,7 +45,7 @@ def main(
     )
 
     def show(text: str) -> None:
-        sys.stderr.write(text)
+        sys.stderr.write(clean_console(text))
 
     outcome = monitor(request, show)
     show_outcome(outcome, json=json)

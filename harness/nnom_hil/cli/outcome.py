@@ -16,11 +16,10 @@ def show_outcome(outcome: "Outcome", *, json: bool) -> int:
     if json:
         print(outcome.record.to_json(), end="")
     else:
-        from rich.console import Console
-
+        from nnom_hil.cli.terminal import terminal
         from nnom_hil.report.terminal import print_summary
 
-        console = Console()
+        console = terminal()
         print_summary(outcome.record, console)
         if outcome.unwritten is None:
             report = outcome.folder / "report.html"

@@ -20,7 +20,7 @@ class Progress(Observer):
         self._console = console
         self._quiet = quiet
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

@@ -13,16 +13,15 @@ __all__ = ["main"]
 @door("run")
 def main(*, json: JsonOption = False, **given: Any) -> int:
     """Run a model on a board and report. Exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
-    from rich.console import Console
-
     from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
     from nnom_hil.records import Verdict
     from nnom_hil.run.options import request_of
     from nnom_hil.run.service import run_and_report
     from nnom_hil.run.store import find_run
 
     request = find_run(given["resume"]) if "resume" in given else request_of(given)
-    with Progress(Console(stderr=True), quiet=json) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         outcome = run_and_report(request, progress)
     record = outcome.record
     if outcome.error is not None:

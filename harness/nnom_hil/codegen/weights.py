@@ -47,6 +47,7 @@ from nnom_hil.model.qgraph import (
     QRnn,
     QSoftmax,
 )
+from nnom_hil.text import printable
 
 __all__ = ["weights_h"]
 
@@ -74,7 +75,7 @@ def weights_h(graph: QGraph, *, provenance: str, options: HeaderOptions | None =
         if options.portable:
             raise ModelError("portable headers are channel-last: NNoM's other layout has faults")
         graph = channel_first(graph)
-    safe = provenance.replace("*/", "* /").replace("\n", " ")
+    safe = printable(provenance).replace("*/", "* /").replace("\n", " ")
     comment = f"/* {safe} Do not edit. */"
     if options.api is Api.LAYER:
         return layer_api_header(graph, options, comment)

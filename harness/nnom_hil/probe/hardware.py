@@ -1,6 +1,7 @@
 """The hardware map: which board is at which probe and serial port of this machine."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_toml, write_whole
+from nnom_hil.text import printable
 
 __all__ = ["Entry", "HardwareMap", "load_map", "save_map"]
 
@@ -52,8 +54,8 @@ def load_map(path: Path) -> HardwareMap:
     if not path.exists():
         return HardwareMap()
     hardware = read_toml(path, HardwareMap, what="the hardware map")
-    probes = [entry.probe for entry in hardware.attached]
-    if twice := next((probe for probe in probes if probes.count(probe) > 1), None):
+    counted = Counter(entry.probe for entry in hardware.attached)
+    if twice := next((probe for probe, times in counted.items() if times > 1), None):
         raise UsageError(f"{path}: probe {twice} is in the hardware map twice; remove one")
     return hardware
 
@@ -64,7 +66,7 @@ def save_map(path: Path, hardware: HardwareMap) -> None:
     tables = [
         "\n[[attached]]\n"
         + "".join(
-            f"{key} = {json.dumps(value)}\n"
+            f"{key} = {json.dumps(printable(value) if isinstance(value, str) else value)}\n"
             for key, value in entry.model_dump(mode="json").items()
             if value or key in ("port", "board")
         )

@@ -13,6 +13,7 @@ from nnom_hil.report.figures import (
     size,
     thousands,
 )
+from nnom_hil.text import printable
 
 __all__ = ["render_html", "render_page"]
 
@@ -24,6 +25,7 @@ def render_page(template: str, filters: Mapping[str, Callable[..., str]], **valu
     environment = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=True,
+        finalize=lambda value: type(value)(printable(value)) if isinstance(value, str) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -19,6 +19,7 @@ from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
 from nnom_hil.run.service import open_run, report_on, resume_run
 from nnom_hil.run.store import find_run
+from nnom_hil.text import printable
 
 __all__ = ["NnomHil"]
 
@@ -52,6 +53,11 @@ class NnomHil:
         self.ROBOT_LIBRARY_LISTENER = self
         self._run: Run | None = None
         self._record: RunRecord | None = None
+
+    def end_test(self, data: Any, result: Any) -> None:
+        """Spell out what would be more than text in a message that Robot shows on a terminal."""
+        del data
+        result.message = printable(result.message)
 
     def end_suite(self, data: Any, result: Any) -> None:
         """Leave no emulator behind, whatever the suite did."""

@@ -11,7 +11,7 @@ from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.paths import cache_dir, runs_dir
 from nnom_hil.probe import list_probes
 from nnom_hil.target.renode import find_renode
-from nnom_hil.tool import PACKAGES, run_tool
+from nnom_hil.tool import PACKAGES, run_tool, tool_version
 
 __all__ = ["Finding", "examine"]
 
@@ -67,7 +67,7 @@ def _package(name: str) -> Finding:
 
 def _tool(name: str) -> Finding:
     try:
-        first_line = run_tool([name, "--version"], deadline=Deadline.after(20)).splitlines()[0]
+        first_line = tool_version(name)
         return Finding(what=name, ok=True, found=first_line)
     except ToolError as exc:
         remedy = PACKAGES.get(name, "apt-get install gcc")

@@ -19,7 +19,8 @@ __all__ = ["Answer", "Identity", "Journal", "read_journal"]
 
 _SCHEMA: Final = "nnom-hil/journal/2"
 _LIMIT: Final = 1 << 34
-_LINE: Final = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
+_END: Final = re.compile(rb', "check": "([0-9a-f]{16})"\}')
+_END_BYTES: Final = 30
 _STATUS: Final = range(-128, 128)  # NNoM's, of one byte
 _TICKS: Final = range(1 << 32)
 
@@ -176,9 +177,10 @@ def _sound(line: bytes, salt: str) -> dict[str, Any] | None:
 
 def _parts(line: bytes) -> tuple[bytes, str]:
     """Return what a line's check is of, and the check; none where it has none."""
-    if (found := _LINE.fullmatch(line)) is None:
+    found = _END.fullmatch(line[-_END_BYTES:])
+    if found is None or not line.startswith(b"{"):
         return b"", ""
-    return found[1] + b"}", found[2].decode()
+    return line[:-_END_BYTES] + b"}", found[1].decode()
 
 
 def _check(salt: str, body: bytes) -> str:

@@ -33,6 +33,7 @@ from nnom_hil.run.store import RunFolder
 __all__ = ["ConsoleRequest", "judge_console", "monitor"]
 
 _MAX_BYTES = 64 << 20
+_MOST_LETTERS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def _checks(facts: _Facts) -> Iterator[CrossCheck]:
     if compiled is not None:
         yield _numbered("compile log", [layer.index for layer in compiled.layers])
         wrong = [f"#{c.index}" for c in compiled.layers if c.size_out != _product(c.shape)]
-        yield _check("outputs have their shapes' sizes", not wrong, f"not {', '.join(wrong)}")
+        yield _check("outputs have their shapes' sizes", not wrong, f"not {', '.join(wrong[:50])}")
         total = sum(compiled.blocks)
         yield _check(
             "blocks add up to the network buffers",
@@ -195,14 +196,14 @@ def _checks(facts: _Facts) -> Iterator[CrossCheck]:
 
 
 def _check(what: str, ok: bool, detail: str) -> CrossCheck:
-    return CrossCheck(what=what, ok=ok, detail="" if ok else detail)
+    return CrossCheck(what=what, ok=ok, detail="" if ok else detail[:_MOST_LETTERS])
 
 
 def _numbered(what: str, indices: list[int]) -> CrossCheck:
     return _check(
         f"{what} is whole",
         indices == list(range(1, len(indices) + 1)) and bool(indices),
-        f"lines {indices}",
+        f"lines {indices[:50]}",
     )
 
 
@@ -227,7 +228,7 @@ def _macs(printed: str) -> tuple[int, int]:
     """Return the least and the most that a printed number of MACs stands for."""
     if not printed:
         return 0, 0
-    match = re.fullmatch(r"(\d+)(?:\.(\d\d))?([kMG]?)", printed)
+    match = re.fullmatch(r"(\d{1,15}+)(?:\.(\d\d))?([kMG]?)", printed)
     if match is None:
         return 0, 0
     whole, hundredths, unit = match.groups()

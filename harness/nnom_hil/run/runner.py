@@ -377,7 +377,7 @@ def _check_model(hello: Hello, graph: QGraph, plan: Plan, console: str) -> None:
 
 def _why_no_model(console: str, board: Board) -> str:
     ram = board.memory.ram.length
-    if needed := re.search(r"network buffer, required (\d+) bytes", console):
+    if needed := re.search(r"network buffer, required (\d{1,15}+) bytes", console):
         return (
             f"the model does not fit board {board.name}: its network buffers need {needed[1]} "
             f"bytes in one piece, more than the heap has left of {ram} bytes of ram; use a smaller "

@@ -1,5 +1,6 @@
 """A child process that a target lives in: its end explained, never left behind."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from nnom_hil.temporary import scratch_file
 from nnom_hil.tool import end_group, find_tool
 
 __all__ = ["ChildProcess"]
+
+_MOST_OUTPUT = 64 << 10
 
 
 def _die_with_parent() -> list[str]:
@@ -76,8 +79,9 @@ class ChildProcess:
             return
 
     def output(self) -> str:
-        """Return what it has printed."""
-        self._log.seek(0)
+        """Return what it has printed, the end of it if it is much."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _MOST_OUTPUT))
         lines = self._log.read().decode(errors="replace").splitlines()
         return "\n".join(x for x in lines if self._ignore is None or self._ignore not in x).strip()
 

@@ -11,7 +11,7 @@ from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
-from nnom_hil.tool import run_tool
+from nnom_hil.tool import tool_version
 
 __all__ = ["QemuTarget", "qemu_argv"]
 
@@ -59,7 +59,7 @@ class QemuTarget(ProcessTarget):
     @property
     def description(self) -> str:
         """QEMU's own name for its version."""
-        return run_tool([_PROGRAM, "--version"], deadline=Deadline.after(20)).splitlines()[0]
+        return tool_version(_PROGRAM)
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start the emulator and connect to its console; raises TargetError, StoreError."""

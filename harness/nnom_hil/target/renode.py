@@ -35,9 +35,11 @@ _HELP = (
 _COMMAND_TIMEOUT_S = 30.0
 _TERMINAL = "nnom-hil"
 _COLOUR_OR_TELNET = re.compile(
-    rb"\x1b\[[0-9;?]*[A-Za-z]|\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0", re.S
+    rb"\x1b\[[0-9;?]{0,32}[A-Za-z]|\xff[\xfb-\xfe].|\xff\xfa[^\xff]{0,256}\xff\xf0", re.S
 )
-_PROMPT = re.compile(r"\((?:monitor|[\w. -]+)\)\s*$")
+_PROMPT = re.compile(r"\([\w. -]{1,80}\)\s*+$")
+_LONGEST_PROMPT = 4096  # bytes, with what colours it
+_LONGEST_ANSWER = 1 << 20
 _MACHINE = "nnom_hil"
 
 
@@ -125,7 +127,7 @@ class Monitor:
 
     def _answer(self, deadline: Deadline, text: str) -> str:
         """Return what comes before the next prompt."""
-        data = b""
+        data = bytearray()
         while True:
             self._socket.settimeout(max(deadline.remaining_s, 0.01))
             try:
@@ -137,13 +139,20 @@ class Monitor:
             if not chunk:
                 raise TargetError(f"Renode ended at: {text}")
             data += chunk
-            plain = _COLOUR_OR_TELNET.sub(b"", data).replace(b"\r", b"").decode(errors="replace")
-            if found := _PROMPT.search(plain):
-                return plain[: found.start()]
+            if _PROMPT.search(_plain(data[-_LONGEST_PROMPT:])):
+                plain = _plain(data)
+                found = _PROMPT.search(plain, max(0, len(plain) - _LONGEST_PROMPT))
+                return plain[: found.start()] if found else plain
+            if len(data) > _LONGEST_ANSWER:
+                raise TargetError(f"Renode's monitor answers without end: {text}")
 
     def close(self) -> None:
         """Close the connection; twice is fine."""
         self._socket.close()
+
+
+def _plain(data: bytes | bytearray) -> str:
+    return _COLOUR_OR_TELNET.sub(b"", data).replace(b"\r", b"").decode(errors="replace")
 
 
 class RenodeTarget(ProcessTarget):
