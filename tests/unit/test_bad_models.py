@@ -235,7 +235,7 @@ def test_bad_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NNOM_HIL_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "prepared").mkdir(parents=True)  # which stays
     make, message = BAD_MODELS[case]
     path = make(tmp_path)
     data = data_file(tmp_path, x=np.full((4, 8, 8, 4), 10.0, np.float32))
@@ -267,7 +267,7 @@ BAD_DATA: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("NNOM_HIL_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "prepared").mkdir(parents=True)  # which stays
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="d")])
     model.save(tmp_path / "m.keras")
     return str(tmp_path / "m.keras")
