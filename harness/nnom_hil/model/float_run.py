@@ -202,7 +202,8 @@ def activate(op: Activation, x: FloatArray) -> FloatArray:
         case ActivationKind.TANH:
             return np.asarray(np.tanh(x), dtype=np.float32)
         case ActivationKind.SIGMOID:
-            return cast(FloatArray, 1.0 / (1.0 + np.exp(-x)))
+            with np.errstate(over="ignore"):  # what is infinite gives 0
+                return cast(FloatArray, 1.0 / (1.0 + np.exp(-x)))
         case ActivationKind.HARD_TANH:
             return x.clip(-1.0, 1.0)
         case ActivationKind.HARD_SIGMOID:
