@@ -8,7 +8,6 @@
 #include "platform/text.h"
 
 #define CAN_COMPACT 1u
-#define CAN_PARTS 2u
 #define CAN_BAUD 4u
 #define BAUD_TRIAL_MS 1000u
 
@@ -49,7 +48,13 @@ void agent_send(uint8_t type, uint16_t seq, uint32_t boot_id, const frame_part *
         all[i + 1] = body[i];
     }
     fflush(stdout); /* text printed before a frame stays before it */
-    frame_encode(all, parts + 1, to_console, NULL);
+    frame_encode(0, all, parts + 1, to_console, NULL);
+}
+
+void agent_send_short(const agent *a, const frame_part *parts, size_t count)
+{
+    fflush(stdout);
+    frame_encode(a->decoder.short_crc, parts, count, to_console, NULL);
 }
 
 void agent_answer(const agent *a, const request *r, const uint8_t *body, size_t len)
@@ -101,8 +106,7 @@ static void hello(agent *a, const request *r)
     if (a->boot_id == 0) {
         a->boot_id = get_le32(r->body);
     }
-    a->last.index = 0; /* another host may number its vectors anew */
-    a->parts.index = 0;
+    agent_close_stream(a); /* another host may number its vectors anew */
     uint8_t *p = body;
     *p++ = AGENT_PROTOCOL_VERSION;
     *p++ = has_model(a) ? 1 : 0;
@@ -115,10 +119,11 @@ static void hello(agent *a, const request *r)
     p = put_le32(p, CONFIG_MAX_PAYLOAD);
     p = put_le32(p, (uint32_t)a->m.input_size);
     p = put_le32(p, (uint32_t)a->m.output_size);
-    p = put_le32(p, (CONFIG_COMPACT_RING > 0 ? CAN_COMPACT : 0u) |
-                        (CONFIG_PARTS_SIZE > 0 ? CAN_PARTS : 0u) | CAN_BAUD);
+    p = put_le32(p, (CONFIG_COMPACT_RING > 0 ? CAN_COMPACT : 0u) | CAN_BAUD);
     p = put_le16(p, CONFIG_COMPACT_STEP);
     p = put_le16(p, CONFIG_COMPACT_STRIDE);
+    *p++ = CONFIG_SLOTS;
+    p = put_le16(p, GRANULE);
     p = put_format(p, has_model(a) ? a->m.model->head->out->tensor : NULL);
     p = put_format(p, has_model(a) ? a->m.model->tail->out->tensor : NULL);
     p = put_string(p, end, CONFIG_MODEL_HASH);
@@ -231,11 +236,12 @@ static void print_table(agent *a, uint8_t what)
 }
 
 /* what u8: 0 model_stat, 1 model_io_format, 2 prediction_summary; answered by the text's length
- * and checksum. With line u16: only that line comes, in the answer, with the number of lines. */
+ * and checksum. With from u16, count u8: only those bytes of it come, in the answer. */
 static void print(agent *a, const request *r)
 {
-    uint8_t line[128];
-    if (r->len == 2 || r->body[0] > 2) {
+    uint8_t piece[128];
+    const bool whole = r->len == 1;
+    if ((!whole && r->len != 4) || r->body[0] > 2 || (!whole && r->body[3] > sizeof(piece))) {
         agent_refuse(a, r, AGENT_ERROR_ARGUMENT);
         return;
     }
@@ -243,21 +249,19 @@ static void print(agent *a, const request *r)
         agent_refuse(a, r, AGENT_ERROR_NO_MODEL);
         return;
     }
-    if (r->body[0] == 2 && r->len == 1) {
-        prediction_end(a->prediction); /* once: lines that are fetched later are of the same text */
+    if (r->body[0] == 2 && whole) {
+        prediction_end(a->prediction); /* once: what is fetched later is of the same text */
     }
-    text_watch(r->len == 3 ? get_le16(r->body + 1) : -1, line, sizeof(line));
+    text_watch(whole ? -1 : get_le16(r->body + 1), piece, whole ? 0u : r->body[3]);
     print_table(a, r->body[0]);
     const text_sum sum = text_watched();
-    uint8_t head[8];
-    if (r->len == 1) {
+    if (whole) {
+        uint8_t head[8];
         put_le32(put_le32(head, sum.len), sum.crc);
-        agent_answer(a, r, head, 8);
+        agent_answer(a, r, head, sizeof(head));
         return;
     }
-    put_le32(head, sum.lines);
-    const frame_part parts[2] = {{head, 4}, {line, sum.captured}};
-    agent_send(AGENT_PRINT | AGENT_ANSWER, r->seq, a->boot_id, parts, 2);
+    agent_answer(a, r, piece, sum.captured);
 }
 
 static void status(agent *a, const request *r)
@@ -277,6 +281,14 @@ static void sink(agent *a, const request *r)
     uint8_t body[4];
     a->sink_bytes += (uint32_t)r->len;
     put_le32(body, a->sink_bytes);
+    agent_answer(a, r, body, sizeof(body));
+}
+
+/* answered by the open stream's number: has the target been reset, does it hear? */
+static void ping(agent *a, const request *r)
+{
+    uint8_t body[4];
+    put_le32(body, a->stream);
     agent_answer(a, r, body, sizeof(body));
 }
 
@@ -304,11 +316,10 @@ static const struct {
 } commands[] = {
     {AGENT_HELLO, false, 4, 4, hello},
     {AGENT_GREET, false, 4, 4, greet},
-    {AGENT_VECTOR, true, 6, ANY, agent_vector},
-    {AGENT_COMPACT, true, 6, ANY, agent_vector},
-    {AGENT_PART, true, 11, ANY, agent_part},
+    {AGENT_OPEN, true, 4, 4, agent_open},
+    {AGENT_PING, false, 0, 0, ping},
     {AGENT_TIME, true, 0, ANY, time_layers},
-    {AGENT_PRINT, true, 1, 3, print},
+    {AGENT_PRINT, true, 1, 4, print},
     {AGENT_PREDICT, true, 3, 3, agent_predict},
     {AGENT_STATUS, false, 0, 0, status},
     {AGENT_BAUD, false, 4, 4, baud},
@@ -352,30 +363,47 @@ static uint32_t count_layers(const agent_model *m)
     return n;
 }
 
+static agent the_agent;
+
+void agent_start(const agent_model *model)
+{
+    agent *a = &the_agent;
+    a->m = *model;
+    a->baud = CONFIG_UART_BAUD;
+    a->layers = count_layers(model);
+    a->layer_ticks = a->layers == 0 ? NULL : calloc(a->layers, sizeof(uint32_t));
+    frame_decoder_init(&a->decoder, a->frame, sizeof(a->frame));
+}
+
+void agent_take(uint8_t byte)
+{
+    agent *a = &the_agent;
+    if (!frame_decode(&a->decoder, byte)) {
+        return;
+    }
+    end_baud_trial(a, true);
+    if (frame_is_short(a->frame[0])) {
+        agent_short(a, a->frame, a->decoder.len);
+        return;
+    }
+    const request r = {.type = a->frame[0],
+                       .seq = get_le16(a->frame + 1),
+                       .boot_id = get_le32(a->frame + 3),
+                       .body = a->frame + FRAME_HEADER_SIZE,
+                       .len = a->decoder.len - FRAME_HEADER_SIZE};
+    dispatch(a, &r);
+}
+
 void agent_serve(const agent_model *model)
 {
-    static agent a;
-    a.m = *model;
-    a.baud = CONFIG_UART_BAUD;
-    a.layers = count_layers(model);
-    a.layer_ticks = a.layers == 0 ? NULL : calloc(a.layers, sizeof(uint32_t));
-    frame_decoder_init(&a.decoder, a.frame, sizeof(a.frame));
+    agent_start(model);
     for (;;) {
         uint8_t byte;
-        end_baud_trial(&a, false);
-        if (!console_read(&byte)) {
+        end_baud_trial(&the_agent, false);
+        if (console_read(&byte)) {
+            agent_take(byte);
+        } else {
             console_wait();
-            continue;
         }
-        if (!frame_decode(&a.decoder, byte)) {
-            continue;
-        }
-        const request r = {.type = a.frame[0],
-                           .seq = get_le16(a.frame + 1),
-                           .boot_id = get_le32(a.frame + 3),
-                           .body = a.frame + FRAME_HEADER_SIZE,
-                           .len = a.decoder.len - FRAME_HEADER_SIZE};
-        end_baud_trial(&a, true);
-        dispatch(&a, &r);
     }
 }

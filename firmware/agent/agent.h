@@ -9,23 +9,26 @@
 #include "agent/frame.h"
 #include "nnom.h"
 
-#define AGENT_PROTOCOL_VERSION 2u
+#define AGENT_PROTOCOL_VERSION 3u
 
 /* Requests; an answer has the same number with bit 7 set. */
 enum agent_type {
     AGENT_HELLO = 0x01,
-    AGENT_VECTOR = 0x02,
+    AGENT_OPEN = 0x02,
     AGENT_TIME = 0x03,
     AGENT_PRINT = 0x04,
     AGENT_PREDICT = 0x05,
     AGENT_STATUS = 0x06,
     AGENT_SINK = 0x07,
-    AGENT_COMPACT = 0x08,
     AGENT_CRASH = 0x09,
     AGENT_RESET = 0x0A,
-    AGENT_PART = 0x0B,
     AGENT_BAUD = 0x0C,
     AGENT_GREET = 0x0D,
+    AGENT_PING = 0x0E,
+    /* short frames of an open stream */
+    AGENT_POLL = 0x20,
+    AGENT_ASK = 0x21,
+    AGENT_SLICE = 0x40, /* to 0x5F: bit 4, the last one; bits 3 to 0, the offset's highest */
     AGENT_ANSWER = 0x80,
     AGENT_BOOT = 0xF0,  /* sent once after reset, unasked */
     AGENT_FAULT = 0xF1, /* the last words */
@@ -56,8 +59,10 @@ typedef struct {
 
 /* Says on the link that the target has started. */
 void agent_announce_boot(void);
-/* Serves requests, for ever. */
+/* Serves requests, for ever: agent_start(), then agent_take() for every byte. */
 _Noreturn void agent_serve(const agent_model *model);
+void agent_start(const agent_model *model);
+void agent_take(uint8_t byte);
 /* Usable from a fault handler: neither heap nor interrupts are needed. */
 void agent_report_fault(const agent_fault *fault);
 

@@ -9,23 +9,35 @@
 #include "config.h"
 
 #define BOOKED 64u /* vectors whose repetition is recognised; more than any window holds */
-#define GRANULE 32u /* bytes; parts of a vector begin at multiples of it */
+#define GRANULE CONFIG_GRANULE /* bytes; slices begin at multiples of it */
+#define CONTENT_HEAD 8u /* index u32, label u16, form u8, unit u8; the input follows */
+#define RESULT_HEAD 5u  /* ticks u32, status i8; the output follows */
+#define SLOTS (CONFIG_SLOTS > 0 ? CONFIG_SLOTS : 1) /* no array is empty */
+#define SEQS 256u
 
-/* A vector that comes in parts. */
-typedef struct {
-    uint32_t index; /* + 1; 0: none */
-    uint16_t label;
-    uint8_t type; /* AGENT_VECTOR or AGENT_COMPACT: what the parts make */
-    size_t total, missing;
-    uint8_t have[CONFIG_PARTS_SIZE / GRANULE + 1u]; /* a byte a granule */
-    uint8_t data[CONFIG_PARTS_SIZE + 1u];           /* no array is empty */
-} assembly;
+typedef enum {
+    SLOT_FREE,
+    SLOT_COLLECTS, /* data is filling */
+    SLOT_RAN,      /* data is whole; the result was too long to be kept */
+    SLOT_ANSWERED, /* data is the result */
+} slot_state;
 
-/* The vector that ran last: its answer can be given again while the output holds it. */
+/* A vector on its way in, and its result until the next one takes the place. */
 typedef struct {
-    uint32_t index; /* + 1; 0: none */
+    slot_state state;
+    uint8_t tag;
     uint32_t ticks;
-    nnom_status_t status;
+    size_t total; /* bytes; 0 until the last slice has come */
+    size_t have_count;
+    uint8_t have[CONFIG_SLOT_SIZE / GRANULE / 8u + 1u]; /* a bit a granule */
+    uint8_t data[CONFIG_SLOT_SIZE + 1u];
+} slot;
+
+/* The vector that ran last: the output still holds its answer. */
+typedef struct {
+    uint32_t index; /* + 1; 0: none */
+    uint8_t tag;
+    uint8_t head[RESULT_HEAD];
 } answered;
 
 typedef struct {
@@ -39,8 +51,11 @@ typedef struct {
     uint64_t layer_start; /* ticks when the layer that runs was begun */
     uint32_t booked[BOOKED]; /* index + 1 of vectors latest in the prediction's counts */
     uint32_t next_booked;
-    assembly parts;
+    slot slots[SLOTS];
     answered last;
+    uint32_t stream;          /* the number that it was opened with; 0: none is open */
+    uint8_t seen[SEQS / 8u];  /* a bit for each number of the latest frames */
+    uint8_t latest;           /* number of the newest frame */
     uint32_t baud, trial_baud; /* trial: until a frame has come at that rate; 0: none */
     uint64_t trial_end;
     frame_decoder decoder;
@@ -84,12 +99,17 @@ static inline uint8_t *put_le16(uint8_t *p, uint32_t v)
 void agent_send(uint8_t type, uint16_t seq, uint32_t boot_id, const frame_part *body, size_t parts);
 void agent_answer(const agent *a, const request *r, const uint8_t *body, size_t len);
 void agent_refuse(const agent *a, const request *r, enum agent_error error);
+void agent_send_short(const agent *a, const frame_part *parts, size_t count);
 
-/* VECTOR, COMPACT: index u32, label u16, then the input, or the compact form of it. */
-void agent_vector(agent *a, const request *r);
-/* PART: index u32, label u16, type u8, total u16, offset u16, then the part; answered by index and
- * offset until the vector is whole, and then as the vector is. */
-void agent_part(agent *a, const request *r);
+/* OPEN: number u32; what the short frames of a stream carry in their checksums. */
+void agent_open(agent *a, const request *r);
+/* Forgets the stream; its frames are damage from here on. */
+void agent_close_stream(agent *a);
+/* A short frame: type, number u8, then by type
+ *   SLICE  tag u8, offset u8 (in granules), bytes: part of a vector
+ *   POLL   base u8: which of the frames from there to this one have come?
+ *   ASK    tag u8, offset u16 and unit u8 (in granules), bits: these units of the result again */
+void agent_short(agent *a, const uint8_t *frame, size_t len);
 /* PREDICT: labels u16, top_k u8; starts the counts of prediction_*() anew. */
 void agent_predict(agent *a, const request *r);
 

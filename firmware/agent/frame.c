@@ -36,20 +36,29 @@ static void start_over(frame_decoder *d)
     d->damaged = false;
 }
 
+/* Whether buf holds len bytes that end in their own checksum. */
+static bool is_right(const frame_decoder *d, size_t len)
+{
+    const bool brief = len > 0 && frame_is_short(d->buf[0]);
+    const size_t header = brief ? FRAME_SHORT_HEADER_SIZE : FRAME_HEADER_SIZE;
+    if (len < header + FRAME_CRC_SIZE || (brief && d->short_crc == 0)) {
+        return false;
+    }
+    const uint8_t *crc = d->buf + len - FRAME_CRC_SIZE;
+    const uint32_t sent = (uint32_t)crc[0] | (uint32_t)crc[1] << 8 | (uint32_t)crc[2] << 16 |
+                          (uint32_t)crc[3] << 24;
+    return frame_crc32(brief ? d->short_crc : 0, d->buf, len - FRAME_CRC_SIZE) == sent;
+}
+
 static bool finish(frame_decoder *d)
 {
     const size_t len = d->len;
     const bool whole = d->code != 0 && d->left == 0 && !d->damaged;
     const bool anything = d->code != 0;
     start_over(d);
-    if (whole && len >= FRAME_HEADER_SIZE + FRAME_CRC_SIZE) {
-        const uint8_t *crc = d->buf + len - FRAME_CRC_SIZE;
-        const uint32_t sent = (uint32_t)crc[0] | (uint32_t)crc[1] << 8 | (uint32_t)crc[2] << 16 |
-                              (uint32_t)crc[3] << 24;
-        if (frame_crc32(0, d->buf, len - FRAME_CRC_SIZE) == sent) {
-            d->len = len - FRAME_CRC_SIZE;
-            return true;
-        }
+    if (whole && is_right(d, len)) {
+        d->len = len - FRAME_CRC_SIZE;
+        return true;
     }
     d->damaged_frames += anything;
     return false;
@@ -114,12 +123,11 @@ static void feed(encoder *e, const uint8_t *data, size_t len)
     }
 }
 
-void frame_encode(const frame_part *parts, size_t count,
+void frame_encode(uint32_t crc, const frame_part *parts, size_t count,
                   void (*put)(void *ctx, const uint8_t *, size_t), void *ctx)
 {
     static const uint8_t delimiter = 0;
     encoder e = {.used = 0, .put = put, .ctx = ctx};
-    uint32_t crc = 0;
     put(ctx, &delimiter, 1);
     for (size_t i = 0; i < count; i++) {
         crc = frame_crc32(crc, parts[i].data, parts[i].len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the program prints: to the console, summed up, or caught line by line. */
+ * What the program prints: to the console, summed up, or caught piece by piece. */
 #include "platform/text.h"
 
 #include <stdio.h>
@@ -9,33 +9,30 @@
 
 static struct {
     text_sum sum;
-    int32_t line; /* the one to catch; -1: none */
+    int32_t from; /* where the piece to catch begins; -1: none is */
     uint8_t *buf;
     size_t cap;
-} watch = {.line = -1};
+} watch = {.from = -1};
 
 void text_write(const uint8_t *data, size_t len)
 {
     watch.sum.crc = frame_crc32(watch.sum.crc, data, len);
-    watch.sum.len += (uint32_t)len;
-    if (watch.line < 0) {
+    if (watch.from < 0) {
         console_write(data, len);
     }
-    for (size_t i = 0; i < len; i++) {
-        if (data[i] == '\n') {
-            watch.sum.lines++;
-        } else if (watch.line >= 0 && watch.sum.lines == (uint32_t)watch.line &&
-                   watch.sum.captured < watch.cap) {
+    for (size_t i = 0; i < len; i++, watch.sum.len++) {
+        if (watch.from >= 0 && watch.sum.len >= (uint32_t)watch.from &&
+            watch.sum.captured < watch.cap) {
             watch.buf[watch.sum.captured++] = data[i];
         }
     }
 }
 
-void text_watch(int32_t line, uint8_t *buf, size_t cap)
+void text_watch(int32_t from, uint8_t *buf, size_t cap)
 {
     fflush(stdout);
     watch.sum = (text_sum){0};
-    watch.line = line;
+    watch.from = from;
     watch.buf = buf;
     watch.cap = cap;
 }
@@ -43,6 +40,6 @@ void text_watch(int32_t line, uint8_t *buf, size_t cap)
 text_sum text_watched(void)
 {
     fflush(stdout);
-    watch.line = -1;
+    watch.from = -1;
     return watch.sum;
 }

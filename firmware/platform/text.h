@@ -10,14 +10,13 @@
 /* Called by the C library with what is printed. */
 void text_write(const uint8_t *data, size_t len);
 
-/* From here on the text is summed up; it goes to the console, or, if line >= 0, only that line of it
- * (from 0, without its end) goes to buf, and nothing to the console. */
-void text_watch(int32_t line, uint8_t *buf, size_t cap);
+/* From here on the text is summed up; it goes to the console, or, if from >= 0, cap bytes from there
+ * on go to buf, and nothing to the console. */
+void text_watch(int32_t from, uint8_t *buf, size_t cap);
 
 /* What came since text_watch(). */
 typedef struct {
     uint32_t crc, len;
-    uint32_t lines;  /* ends of lines */
     size_t captured; /* bytes in buf */
 } text_sum;
 /* Ends the watch. */

@@ -49,7 +49,7 @@ class Scheduled:
             self._delayed[way] = data
             return []
         elif kind == "reset":
-            self.target._boot()
+            self.target.boot()
         if way in self._delayed:
             passing.append(self._delayed.pop(way))
         return passing

@@ -16,6 +16,8 @@ from nnom_hil.link.frame import (
     Splitter,
     Text,
     encode_frame,
+    encode_short,
+    stream_crc,
 )
 from nnom_hil.link.messages import FaultReport
 from nnom_hil.link.transport import Transport
@@ -65,8 +67,19 @@ class TargetWasResetError(LinkError):
 
 @dataclass(slots=True)
 class LinkStats:
-    """Bytes on the wire, and what had to be done again."""
+    """Bytes on the wire, and what had to be done again.
 
+    vector_bytes: of vectors that were answered; stream_bytes: sent for them, frames and all.
+    byte_error: the share of bytes that the line damages, as it seems; bound: what selective repeat
+    must send for each byte of a vector on such a line.
+    """
+
+    vector_bytes: int = 0
+    stream_bytes: int = 0
+    frames_sent: int = 0
+    polls: int = 0
+    byte_error: float = 0.0
+    bound: float = 1.0
     tx_bytes: int = 0
     rx_bytes: int = 0
     frames_received: int = 0
@@ -89,10 +102,13 @@ class Channel:
         *,
         on_text: Callable[[str], None],
         why_dead: Callable[[], str | None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = transport
+        self.clock = clock
         self.stats = LinkStats()
         self.boot_id = 0
+        self.stream = 0
         self.on_text = on_text
         self.text = ""  # what came since take_text(), as well
         self.reconnect_s = _RECONNECT_S
@@ -109,13 +125,30 @@ class Channel:
 
     def send(self, frame: Frame) -> int:
         """Send a frame; return its bytes on the wire."""
-        data = encode_frame(frame)
+        return self._put(encode_frame(frame))
+
+    def _put(self, data: bytes) -> int:
         try:
             self.transport.write(data)
         except LinkError as exc:
             self._reconnect(exc)  # the frame is lost, as any may be
         self.stats.tx_bytes += len(data)
+        self.stats.frames_sent += 1
         return len(data)
+
+    def open_stream(self, number: int) -> None:
+        """Let the short frames of that stream through."""
+        self.stream = number
+        self._splitter.short_crc = stream_crc(number)
+
+    def send_short(self, kind: int, number: int, body: bytes) -> int:
+        """Send a frame of the open stream; return its bytes on the wire."""
+        return self._put(encode_short(kind, number, body, self._splitter.short_crc))
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether receive() would return at once."""
+        return bool(self._inbox)
 
     def receive(self, deadline: Deadline, *, or_damaged: bool = False) -> Frame | None:
         """Return the next frame, None when the deadline passes.
@@ -160,8 +193,11 @@ class Channel:
         for item in self._splitter.flush():
             self._sort(item)
 
-    def silence(self, kind: FrameType, waited_s: float) -> str:
-        """Return what the lack of an answer means."""
+    def silence(self, what: str, waited_s: float, damaged_before: int = 0) -> str:
+        """Return what the lack of an answer to something means.
+
+        damaged_before: how many damaged frames had come when there was an answer last.
+        """
         stats = self.stats
         if stats.rx_bytes == 0:
             return (
@@ -173,7 +209,14 @@ class Channel:
                 f"{stats.rx_bytes} bytes but no frames from the target in {waited_s:.0f} s: wrong "
                 "baud rate, or firmware without the agent?"
             )
-        return f"the target stopped answering: no reply to {kind.name} in {waited_s:.0f} s"
+        if damaged := stats.damaged - damaged_before:
+            share = f", about {stats.byte_error:.1%} of the bytes" if stats.byte_error else ""
+            return (
+                f"the line lets nothing through: {damaged} damaged frames from the target{share}, "
+                f"and no whole answer to {what} in {waited_s:.0f} s; look at cable, ground and "
+                "baud rate"
+            )
+        return f"the target stopped answering: no reply to {what} in {waited_s:.0f} s"
 
     def _reconnect(self, error: LinkError) -> None:
         """Open a lost connection again; raises TargetError if the target's end is the reason."""
@@ -187,9 +230,9 @@ class Channel:
             self.transport.reopen(Deadline.after(self.reconnect_s))
         except LinkError as exc:
             raise LinkError(f"{error}; it did not come back in {self.reconnect_s:g} s") from exc
-        self._splitter = Splitter()
+        self._splitter = Splitter(self._splitter.short_crc)  # half a frame is nobody's beginning
         self.stats.reconnects += 1
-        self.reconnected_at = time.monotonic()
+        self.reconnected_at = self.clock()
 
     def _sort(self, item: Frame | Text | Damaged) -> None:
         match item:

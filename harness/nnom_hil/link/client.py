@@ -17,6 +17,7 @@ from nnom_hil.link.channel import (
     TargetWasResetError,
 )
 from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, encode_frame
+from nnom_hil.link.line import best_payload
 from nnom_hil.link.messages import (
     Capability,
     Hello,
@@ -25,7 +26,8 @@ from nnom_hil.link.messages import (
     TargetStatus,
     VectorResult,
 )
-from nnom_hil.link.stream import Vector, VectorStream
+from nnom_hil.link.pace import Pace
+from nnom_hil.link.stream import StreamRules, Vector, VectorStream
 from nnom_hil.link.transport import Transport
 
 __all__ = [
@@ -41,9 +43,12 @@ LOG = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 _GIVE_UP_S = 10.0
-_SHORTEST_PAUSE_S = 0.01
-_ONE_LINE = struct.Struct("<I")
+_INFERENCES = 3  # that the longest wait for an answer is worth
 _WHOLE_TEXT = struct.Struct("<II")
+_PIECE = struct.Struct("<BHB")
+_LONGEST_PIECE = 128
+_FULL_OVERHEAD = 14  # of a frame
+_SLOW = (FrameType.TIME, FrameType.PRINT)  # asked for once, and again only if they got lost
 
 
 class AgentClient:
@@ -62,17 +67,19 @@ class AgentClient:
         why_dead: Callable[[], str | None] = lambda: None,
         revive: Callable[[], bool] = lambda: False,
         nonce: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
         retry_s: float = _RETRY_S,
         give_up_s: float = _GIVE_UP_S,
     ) -> None:
-        self.channel = Channel(transport, on_text=on_text, why_dead=why_dead)
+        self.channel = Channel(transport, on_text=on_text, why_dead=why_dead, clock=clock)
+        self._clock = clock
         self.stats = self.channel.stats
         self._nonce = nonce
         self._revive = revive
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
-        self._took: dict[tuple[int, int], float] = {}  # s, by request and bytes of its payload
+        self._paces: dict[int, Pace] = {}  # by request
         self._inference_s = 0.0  # wall clock of the latest run, link included
 
     # ---- requests
@@ -112,29 +119,31 @@ class AgentClient:
 
     def time_layers(self, data: bytes) -> LayerTimes:
         """Run once with a quiet link; data may be b"" to run the last input again."""
-        start = time.monotonic()
+        start = self._clock()
         times = LayerTimes.parse(self._request(FrameType.TIME, data, timeout_s=60.0).body)
-        self._inference_s = time.monotonic() - start
+        self._inference_s = self._clock() - start
         return times
 
     def print_table(self, what: PrintWhat) -> None:
         """Make the target print a table; its text has arrived, whole, when this returns.
 
-        Text has no checksum of its own: one that was damaged on its way is fetched line by line.
+        Text has no checksum of its own: one that was damaged on its way is fetched in pieces.
         """
         self.channel.take_text()
         length, crc = _WHOLE_TEXT.unpack(self._request(FrameType.PRINT, bytes([what])).body)
         text = self.channel.take_text().encode("ascii")
         if len(text) == length and zlib.crc32(text) == crc:
             return
-        line, lines = 0, 1
-        while line < lines:
-            body = bytes([what]) + line.to_bytes(2, "little")
-            answer = self._request(FrameType.PRINT, body).body
-            lines = _ONE_LINE.unpack_from(answer)[0]
-            said = answer[_ONE_LINE.size :].decode("ascii", errors="replace")
-            self.channel.on_text(said.rstrip("\r") + "\n")
-            line += 1
+        fetched = bytearray()
+        while len(fetched) < length:
+            # the request has two fifths of a piece's overhead again, but a small one costs little
+            wish = int(best_payload(2 * _FULL_OVERHEAD, max(self._rate, 1e-6)))
+            count = min(_LONGEST_PIECE, length - len(fetched), max(8, wish))
+            piece = self._request(FrameType.PRINT, _PIECE.pack(what, len(fetched), count)).body
+            if not piece:
+                raise LinkError(f"the target's table ends after {len(fetched)} of {length} bytes")
+            fetched += piece
+        self.channel.on_text(fetched.decode("ascii", errors="replace").replace("\r", ""))
 
     def begin_prediction(self, labels: int, top_k: int) -> None:
         """Start the counts of NNoM's prediction_*() anew."""
@@ -184,7 +193,7 @@ class AgentClient:
         counted = 0
 
         def take_answer() -> int:
-            deadline = Deadline.after(self._give_up_s)
+            deadline = Deadline.after(self._give_up_s, clock=self._clock)
             while (answer := self._next_frame(deadline)).type != FrameType.SINK | ANSWER:
                 if answer.type == FrameType.ERROR:
                     raise AgentRefusedError(*answer.body[:2])
@@ -206,41 +215,59 @@ class AgentClient:
     def _next_frame(self, deadline: Deadline) -> Frame:
         frame = self.channel.receive(deadline)
         if frame is None:
-            raise LinkError(self.channel.silence(FrameType.SINK, self._give_up_s))
+            raise LinkError(self.channel.silence("SINK", self._give_up_s))
         return frame
 
     def _request(self, kind: FrameType, body: bytes = b"", *, timeout_s: float = 10.0) -> Frame:
-        """Send a request until its answer comes; every request may safely be repeated."""
+        """Send a request until its answer comes; every request may safely be repeated.
+
+        One that may take long is repeated only when a ping behind it is answered before it: an
+        answer that is late is no lost one.
+        """
+        deadline = Deadline.after(timeout_s, clock=self._clock)
+        pace = self._pace(kind)
+        pace.silent = 0
+        is_slow = kind in _SLOW and len(body) != _PIECE.size
+        damaged, sent, ping = self.stats.damaged, {}, -1
         frame = self.channel.frame(kind, body)
-        deadline = Deadline.after(timeout_s)
-        pause_s = self._pause_s(kind, body)
         while True:
-            sent = time.monotonic()
             self.channel.send(frame)
-            retry = Deadline.after(min(pause_s, deadline.remaining_s))
-            pause_s = min(2 * pause_s, self._retry_s)
+            if frame.type == kind:
+                sent[frame.seq] = self._clock()
+            retry = Deadline.after(min(pace.timeout_s(), deadline.remaining_s), clock=self._clock)
             known = self.stats.frames_received > 0  # else it may all be noise, at a wrong rate
+            again = not is_slow
             while (answer := self.channel.receive(retry, or_damaged=known)) is not None:
-                if answer.seq != frame.seq:
-                    continue  # the late answer to a repeated request
-                if answer.type == FrameType.ERROR:
+                if answer.type == FrameType.ERROR and answer.seq in {*sent, ping}:
                     if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
                         raise TargetWasResetError
                     raise AgentRefusedError(*answer.body[:2])
-                if answer.type == kind | ANSWER:
-                    self._took[kind, len(body)] = time.monotonic() - sent
+                if answer.type == kind | ANSWER and answer.seq in sent:
+                    pace.took(self._clock() - sent[answer.seq])
                     return answer
+                if answer.seq == ping and answer.type == FrameType.PING | ANSWER:
+                    again = True
+                    break
             if deadline.expired:
-                raise LinkError(self.channel.silence(kind, timeout_s))
+                raise LinkError(self.channel.silence(kind.name, timeout_s, damaged))
+            pace.silent += retry.expired  # else a damaged one came
+            frame = self.channel.frame(kind, body) if again else self._ping()
+            ping = -1 if again else frame.seq
             if kind is not FrameType.HELLO:  # a target that is still starting loses nothing
-                self.stats.retransmitted += 1
+                self.stats.retransmitted += again
 
-    def _pause_s(self, kind: FrameType, body: bytes) -> float:
-        """Return how long to wait for an answer: on a bad link, less where one came sooner."""
-        took = self._took.get((kind, len(body)))
-        if took is None or not self.stats.damaged + self.stats.retransmitted:
-            return self._retry_s / 8
-        return min(self._retry_s / 8, max(_SHORTEST_PAUSE_S, 4 * took))
+    def _ping(self) -> Frame:
+        return self.channel.frame(FrameType.PING)
+
+    def _pace(self, kind: FrameType) -> Pace:
+        if kind not in self._paces:
+            self._paces[kind] = Pace(first_s=self._retry_s / 8, longest_s=self._retry_s)
+        return self._paces[kind]
+
+    @property
+    def _rate(self) -> float:
+        """Errors a byte, as the vectors have told."""
+        return self.stats.byte_error
 
     # ---- vectors
 
@@ -248,18 +275,21 @@ class AgentClient:
         self,
         vectors: Iterable[Vector],
         *,
-        window: int,
+        window: int = 0,
         on_reset: Callable[[], object] = lambda: None,
         in_order: bool = False,
     ) -> Iterator[VectorResult]:
-        """Send vectors ahead, up to `window` bytes on the wire, and yield each result once.
+        """Send vectors ahead, never more than the target has room for, and yield each result once.
 
-        Lost and damaged frames are sent again, in parts where whole ones do not get through; after
-        a reset of the target on_reset is called and the run goes on with what was not answered.
-        Results may come out of order. in_order: one vector at a time, for networks that remember;
-        a reset is an error then. Raises LinkError when the target stops answering,
-        TargetFaultError when it faults.
+        What was lost or damaged is sent again, in slices that suit the line; after a reset of the
+        target on_reset is called and the run goes on with what was not answered. Results may come
+        out of order. in_order: one vector at a time, for networks that remember; a reset is an
+        error then. Raises LinkError when the target stops answering, TargetFaultError when it
+        faults.
         """
+        hello = self._hello
+        if hello is None:
+            raise LinkError("vectors can be streamed after hello() only")
 
         def start_again() -> None:
             if in_order:
@@ -269,17 +299,27 @@ class AgentClient:
                 )
             self.greet_again()
             on_reset()
+            self._open_stream()
 
-        can_parts = self._hello is not None and bool(self._hello.capabilities & Capability.PARTS)
-        yield from VectorStream(
-            self.channel,
-            window=window,
+        self._open_stream()
+        # a slow network is no silent target
+        longest_s = max(self._retry_s, _INFERENCES * self._inference_s)
+        rules = StreamRules(
+            window=window or hello.rx_window,
+            slots=hello.slots,
+            granule=hello.granule,
+            output_bytes=hello.output_bytes,
             in_order=in_order,
-            can_parts=can_parts,
-            start_again=start_again,
-            revive=self._revive,
-            inference_s=self._inference_s,
-            # a slow network is no lost vector
-            retry_s=max(self._retry_s, 3 * self._inference_s),
+            first_s=min(longest_s, self._pace(FrameType.OPEN).timeout_s() + self._inference_s),
+            longest_s=longest_s,
             give_up_s=max(self._give_up_s, 20 * self._inference_s),
+        )
+        yield from VectorStream(
+            self.channel, rules, start_again=start_again, revive=self._revive
         ).run(vectors)
+
+    def _open_stream(self) -> None:
+        """Agree on a number with the target, which its short frames are known by."""
+        number = (self._nonce() & 0xFFFFFFFF) or 1
+        self._request(FrameType.OPEN, number.to_bytes(4, "little"))
+        self.channel.open_stream(number)

@@ -10,6 +10,7 @@ from cobs import cobs
 
 __all__ = [
     "ANSWER",
+    "SHORT_OVERHEAD",
     "AgentError",
     "Damaged",
     "Frame",
@@ -17,12 +18,19 @@ __all__ = [
     "Splitter",
     "Text",
     "encode_frame",
+    "encode_short",
+    "is_short",
+    "stream_crc",
 ]
 
 ANSWER = 0x80
 """An answer's type is its request's with this bit set."""
 
+SHORT_OVERHEAD = 1 + 1 + 4 + 3
+"""Bytes of a short frame beside its payload: type, number, checksum, COBS code and delimiters."""
+
 _HEADER = struct.Struct("<BHI")
+_SHORT_HEADER = struct.Struct("<BB")
 _CRC = struct.Struct("<I")
 _TEXT_BYTES = frozenset(range(0x20, 0x7F)) | {0x07, 0x08, 0x09, 0x0A, 0x0D, 0x1B}
 
@@ -31,18 +39,20 @@ class FrameType(IntEnum):
     """What a frame asks or says."""
 
     HELLO = 0x01
-    VECTOR = 0x02
+    OPEN = 0x02
     TIME = 0x03
     PRINT = 0x04
     PREDICT = 0x05
     STATUS = 0x06
     SINK = 0x07
-    COMPACT = 0x08
     CRASH = 0x09
     RESET = 0x0A
-    PART = 0x0B
     BAUD = 0x0C
     GREET = 0x0D
+    PING = 0x0E
+    POLL = 0x20
+    ASK = 0x21
+    SLICE = 0x40
     BOOT = 0xF0
     FAULT = 0xF1
     ERROR = 0xFF
@@ -61,7 +71,10 @@ class AgentError(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: type, sequence number, boot id of the target it is for or from, payload."""
+    """One frame: type, sequence number, boot id of the target it is for or from, payload.
+
+    A short one has no boot id, and its number is a byte.
+    """
 
     type: int
     seq: int
@@ -90,11 +103,35 @@ def encode_frame(frame: Frame) -> bytes:
     return b"\0" + encoded + b"\0"
 
 
-def _decode(segment: bytes) -> Frame | None:
+def is_short(kind: int) -> bool:
+    """Whether frames of this type belong to an open stream and have a short header."""
+    return 0x20 <= kind & ~ANSWER < 0x60
+
+
+def stream_crc(number: int) -> int:
+    """Return where the checksums of a stream's short frames begin; never 0."""
+    return zlib.crc32(number.to_bytes(4, "little"))
+
+
+def encode_short(kind: int, seq: int, body: bytes, crc: int) -> bytes:
+    """Return a short frame's bytes on the wire; crc: the stream's."""
+    data = _SHORT_HEADER.pack(kind, seq) + body
+    encoded: bytes = cobs.encode(data + _CRC.pack(zlib.crc32(data, crc)))
+    return b"\0" + encoded + b"\0"
+
+
+def _decode(segment: bytes, short_crc: int) -> Frame | None:
     try:
         data = cobs.decode(segment)
     except cobs.DecodeError:
         return None
+    if data and is_short(data[0]):
+        if len(data) < _SHORT_HEADER.size + _CRC.size or not short_crc:
+            return None
+        content = data[: -_CRC.size]
+        if zlib.crc32(content, short_crc) != _CRC.unpack(data[-_CRC.size :])[0]:
+            return None
+        return Frame(content[0], content[1], 0, content[_SHORT_HEADER.size :])
     if len(data) < _HEADER.size + _CRC.size:
         return None
     content, crc = data[: -_CRC.size], _CRC.unpack(data[-_CRC.size :])[0]
@@ -105,9 +142,13 @@ def _decode(segment: bytes) -> Frame | None:
 
 
 class Splitter:
-    """Splits what a target sends into frames, console text and damage, in order."""
+    """Splits what a target sends into frames, console text and damage, in order.
 
-    def __init__(self) -> None:
+    short_crc: where the checksums of the open stream's short frames begin; 0 while none is open.
+    """
+
+    def __init__(self, short_crc: int = 0) -> None:
+        self.short_crc = short_crc
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame | Text | Damaged]:
@@ -128,9 +169,8 @@ class Splitter:
             item = self._classify(rest)
             yield Damaged(rest) if isinstance(item, Frame) else item
 
-    @staticmethod
-    def _classify(segment: bytes) -> Frame | Text | Damaged:
-        if (frame := _decode(segment)) is not None:
+    def _classify(self, segment: bytes) -> Frame | Text | Damaged:
+        if (frame := _decode(segment, self.short_crc)) is not None:
             return frame
         if _TEXT_BYTES.issuperset(segment):
             return Text(segment.decode("ascii"))

@@ -3,11 +3,12 @@
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Self
+from typing import ClassVar, Self
 
 from nnom_hil.errors import LinkError
 
 __all__ = [
+    "CONTENT_HEAD",
     "PROTOCOL_VERSION",
     "Capability",
     "FaultReport",
@@ -17,19 +18,20 @@ __all__ = [
     "TargetStatus",
     "TensorFormat",
     "VectorResult",
-    "part_body",
-    "vector_body",
+    "vector_content",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 _NO_LABEL = 0xFFFF
+_HEAD = struct.Struct("<IHBB")
+CONTENT_HEAD = _HEAD.size
+"""Bytes before the input in what a vector's slices are cut from."""
 
 
 class Capability(IntFlag):
     """What an agent can do beyond the protocol's core."""
 
     COMPACT = 1
-    PARTS = 2
     BAUD = 4
 
 
@@ -53,7 +55,8 @@ class TensorFormat:
 class Hello:
     """Who the target is. Sizes in bytes; clock and ticks in hertz.
 
-    compact_layout: step and stride of the compact encoding.
+    compact_layout: step and stride of the compact encoding. slots: vectors that can be on their way
+    in slices at once, 0 where each must come in one; granule: where slices may begin.
     """
 
     boot_id: int
@@ -70,6 +73,8 @@ class Hello:
     output_bytes: int
     capabilities: Capability
     compact_layout: tuple[int, int]
+    slots: int
+    granule: int
     input: TensorFormat
     output: TensorFormat
     model_hash: str
@@ -78,7 +83,7 @@ class Hello:
     compiler: str
     kernels: str
 
-    _FIXED = struct.Struct("<BBBH8I2H")
+    _FIXED = struct.Struct("<BBBH8I2HBH")
 
     @classmethod
     def parse(cls, body: bytes, boot_id: int) -> Self:
@@ -101,7 +106,9 @@ class Hello:
         except (struct.error, ValueError) as exc:
             raise LinkError(f"malformed HELLO of {len(body)} bytes: wrong firmware?") from exc
         protocol, ready, compat, layers, *numbers = fixed
-        cpuid, core, tick, window, payload, n_in, n_out, able, step, stride = numbers
+        cpuid, core, tick, window, payload, n_in, n_out, able, step, stride, slots, granule = (
+            numbers
+        )
         return cls(
             boot_id=boot_id,
             protocol=protocol,
@@ -117,6 +124,8 @@ class Hello:
             output_bytes=n_out,
             capabilities=Capability(able),
             compact_layout=(step, stride),
+            slots=slots,
+            granule=granule,
             input=tensors[0],
             output=tensors[1],
             model_hash=model_hash,
@@ -127,15 +136,15 @@ class Hello:
         )
 
 
-def vector_body(index: int, label: int | None, data: bytes) -> bytes:
-    """Return the payload of VECTOR; label None keeps it out of the target's own counts."""
-    return struct.pack("<IH", index, _NO_LABEL if label is None else label) + data
+def vector_content(
+    index: int, label: int | None, data: bytes, *, compact: bool, unit: int
+) -> bytes:
+    """Return what a vector's slices are cut from; label None keeps it out of the target's counts.
 
-
-def part_body(index: int, label: int | None, kind: int, content: bytes, part: range) -> bytes:
-    """Return the payload of PART: a stretch of a VECTOR's or COMPACT's content."""
-    head = vector_body(index, label, struct.pack("<BHH", kind, len(content), part.start))
-    return head + content[part.start : part.stop]
+    unit: the granules of one piece of its result; 0: it comes in one.
+    """
+    no_label = _NO_LABEL if label is None else label
+    return _HEAD.pack(index, no_label, compact, unit) + data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +156,14 @@ class VectorResult:
     ticks: int
     output: bytes
 
+    HEAD: ClassVar[int] = 5
+    """Bytes of a result before the output."""
+
     @classmethod
-    def parse(cls, body: bytes) -> Self:
-        """Read the answer to VECTOR."""
-        index, ticks, status = struct.unpack_from("<IIb", body)
-        return cls(index=index, status=status, ticks=ticks, output=body[9:])
+    def parse(cls, index: int, content: bytes) -> Self:
+        """Read a whole result."""
+        ticks, status = struct.unpack_from("<Ib", content)
+        return cls(index=index, status=status, ticks=ticks, output=content[cls.HEAD :])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

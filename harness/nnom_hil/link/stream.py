@@ -1,262 +1,369 @@
-"""Vectors sent ahead in a window, each answered once; in parts where whole ones are lost.
+"""Vectors in slices, several at a time: selective repeat with credit, on evidence only.
 
-tests/unit/test_protocol_model.py checks this protocol's rules over every interleaving of loss,
-repetition and reset.
+A slice is sent again when an answer shows that it was lost, never because time has passed: a
+time-out sends a poll of some bytes, whose answer tells what became of all that went before it.
+docs/protocol.md has the rules, tests/unit/test_protocol_model.py tries them over every interleaving
+of loss, repetition and reset.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError
 from nnom_hil.link.channel import AgentRefusedError, Channel, TargetWasResetError
-from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, encode_frame
-from nnom_hil.link.messages import VectorResult, part_body, vector_body
+from nnom_hil.link.flight import Flight, Sent
+from nnom_hil.link.frame import ANSWER, SHORT_OVERHEAD, AgentError, Frame, FrameType
+from nnom_hil.link.job import Job, Vector
+from nnom_hil.link.line import Line
+from nnom_hil.link.messages import CONTENT_HEAD, VectorResult
+from nnom_hil.link.pace import Pace
 
-__all__ = ["Vector", "VectorStream"]
+__all__ = ["SLICE_OVERHEAD", "StreamRules", "Vector", "VectorStream"]
 
 LOG = logging.getLogger(__name__)
 
-_MAX_OUTSTANDING: Final = 32  # fewer than the agent's book of vectors it has counted
-_TRIES: Final = 4  # of a whole vector, before it is sent in parts
-_GRANULE: Final = 32  # parts begin at multiples of it
-_FIRST_PART: Final = 64
-_LARGEST_PART: Final = 1024
-_FIRST_RETRY_S: Final = 0.1
-_SHORTEST_RETRY_S: Final = 0.003
-_COPIES: Final = 3  # of a part that is sent alone,
-_COPY_BYTES: Final = 512  # as long as they are no longer than this together
-_INFERENCES: Final = 2  # to wait for a whole vector's answer, at least
-_IN_A_ROW: Final = 4
+SLICE_OVERHEAD: Final = SHORT_OVERHEAD + 2
+"""Bytes of a slice on the wire beside what it carries: its frame, tag and offset."""
+
+_TAGS: Final = 256
+_OFFSETS: Final = 4096  # granules
+_LAST: Final = 0x10
+_POLL_BYTES: Final = SHORT_OVERHEAD + 1
+_ACK_BYTES: Final = SHORT_OVERHEAD + 8  # as a rule
+_ASK_UNITS: Final = 64  # pieces of a result that one ask names
+_MOST_AHEAD: Final = 8  # vectors, where the target keeps none
+_POLL_EVERY: Final = 12  # slices
+_WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
+_PING_EVERY: Final = 3  # silences
 _REVIVALS: Final = 2  # resets from outside without an answer between them
-_PART_OVERHEAD: Final = 40  # frame, header and body of a part, at most
+_SURELY: Final = 1e-3  # so improbable is chance before a target is called silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vector:
-    """One input to send; label None keeps it out of the target's own counts.
+class StreamRules:
+    """What the target said it can, and what the host wants.
 
-    compact: the input in the compact encoding, where that is wanted and shorter.
+    window: bytes of the receive ring. slots: vectors that it collects at once; 0: each must come in
+    one slice. granule: bytes at whose multiples slices begin. output_bytes: of one result.
+    in_order: one vector at a time. first_s: how long the first answer may take; give_up_s: how long
+    nothing may get on.
     """
 
-    index: int
-    data: bytes
-    label: int | None = None
-    compact: bytes | None = None
-
-    @property
-    def kind(self) -> FrameType:
-        """The message that it is sent as."""
-        return FrameType.VECTOR if self.compact is None else FrameType.COMPACT
-
-    @property
-    def content(self) -> bytes:
-        """What is sent of it."""
-        return self.data if self.compact is None else self.compact
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A vector on its way. orders: when each of its frames was sent, by the frame's number."""
-
-    vector: Vector
-    size: int
-    orders: dict[int, int]
-
-    @property
-    def latest(self) -> int:
-        """When it was sent last."""
-        return max(self.orders.values())
-
-    def order_of(self, seq: int) -> int:
-        """When the frame of that number was sent."""
-        return self.orders.get(seq, min(self.orders.values()))
-
-
-@dataclass(slots=True)
-class _Window:
-    """Vectors on their way, by index, in the order of their first transmission."""
-
-    limit: int
+    window: int
+    slots: int
+    granule: int
+    output_bytes: int
     in_order: bool = False
-    sent: dict[int, _Sent] = field(default_factory=dict)
-    bytes: int = 0
-
-    def has_room(self, size: int) -> bool:
-        return not self.sent or (
-            not self.in_order
-            and self.bytes + size <= self.limit
-            and len(self.sent) < _MAX_OUTSTANDING
-        )
-
-
-@dataclass(slots=True)
-class _PartSize:
-    """Bytes of a part: halved when fewer than a third get through, doubled when four in five do.
-
-    With e the share of bytes that are changed and h those of a frame beside the part, s / (s + h)
-    times what gets through is most where s (s + h) = h / e; for e from 1 % to 0.1 % a third to four
-    fifths get through there.
-    """
-
-    size: int = _FIRST_PART
-    clean: int = 0  # vectors in a row that nothing of the largest parts was lost of
-
-    def learn(self, sent: int, through: int, vector_bytes: int) -> None:
-        """Note how many parts of a vector's first burst were acknowledged."""
-        largest = self.size >= min(vector_bytes, _LARGEST_PART)
-        self.clean = self.clean + 1 if largest and through == sent else 0
-        if 3 * through < sent:
-            self.size = max(_GRANULE, self.size // 2 // _GRANULE * _GRANULE)
-        elif 5 * through >= 4 * sent:
-            self.size = min(_LARGEST_PART, self.size * 2)
-
-
-@dataclass(slots=True)
-class _Pace:
-    """How long answers take, so that lost ones are not waited for: RFC 6298's estimate."""
-
-    longest_s: float
-    mean_s: float | None = None
-    spread_s: float = 0.0
-    silent: int = 0  # times in a row that nothing came
-
-    def came(self, waited_s: float) -> None:
-        """Note that an answer came after so long."""
-        self.silent = 0
-        if self.mean_s is None:
-            self.mean_s, self.spread_s = waited_s, waited_s / 2
-            return
-        self.spread_s += (abs(waited_s - self.mean_s) - self.spread_s) / 4
-        self.mean_s += (waited_s - self.mean_s) / 8
-
-    def some_s(self) -> float:
-        """Return what a few answers take: as many may be lost in a row without a silence."""
-        return _IN_A_ROW * (self.mean_s or 0.0)
-
-    def patience_s(self) -> float:
-        """Return how long to wait for the next one; longer after each silence."""
-        expected = _FIRST_RETRY_S
-        if self.mean_s is not None:
-            expected = max(_SHORTEST_RETRY_S, self.mean_s + 4 * self.spread_s)
-        return min(self.longest_s, expected * 1.5 ** min(self.silent, 20))
+    first_s: float = 1.0
+    longest_s: float = 1.0
+    give_up_s: float = 10.0
 
 
 class VectorStream:
-    """One stream of vectors over a channel.
+    """One stream of vectors over a channel whose stream is open.
 
-    window: bytes that may be unanswered. in_order: one vector at a time. inference_s: how long the
-    model takes, as far as is known. start_again is called when the target was reset, and finds its
-    new boot id. revive resets a target that has gone silent, from outside; False where that cannot
-    be done.
+    start_again is called when the target was reset: it finds the new boot id and opens the stream
+    anew. revive resets a target that has gone silent, from outside; False where that cannot be
+    done.
     """
 
     def __init__(
         self,
         channel: Channel,
+        rules: StreamRules,
         *,
-        window: int,
-        in_order: bool,
-        can_parts: bool,
         start_again: Callable[[], None],
         revive: Callable[[], bool] = lambda: False,
-        inference_s: float = 0.0,
-        retry_s: float,
-        give_up_s: float,
     ) -> None:
         self._channel = channel
-        self._flight = _Window(limit=window, in_order=in_order)
-        self._can_parts = can_parts
+        self._rules = rules
         self._start_again = start_again
         self._revive = revive
         self._revived = 0  # times in a row
-        # shorter, and vectors that the target has not come to yet would be sent again
-        self._least_s = _INFERENCES * inference_s
-        self._retry_s = retry_s
-        self._pace = _Pace(longest_s=retry_s)
-        self._give_up_s = give_up_s
-        self._answered: set[int] = set()
-        self._order = 0
-        self._parts: _PartSize | None = None  # None: vectors go whole
-        self._progress = time.monotonic()
-        self._window = window
+        self._line = Line()
+        self._pace = Pace(first_s=rules.first_s, longest_s=rules.longest_s)
+        self._flight = Flight(rules.window)
+        self._jobs: dict[int, Job] = {}  # by tag, the oldest first
+        self._tag = 0
+        self._since_poll = 0
+        self._pings: dict[int, int] = {}  # bytes sent until then, by the frame's number
+        self._progress = channel.clock()
+        self._damaged = channel.stats.damaged
+        self._longest = 1
+        self._ahead = 1 if rules.in_order else rules.slots or _MOST_AHEAD
 
     def run(self, vectors: Iterable[Vector]) -> Iterator[VectorResult]:
         """Yield each vector's result once; raises as AgentClient.stream does."""
         source = iter(vectors)
-        upcoming = next(source, None)
-        self._progress = time.monotonic()
-        flight = self._flight
-        while upcoming is not None or flight.sent:
-            if self._parts is not None:
-                if flight.sent:
-                    vector = next(iter(flight.sent.values())).vector
-                    flight.bytes -= flight.sent.pop(vector.index).size
-                else:
-                    assert upcoming is not None
-                    vector, upcoming = upcoming, next(source, None)
-                yield from self._in_parts(vector)
-                continue
-            while upcoming is not None and self._send_new(upcoming):
-                upcoming = next(source, None)
-            yield from self._take_answers()
-
-    def _restart(self) -> None:
-        """Greet a target that was reset; it may be reset again meanwhile."""
-        while True:
+        more = True
+        self._progress = self._channel.clock()
+        while more or self._jobs:
             try:
-                self._start_again()
-                return
+                more = more and self._open_jobs(source)
+                self._fill()
+                results = self._take()
             except TargetWasResetError:
+                self._restart()
                 continue
+            self._note_line()
+            yield from results
 
-    # ---- whole vectors
+    # ---- what is sent
 
-    def _frame(self, vector: Vector) -> Frame:
-        body = vector_body(vector.index, vector.label, vector.content)
-        return self._channel.frame(vector.kind, body)
-
-    def _send_new(self, vector: Vector) -> bool:
-        frame = self._frame(vector)
-        size = len(encode_frame(frame))
-        if not self._flight.has_room(size):
-            return False
-        self._channel.send(frame)
-        self._flight.sent[vector.index] = _Sent(vector, size, {frame.seq: self._order})
-        self._flight.bytes += size
-        self._order += 1
+    def _open_jobs(self, source: Iterator[Vector]) -> bool:
+        """Take up vectors while there is a place for them; return whether there are more."""
+        while len(self._jobs) < self._ahead:
+            oldest = next(iter(self._jobs.values()), None)
+            if oldest is not None and (self._tag - oldest.tag) % _TAGS >= self._ahead:
+                return True  # the oldest one's place is the next one's
+            vector = next(source, None)
+            if vector is None:
+                return False
+            size = VectorResult.HEAD + self._rules.output_bytes
+            content = vector.content(self._unit(size))
+            job = Job(vector, self._tag, content, self._rules.granule, bytearray(size))
+            self._jobs[job.tag] = job
+            self._tag = (self._tag + 1) % _TAGS
         return True
 
-    def _take_answers(self) -> Iterator[VectorResult]:
-        """Wait for one answer; what was sent before it and is not answered was lost."""
+    def _unit(self, size: int) -> int:
+        """Return the granules of one piece of a result; 0: it comes in one."""
+        granule = self._rules.granule
+        piece = self._line.slice_size(size, SLICE_OVERHEAD, granule, max(size, granule))
+        fits = size <= _OFFSETS * granule
+        return 0 if piece >= size or not fits else min(255, piece // granule)
+
+    def _fill(self) -> None:
+        """Send what is needed, as far as there is room; then a poll if no answer would come."""
+        for job in list(self._jobs.values()):
+            while job.need:
+                if not self._send_slice(job):
+                    self._poll_if_unsure()
+                    return
+        self._poll_if_unsure()
+
+    def _send_slice(self, job: Job) -> bool:
+        total, step = len(job.content), self._rules.granule
+        longest = self._rules.window // 2 - SLICE_OVERHEAD
+        size = self._line.slice_size(total, SLICE_OVERHEAD, step, longest)
+        if self._rules.slots == 0:
+            size = -(-total // step) * step
+        wire = min(size, total) + min(size, total) // 254 + SLICE_OVERHEAD
+        if not self._flight.has_room(wire):
+            return False
+        part, first, data, last = job.take(size)
+        kind = FrameType.SLICE | (_LAST if last else 0) | first >> 8
+        job.last = self._flight.next
+        self._send(kind, bytes([job.tag, first & 0xFF]) + data, tag=job.tag, part=part)
+        self._since_poll += 1
+        if self._since_poll >= _POLL_EVERY and not self._will_answer(job):
+            self._poll()
+        return True
+
+    def _send(
+        self, kind: int, body: bytes, *, tag: int = -1, part: int = 0, base: int = -1
+    ) -> None:
         flight = self._flight
-        retry = Deadline.after(max(self._patience_s(), self._least_s, self._pace.some_s()))
-        try:
-            result, seq = None, 0
-            while result is None and not retry.expired:
-                answer = self._receive(retry)
-                result = self._result(answer)
-                seq = 0 if answer is None else answer.seq
-        except TargetWasResetError:
-            self._restart()
-            self._send_again(list(flight.sent.values()))
-            self._progress = time.monotonic()
+        order = flight.next
+        size = self._channel.send_short(kind, order & 0xFF, body)
+        flight.add(
+            Sent(
+                order=order,
+                size=size,
+                end=flight.sent_bytes + size,
+                at_s=self._channel.clock(),
+                tag=tag,
+                part=part,
+                base=base,
+            )
+        )
+        self._channel.stats.stream_bytes += size
+
+    def _will_answer(self, job: Job) -> bool:
+        """Whether the job's result is likely to come without a poll."""
+        if job.need:
+            return False
+        bytes_ = job.under_way + SLICE_OVERHEAD + len(job.result)
+        return self._line.survives(bytes_) > _WORTH_WAITING
+
+    def _poll_if_unsure(self) -> None:
+        if not self._since_poll:
             return
-        if result is not None:
-            self._progress = time.monotonic()
-            done = flight.sent.pop(result.index, None)
-            if done is not None:  # else it was answered while another went in parts
-                flight.bytes -= done.size
-                answered = done.order_of(seq)
-                self._send_again([s for s in flight.sent.values() if s.latest < answered])
-            yield result
+        waiting = [job for job in self._jobs.values() if job.under_way or job.asked >= 0]
+        if waiting and not any(self._will_answer(job) for job in waiting):
+            self._poll()
+
+    def _poll(self) -> bool:
+        """Ask what has become of all that is open; False if there is no room for it."""
+        flight = self._flight
+        if not flight.has_room_for_poll(_POLL_BYTES):
+            return False
+        base = flight.open[0].order if flight.open else flight.next
+        self._send(FrameType.POLL, bytes([base & 0xFF]), base=base)
+        self._channel.stats.polls += 1
+        self._since_poll = 0
+        return True
+
+    def _ask(self, job: Job) -> None:
+        """Ask for what is missing of a result; the vector itself where the target keeps none."""
+        if self._rules.slots == 0:
+            job.have, job.need = 0, job.all
+            self._channel.stats.retransmitted += 1
             return
-        self._check_silence()
-        # the oldest alone: its answer tells what became of the others, which may still be queued
-        self._send_again(list(flight.sent.values())[:1])
+        unit = self._unit(len(job.result))
+        if unit == 0 and job.got:
+            unit = min(255, -(-len(job.result) // self._rules.granule))
+        first, bits = job.missing_units(unit, _ASK_UNITS) if unit else (0, b"")
+        if not self._flight.has_room_for_poll(_POLL_BYTES + 4 + len(bits)):
+            return
+        job.asked = self._flight.next
+        body = bytes([job.tag]) + first.to_bytes(2, "little") + bytes([unit]) + bits
+        self._send(FrameType.ASK, body, tag=job.tag)
+        self._since_poll += 1
+
+    # ---- what comes back
+
+    def _take(self) -> list[VectorResult]:
+        """Wait for an answer and take in what has come with it; a poll goes when none does."""
+        channel = self._channel
+        pause_s = self._pace.timeout_s(1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES))
+        frame = channel.receive(Deadline.after(pause_s, clock=channel.clock))
+        if frame is None:
+            self._silence()
+            return []
+        results = []
+        while frame is not None:
+            if (result := self._result(frame)) is not None:
+                results.append(result)
+            if not channel.has_frames:
+                break
+            frame = channel.receive(Deadline.after(0.0, clock=channel.clock))
+        self._ask_again()
+        if self._flight.leaves_doubt:
+            self._poll()
+        return results
+
+    def _result(self, frame: Frame) -> VectorResult | None:
+        """Take in one frame; return the result that it completes."""
+        if frame.type == FrameType.ERROR:
+            if frame.body[:1] == bytes([AgentError.STALE_BOOT]):
+                raise TargetWasResetError
+            raise AgentRefusedError(*frame.body[:2])
+        if frame.type == FrameType.PING | ANSWER:
+            self._pinged(frame)
+        elif frame.type == FrameType.POLL | ANSWER:
+            self._acknowledged(frame)
+        elif frame.type & 0xE0 == FrameType.SLICE | ANSWER:
+            return self._piece(frame)
+        return None
+
+    def _echo(self, number: int) -> None:
+        """Note how far the target has come, and how long it took."""
+        sent = self._flight.echo(number)
+        if sent is not None:
+            self._pace.took(self._channel.clock() - sent.at_s)
+        self._pace.silent = 0
+
+    def _pinged(self, frame: Frame) -> None:
+        before = self._pings.pop(frame.seq, None)
+        if before is None:
+            return
+        if int.from_bytes(frame.body[:4], "little") != self._channel.stream:
+            raise TargetWasResetError  # another program has greeted it meanwhile
+        self._flight.passed(before - 1)
+        self._pace.silent = 0
+
+    def _piece(self, frame: Frame) -> VectorResult | None:
+        self._echo(frame.seq)
+        if len(frame.body) < 2:
+            return None
+        job = self._jobs.get(frame.body[0])
+        if job is None:
+            return None
+        self._get_on()
+        offset = (frame.type & 0x0F) << 8 | frame.body[1]
+        if not job.add_result(offset, frame.body[2:]):
+            return None
+        del self._jobs[job.tag]
+        for sent in self._flight.forget(job.tag):
+            if sent.part:  # each granule has one slice under way at most, and all have come
+                self._line.note(sent.size, True)
+        self._revived = 0
+        stats = self._channel.stats
+        stats.vector_bytes += len(job.vector.content(0)) - CONTENT_HEAD
+        self._longest = max(self._longest, len(job.content))
+        return job.parsed()
+
+    def _acknowledged(self, frame: Frame) -> None:
+        """A poll's answer: what came of those that it asked for is known, all others were lost."""
+        poll = self._flight.sent_as(frame.seq)
+        if poll is None or poll.base < 0:
+            return
+        self._echo(frame.seq)
+        bits = int.from_bytes(frame.body, "little")
+        flight = self._flight
+        while flight.open and flight.open[0].order < poll.order:
+            sent = flight.open.popleft()
+            at = sent.order - poll.base
+            if at < 0:
+                continue  # sent before the poll's base: known then already
+            self._learn(sent, bool(bits >> at & 1))
+
+    def _learn(self, sent: Sent, arrived: bool) -> None:
+        """Note the fate of a transmission; what was lost is needed again."""
+        self._line.note(sent.size, arrived)
+        job = self._jobs.get(sent.tag)
+        if job is None:
+            return
+        if not sent.part:
+            job.asked = -1
+        elif arrived:
+            job.have |= sent.part
+            self._get_on()
+        else:
+            job.need |= sent.part
+        if not arrived:
+            self._channel.stats.retransmitted += 1
+
+    def _ask_again(self) -> None:
+        """Ask for the results of vectors that the target has, and has answered before this."""
+        for job in self._jobs.values():
+            if job.is_delivered and job.asked < 0:
+                self._ask(job)
+
+    def _get_on(self) -> None:
+        self._progress = self._channel.clock()
+        self._damaged = self._channel.stats.damaged
+
+    # ---- silence, resets
+
+    def _silence(self) -> None:
+        """Send a poll: it is no loss that is told by time, only its answer tells one."""
+        self._pace.silent += 1
+        if self._check_silence():
+            return
+        waiting = [job for job in self._jobs.values() if job.is_delivered]
+        if self._pace.silent % _PING_EVERY == 0 or not self._flight.has_room_for_poll(_POLL_BYTES):
+            self._ping()
+        elif waiting and not any(sent.part for sent in self._flight.open):
+            self._ask(waiting[0])
+        else:
+            self._poll()
+
+    def _ping(self) -> None:
+        """Send what a target that was reset refuses by name: short frames it takes for damage.
+
+        Where polls have used up the window it is sent all the same, as long as a wait may last.
+        """
+        frame = self._channel.frame(FrameType.PING)
+        size = self._channel.send(frame)
+        self._flight.sent_bytes += size
+        self._pings[frame.seq] = self._flight.next
+        self._channel.stats.stream_bytes += size
+        self._channel.stats.polls += 1
 
     def _check_silence(self) -> bool:
         """Reset a target that is silent for too long and return True; LinkError if that is no help.
@@ -264,145 +371,42 @@ class VectorStream:
         One that hangs again and again at the same vectors is left alone.
         """
         waited_s = self._waited_s()
-        if waited_s <= self._give_up_s:
+        lost = 1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES)
+        if waited_s <= self._rules.give_up_s or lost**self._pace.silent > _SURELY:
             return False
         if self._revived < _REVIVALS and self._revive():
             self._revived += 1
             LOG.warning("no answer for %.0f s; the target was reset from outside", waited_s)
             self._restart()
-            self._progress = time.monotonic()
             return True
-        silence = self._channel.silence(FrameType.VECTOR, waited_s)
+        silence = self._channel.silence("a vector", waited_s, self._damaged)
         resets = f", after {self._revived} resets from outside" if self._revived else ""
         raise LinkError(silence + resets)
 
     def _waited_s(self) -> float:
         """Return how long nothing has got on, while there was a connection."""
-        return time.monotonic() - max(self._progress, self._channel.reconnected_at)
+        return self._channel.clock() - max(self._progress, self._channel.reconnected_at)
 
-    def _patience_s(self) -> float:
-        """Return how long to wait for an answer: a link that has lost something gets less."""
-        stats = self._channel.stats
-        troubled = stats.damaged or stats.retransmitted
-        return self._pace.patience_s() if troubled else self._retry_s
-
-    def _receive(self, deadline: Deadline) -> Frame | None:
-        """Return the next frame, None when the deadline passes; either teaches patience."""
-        start = time.monotonic()
-        frame = self._channel.receive(deadline)
-        if frame is None:
-            self._pace.silent += 1
-        else:
-            self._pace.came(time.monotonic() - start)
-        return frame
-
-    def _send_again(self, lost: list[_Sent]) -> None:
-        for sent in lost:
-            frame = self._frame(sent.vector)
-            self._channel.send(frame)
-            sent.orders[frame.seq] = self._order
-            self._order += 1
-            self._channel.stats.retransmitted += 1
-            if len(sent.orders) > _TRIES and self._can_parts and self._parts is None:
-                self._parts = _PartSize()
-
-    def _result(self, answer: Frame | None) -> VectorResult | None:
-        """Return the result in a frame, None if it holds none that is still awaited."""
-        if answer is None:
-            return None
-        if answer.type == FrameType.ERROR:
-            if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
-                raise TargetWasResetError
-            raise AgentRefusedError(*answer.body[:2])
-        if answer.type != FrameType.VECTOR | ANSWER:
-            return None
-        result = VectorResult.parse(answer.body)
-        if result.index in self._answered:
-            return None
-        self._answered.add(result.index)
-        self._revived = 0
-        return result
-
-    # ---- parts
-
-    def _in_parts(self, vector: Vector) -> Iterator[VectorResult]:
-        """Send one vector in parts, those that are missing again, until it is answered."""
-        assert self._parts is not None
-        if vector.index in self._answered:
-            return
-        size, content = self._parts.size, vector.content
-        parts = {at: range(at, min(at + size, len(content))) for at in range(0, len(content), size)}
-        missing = dict(parts)
-        transmissions, through = 0, None
+    def _restart(self) -> None:
+        """Greet a target that was reset; it may be reset again meanwhile. All is sent anew."""
         while True:
-            # all have arrived, but the answer has not: any one of them asks for it again
-            burst = list(missing.values()) or [parts[0]]
-            burst = burst[: max(1, self._window // (size + _PART_OVERHEAD))]
-            fresh = len(burst)
-            # a few small ones cost little to repeat, and a silence costs much
-            burst *= max(1, min(_COPIES // len(burst), _COPY_BYTES // (size * len(burst))))
-            transmissions += len(burst)
             try:
-                for part in burst:
-                    body = part_body(vector.index, vector.label, vector.kind, content, part)
-                    self._channel.send(self._channel.frame(FrameType.PART, body))
-                result = self._take_parts(vector, parts, missing, burst)
-                if through is None:
-                    through = (
-                        fresh if result else sum(p.start not in missing for p in burst[:fresh])
-                    )
-                    self._parts.learn(fresh, through, len(content))
-            except TargetWasResetError:
-                self._restart()
-                missing = dict(parts)
-                self._progress = time.monotonic()
-                continue
-            if result is not None:
+                self._start_again()
                 break
-            if self._check_silence():
-                missing = dict(parts)
-        self._channel.stats.retransmitted += max(0, transmissions - len(parts))
-        if self._parts.clean >= _TRIES:
-            self._parts = None  # the link is well again
-        yield result
-
-    def _take_parts(
-        self,
-        vector: Vector,
-        parts: dict[int, range],
-        missing: dict[int, range],
-        burst: list[range],
-    ) -> VectorResult | None:
-        """Take answers until the burst's last part is acknowledged, or nothing comes.
-
-        Answers come in the order of the parts, so what is missing then was lost. Return the
-        vector's result if it came.
-        """
-        last = burst[-1].start
-        complete = not missing  # as far as we know
-        retry = Deadline.after(self._patience_s())
-        while (answer := self._receive(retry)) is not None:
-            if answer.type != FrameType.PART | ANSWER:
-                result = self._result(answer)
-                if result is not None:
-                    self._progress = time.monotonic()
-                    if result.index == vector.index:
-                        return result
-                    self._late(result)
+            except TargetWasResetError:
                 continue
-            index = int.from_bytes(answer.body[:4], "little")
-            offset = int.from_bytes(answer.body[4:6], "little")
-            if index != vector.index:
-                continue
-            self._progress = time.monotonic()
-            if complete:  # the target knows nothing of the vector any more
-                missing.update(parts)
-                complete = False
-            missing.pop(offset, None)
-            if offset == last:
-                return None
-            retry = Deadline.after(self._patience_s())
-        return None
+        self._flight = Flight(self._rules.window)
+        self._pings.clear()
+        self._pace.silent = self._since_poll = 0
+        jobs = list(self._jobs.values())
+        for tag, job in enumerate(jobs):
+            job.begin(tag)
+        self._jobs = {job.tag: job for job in jobs}
+        self._tag = len(jobs)
+        self._progress = self._channel.clock()
 
-    def _late(self, result: VectorResult) -> None:
-        self._answered.discard(result.index)  # it is asked for again, and answered then
+    def _note_line(self) -> None:
+        """Tell the statistics what the line is like."""
+        stats = self._channel.stats
+        stats.byte_error = self._line.byte_error
+        stats.bound = self._line.bound(SLICE_OVERHEAD, self._longest)

@@ -239,7 +239,6 @@ class Run:
             disturbance = Disturbance(session, self.plan.faults, seed, len(share.indices))
         results = client.stream(
             self._vectors(session, share, stop),
-            window=session.hello.rx_window,
             on_reset=begin,
             in_order=self._prepared.graph.is_stateful,
         )

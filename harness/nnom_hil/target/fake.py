@@ -12,13 +12,24 @@ from pathlib import Path
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.link.compact import decode_compact, layout_of
-from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, Splitter, encode_frame
-from nnom_hil.link.messages import PROTOCOL_VERSION, Capability
+from nnom_hil.link.frame import (
+    ANSWER,
+    AgentError,
+    Frame,
+    FrameType,
+    Splitter,
+    encode_frame,
+    encode_short,
+    is_short,
+    stream_crc,
+)
+from nnom_hil.link.messages import CONTENT_HEAD, PROTOCOL_VERSION, Capability
 from nnom_hil.link.transport import Transport
 
 __all__ = ["FakeFaults", "FakeModel", "FakeTarget"]
 
-_NO_PARTS: tuple[int, int, int, dict[int, int]] = (-1, 0, 0, {})
+_NUMBERS = 256
+_LAST = 0x10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +42,16 @@ class FakeModel:
     model_hash: str = "00"
     image_id: str = "00"
     output_dec: int = 7
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A vector on its way in; granules: of its content, by place; result: once it ran."""
+
+    tag: int
+    granules: dict[int, bytes] = field(default_factory=dict)
+    count: int = 0  # of granules; 0 until the last has come
+    result: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,31 +77,45 @@ class FakeFaults:
 
 
 class FakeTarget:
-    """Target and transport in one; write() is answered at once, read() returns what there is."""
+    """Target and transport in one; write() is answered at once, read() returns what there is.
+
+    take() is the agent alone: bytes in, bytes out.
+    """
 
     runs_already = False
     time_source = "virtual"
     description = "fake target"
 
-    def __init__(self, model: FakeModel, faults: FakeFaults | None = None) -> None:
+    def __init__(
+        self,
+        model: FakeModel,
+        faults: FakeFaults | None = None,
+        *,
+        slots: int = 4,
+        window: int = 4096,
+    ) -> None:
         self.model = model
+        self.slots = slots
+        self.window = window
         self.faults = faults or FakeFaults()
         self.inferences = 0
         self.counted: list[int] = []
         self.stopped = False
-        self.capabilities = Capability.COMPACT | Capability.PARTS | Capability.BAUD
+        self.capabilities = Capability.COMPACT | Capability.BAUD
+        self.granule = 8
+        self.now: Callable[[], None] = lambda: None  # called for each inference
         self.baud = 115_200
         layout = layout_of(model.input_shape)
         assert layout is not None
         self._layout = layout
-        self._last: tuple[int, bytes] | None = None
-        self._parts = _NO_PARTS
+        self._splitter = Splitter()
         self._boot_id = 0
+        self._close_stream()
         self._frames_in = 0
         self._frames_out = 0
         self._vectors = 0
         self._deaf = False
-        self._splitter = Splitter()
+        self.damaged = 0
         self._out: deque[bytes] = deque()
 
     # ---- Target
@@ -88,7 +123,7 @@ class FakeTarget:
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Boot; no image is needed."""
         del elf, deadline
-        self._boot()
+        self.boot()
         return self
 
     def why_dead(self) -> str | None:
@@ -99,7 +134,7 @@ class FakeTarget:
         """Start anew, if a probe could do that."""
         if self.faults.resettable:
             self._deaf = False
-            self._boot()
+            self.boot()
         return self.faults.resettable
 
     def hold(self) -> bool:
@@ -132,9 +167,23 @@ class FakeTarget:
             if n in self.faults.drop:
                 continue
             wire = _damaged(segment) if n in self.faults.damage else segment
-            for item in self._splitter.feed(wire + b"\0"):
-                if isinstance(item, Frame):
-                    self._dispatch(item)
+            self._feed(wire + b"\0")
+
+    def take(self, data: bytes) -> bytes:
+        """Take bytes as they come and return what read() would, at once."""
+        self._feed(data)
+        answers = b"".join(self._out)
+        self._out.clear()
+        return answers
+
+    def _feed(self, data: bytes) -> None:
+        for item in self._splitter.feed(data):
+            if not isinstance(item, Frame):
+                self.damaged += 1
+            elif is_short(item.type):
+                self._short(item)
+            else:
+                self._dispatch(item)
 
     def reopen(self, deadline: Deadline) -> None:
         """Open again; nothing to do."""
@@ -144,16 +193,29 @@ class FakeTarget:
 
     # ---- agent
 
-    def _boot(self) -> None:
+    def boot(self) -> None:
+        """Start anew."""
         self._boot_id = 0
-        self._last = None
-        self._parts = _NO_PARTS
+        self._close_stream()
         self.counted = []
         self._send(Frame(FrameType.BOOT, 0))
 
+    def _close_stream(self, number: int = 0) -> None:
+        self._stream = number
+        self._splitter.short_crc = stream_crc(number) if number else 0
+        self._slots: dict[int, _Slot] = {}
+        self._seen: set[int] = set()
+        self._latest = _NUMBERS - 1
+        self._last: tuple[int, int, bytes] | None = None  # tag, index, result
+
     def _send(self, frame: Frame) -> None:
+        self._put(encode_frame(frame))
+
+    def _send_short(self, kind: int, number: int, body: bytes) -> None:
+        self._put(encode_short(kind, number, body, stream_crc(self._stream)))
+
+    def _put(self, data: bytes) -> None:
         n, self._frames_out = self._frames_out, self._frames_out + 1
-        data = encode_frame(frame)
         if n in self.faults.drop_answers:
             return
         if n in self.faults.damage_answers:
@@ -165,6 +227,8 @@ class FakeTarget:
 
     def _dispatch(self, request: Frame) -> None:
         if request.type in (FrameType.HELLO, FrameType.GREET):
+            if request.type == FrameType.HELLO:
+                self._close_stream()
             if self._boot_id == 0:
                 self._boot_id = int.from_bytes(request.body, "little")
             brief = request.type == FrameType.GREET
@@ -175,11 +239,13 @@ class FakeTarget:
             self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, body))
             return
         match request.type:
-            case FrameType.VECTOR | FrameType.COMPACT:
-                index, label = struct.unpack_from("<IH", request.body)
-                self._vector(request, index, label, request.type, request.body[6:])
-            case FrameType.PART:
-                self._part(request)
+            case FrameType.OPEN:
+                number = int.from_bytes(request.body, "little")
+                if number != self._stream:
+                    self._close_stream(number)
+                self._answer(request)
+            case FrameType.PING:
+                self._answer(request, self._stream.to_bytes(4, "little"))
             case FrameType.PREDICT:
                 self.counted = []
                 self._last = None
@@ -196,63 +262,113 @@ class FakeTarget:
             case _:
                 self._answer(request)
 
-    def _vector(self, request: Frame, index: int, label: int, kind: int, content: bytes) -> None:
-        if self._last is not None and self._last[0] == index:
-            self._send_vector(request)
+    # ---- the stream
+
+    def _short(self, frame: Frame) -> None:
+        if (frame.seq - self._latest) % _NUMBERS < _NUMBERS // 2:
+            while self._latest != frame.seq:
+                self._latest = (self._latest + 1) % _NUMBERS
+                self._seen.discard(self._latest)
+        self._seen.add(frame.seq)
+        body = frame.body
+        if frame.type == FrameType.POLL:
+            span = (frame.seq - body[0]) % _NUMBERS
+            count = span if span < _NUMBERS // 2 else 0
+            bits = sum(((body[0] + i) % _NUMBERS in self._seen) << i for i in range(count))
+            answer = bits.to_bytes(-(-count // 8), "little")
+            self._send_short(FrameType.POLL | ANSWER, frame.seq, answer)
+        elif frame.type == FrameType.ASK:
+            self._ask(body[0], int.from_bytes(body[1:3], "little"), body[3], body[4:])
+        elif frame.type & 0xE0 == FrameType.SLICE:
+            offset = (frame.type & 0x0F) << 8 | body[1]
+            self._slice(body[0], offset, bool(frame.type & _LAST), body[2:])
+
+    def _slice(self, tag: int, offset: int, last: bool, data: bytes) -> None:
+        if self.slots == 0:
+            self._run(tag, data)
             return
+        slot = self._slots.get(tag % self.slots)
+        if slot is None or slot.tag != tag:
+            if slot is not None and (tag - slot.tag) % _NUMBERS >= _NUMBERS // 2:
+                return
+            slot = self._slots[tag % self.slots] = _Slot(tag)
+        if slot.result is not None:
+            return
+        for i in range(0, len(data), self.granule):
+            slot.granules[offset + i // self.granule] = data[i : i + self.granule]
+        if last:
+            slot.count = offset + -(-len(data) // self.granule)
+        if len(slot.granules) == slot.count:
+            slot.result = self._run(tag, b"".join(slot.granules[i] for i in range(slot.count)))
+
+    def _ask(self, tag: int, offset: int, unit: int, bits: bytes) -> None:
+        slot = self._slots.get(tag % self.slots) if self.slots else None
+        result = slot.result if slot is not None and slot.tag == tag else None
+        if result is None and self._last is not None and self._last[0] == tag:
+            result = self._last[2]
+        if result is not None:
+            self._send_units(tag, result, offset, unit, int.from_bytes(bits, "little"))
+
+    def _send_units(self, tag: int, result: bytes, offset: int, unit: int, bits: int) -> None:
+        granules = -(-len(result) // self.granule)
+        for i in range(bits.bit_length() if unit else 1):
+            first = offset + i * unit if unit else 0
+            if unit and (not bits >> i & 1 or first >= granules):
+                continue
+            count = unit or granules
+            piece = result[first * self.granule : (first + count) * self.granule]
+            last = _LAST if first + count >= granules else 0
+            kind = FrameType.SLICE | ANSWER | last | first >> 8
+            self._send_short(kind, self._latest, bytes([tag, first & 0xFF]) + piece)
+
+    def _run(self, tag: int, content: bytes) -> bytes | None:
+        """Answer a whole vector; None if a planted fault came between."""
+        index, label, compact, unit = struct.unpack_from("<IHBB", content)
+        if self._last is None or self._last[1] != index:
+            result = self._infer(index, label, bool(compact), content[CONTENT_HEAD:])
+            if result is None:
+                return None
+            self._last = (tag, index, result)
+        self._last = (tag, *self._last[1:])
+        result = self._last[2]
+        pieces = -(-len(result) // (unit * self.granule)) if unit else 1
+        self._send_units(tag, result, 0, unit, (1 << pieces) - 1)
+        return result
+
+    def _infer(self, index: int, label: int, compact: bool, content: bytes) -> bytes | None:
         n, self._vectors = self._vectors, self._vectors + 1
         if n in self.faults.hang_at:
             self._deaf = True
-            return
+            return None
         if n in self.faults.reset_before:
-            self._boot()
-            return
+            self.boot()
+            return None
         if self.faults.silent_from is not None and n >= self.faults.silent_from:
-            return
+            self._deaf = True
+            return None
         if n == self.faults.fault_at:
             body = struct.pack("<10I", 3, 0xFFFFFFF9, 0x08000400, 0x08000300, 0, 0, 0, 0, 0, 0)
             self._send(Frame(FrameType.FAULT, 0, 0, body))
             self.stopped = True
-            return
+            return None
         data = content
-        if kind == FrameType.COMPACT:
+        if compact:
             data = decode_compact(content, prod(self.model.input_shape), self._layout)
         output = self.model.infer(data)
+        self.now()
         self.inferences += 1
         if label != 0xFFFF and index not in self.counted:
             self.counted.append(index)
-        self._last = (index, struct.pack("<IIb", index, 100, 0) + output)
-        self._send_vector(request)
-
-    def _send_vector(self, request: Frame) -> None:
-        assert self._last is not None
-        answer = FrameType.VECTOR | ANSWER
-        self._send(Frame(answer, request.seq, self._boot_id, self._last[1]))
-
-    def _part(self, request: Frame) -> None:
-        index, label, kind, total, offset = struct.unpack_from("<IHBHH", request.body)
-        if self._last is not None and self._last[0] == index:
-            self._send_vector(request)
-            return
-        if self._parts[:3] != (index, kind, total):
-            self._parts = (index, kind, total, {})
-        data = request.body[11:]
-        self._parts[3].update(enumerate(data, start=offset))
-        if len(self._parts[3]) < total:
-            self._answer(request, struct.pack("<IH", index, offset))
-            return
-        content = bytes(self._parts[3][i] for i in range(total))
-        self._parts = _NO_PARTS
-        self._vector(request, index, label, kind, content)
+        return struct.pack("<Ib", 100, 0) + output
 
     def _hello(self) -> bytes:
         model = self.model
         sizes = prod(model.input_shape), prod(model.output_shape)
         layout = self._layout
-        numbers = (0x410FC241, 168_000_000, 168_000_000, 4096, 1024, *sizes, self.capabilities)
-        fixed = struct.pack(
-            "<BBBH8I2H", PROTOCOL_VERSION, 1, 0, 1, *numbers, layout.step, layout.stride
-        )
+        hz = 168_000_000
+        numbers = (0x410FC241, hz, hz, self.window, 1024, *sizes, self.capabilities)
+        shape = (layout.step, layout.stride, self.slots, self.granule)
+        fixed = struct.pack("<BBBH8I2HBH", PROTOCOL_VERSION, 1, 0, 1, *numbers, *shape)
         formats = _format(model.input_shape, 7) + _format(model.output_shape, model.output_dec)
         strings = (model.model_hash, model.image_id, "fake", "python", "fake")
         return fixed + formats + b"".join(s.encode() + b"\0" for s in strings)
