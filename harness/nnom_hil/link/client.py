@@ -1,6 +1,7 @@
 """The host's side of the link: requests, each repeated until it is answered."""
 
 import logging
+import math
 import struct
 import time
 import zlib
@@ -48,6 +49,9 @@ _WHOLE_TEXT = struct.Struct("<II")
 _PIECE = struct.Struct("<BHB")
 _LONGEST_PIECE = 128
 _FULL_OVERHEAD = 14  # of a frame
+_BAD_LINE_LOSES = 0.8  # of the requests or their answers, as long as nothing better is known
+_EXCHANGE = 50  # bytes of a request and its answer
+_SURELY = 1e-3  # so improbable is chance before a target is called silent
 _SLOW = (FrameType.TIME, FrameType.PRINT)  # asked for once, and again only if they got lost
 
 
@@ -79,7 +83,7 @@ class AgentClient:
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
-        self._paces: dict[int, Pace] = {}  # by request
+        self._paces: dict[FrameType | None, Pace] = {}
         self._inference_s = 0.0  # wall clock of the latest run, link included
 
     # ---- requests
@@ -225,16 +229,20 @@ class AgentClient:
         answer that is late is no lost one.
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
-        pace = self._pace(kind)
-        pace.silent = 0
         is_slow = kind in _SLOW and len(body) != _PIECE.size
-        damaged, sent, ping = self.stats.damaged, {}, -1
+        pace = self._pace(kind if is_slow else None)
+        pace.silent = 0
+        damaged, sent, ping, tries = self.stats.damaged, {}, -1, 0
         frame = self.channel.frame(kind, body)
         while True:
             self.channel.send(frame)
+            if not is_slow and kind is not FrameType.HELLO:
+                for _ in range(self._copies - 1):
+                    self.channel.send(frame)
             if frame.type == kind:
                 sent[frame.seq] = self._clock()
-            retry = Deadline.after(min(pace.timeout_s(), deadline.remaining_s), clock=self._clock)
+            waits = pace if frame.type == kind else self._pace(None)
+            retry = Deadline.after(waits.timeout_s(self._lost), clock=self._clock)
             known = self.stats.frames_received > 0  # else it may all be noise, at a wrong rate
             again = not is_slow
             while (answer := self.channel.receive(retry, or_damaged=known)) is not None:
@@ -243,14 +251,16 @@ class AgentClient:
                         raise TargetWasResetError
                     raise AgentRefusedError(*answer.body[:2])
                 if answer.type == kind | ANSWER and answer.seq in sent:
-                    pace.took(self._clock() - sent[answer.seq])
+                    if kind not in (FrameType.HELLO, FrameType.GREET):  # it may be starting
+                        pace.took(self._clock() - sent[answer.seq])
                     return answer
                 if answer.seq == ping and answer.type == FrameType.PING | ANSWER:
                     again = True
                     break
-            if deadline.expired:
+            tries += 1
+            if deadline.expired and self._lost**tries < _SURELY:
                 raise LinkError(self.channel.silence(kind.name, timeout_s, damaged))
-            pace.silent += retry.expired  # else a damaged one came
+            waits.silent += retry.expired  # else a damaged one came
             frame = self.channel.frame(kind, body) if again else self._ping()
             ping = -1 if again else frame.seq
             if kind is not FrameType.HELLO:  # a target that is still starting loses nothing
@@ -259,14 +269,28 @@ class AgentClient:
     def _ping(self) -> Frame:
         return self.channel.frame(FrameType.PING)
 
-    def _pace(self, kind: FrameType) -> Pace:
+    @property
+    def _lost(self) -> float:
+        """The share of answers to requests that do not come, roughly."""
+        if self._rate:
+            return 1.0 - (1.0 - self._rate) ** _EXCHANGE
+        return _BAD_LINE_LOSES if self.stats.damaged or self.stats.retransmitted else 0.0
+
+    @property
+    def _copies(self) -> int:
+        """How often to send a small request at once: the odds of an answer are to be even."""
+        lost = self._lost if self._rate else 0.0
+        return max(1, math.ceil(math.log(0.5) / math.log(lost))) if lost > 0.5 else 1
+
+    def _pace(self, kind: FrameType | None) -> Pace:
+        """Return the round trips of a slow request, or of all others."""
         if kind not in self._paces:
             self._paces[kind] = Pace(first_s=self._retry_s / 8, longest_s=self._retry_s)
         return self._paces[kind]
 
     @property
     def _rate(self) -> float:
-        """Errors a byte, as the vectors have told."""
+        """The share of bytes that are damaged, as the vectors have told."""
         return self.stats.byte_error
 
     # ---- vectors
@@ -310,7 +334,7 @@ class AgentClient:
             granule=hello.granule,
             output_bytes=hello.output_bytes,
             in_order=in_order,
-            first_s=min(longest_s, self._pace(FrameType.OPEN).timeout_s() + self._inference_s),
+            first_s=min(longest_s, self._pace(None).timeout_s() + self._inference_s),
             longest_s=longest_s,
             give_up_s=max(self._give_up_s, 20 * self._inference_s),
         )

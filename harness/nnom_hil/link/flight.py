@@ -51,6 +51,7 @@ class Flight:
     sent_bytes: int = 0
     taken_bytes: int = 0  # that have left the ring, or never came
     polled: int = -1  # the newest poll
+    repeated: int = -1  # a poll that went more than once: its time tells nothing (Karn)
     _by_number: dict[int, Sent] = field(default_factory=dict)
 
     @property
@@ -108,6 +109,14 @@ class Flight:
         if order > self.echoed and (sent := self._by_number.get(order % _NUMBERS)) is not None:
             self.echoed = order
             self.took(sent.end)
+
+    @property
+    def polls(self) -> int:
+        """Polls that the target has not come to, as far as is known."""
+        return sum(
+            self._by_number[order % _NUMBERS].base >= 0
+            for order in range(self.echoed + 1, self.next)
+        )
 
     def sent_as(self, number: int) -> Sent | None:
         """Return the newest transmission that has this number."""

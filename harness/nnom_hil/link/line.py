@@ -8,8 +8,7 @@ __all__ = ["Line", "best_payload", "bytes_per_byte"]
 
 _PRIOR_LOST: Final = 0.1
 _PRIOR_BYTES: Final = 4000.0  # that are taken to have arrived before any has
-_REMEMBERED: Final = 512  # lost frames; more, and the oldest half counts half
-_BUCKET: Final = 8  # bytes; sizes are told apart by so much
+_REMEMBERED: Final = 1024  # lost frames; more, and the oldest half counts half
 _SOONEST: Final = 8  # frames between two estimates
 _STEPS: Final = 40
 _WORST: Final = 1.0  # errors a byte
@@ -51,8 +50,7 @@ class Line:
     def note(self, size: int, arrived: bool) -> None:
         """Tell what became of a frame of that many bytes."""
         fates = self.arrived if arrived else self.lost
-        bucket = max(1, size // _BUCKET) * _BUCKET
-        fates[bucket] = fates.get(bucket, 0) + 1
+        fates[size] = fates.get(size, 0) + 1
         self._news += 1
 
     @property
@@ -93,8 +91,10 @@ class Line:
         if lost_frames > _REMEMBERED:
             for fates in (self.arrived, self.lost):
                 for size in fates:
-                    fates[size] = -(-fates[size] // 2)
-        good = _PRIOR_BYTES + sum(size * count for size, count in self.arrived.items())
+                    fates[size] //= 2
+        good = _PRIOR_BYTES / (1 + lost_frames) + sum(
+            size * count for size, count in self.arrived.items()
+        )
         low, high = 1e-9, _WORST
         for _ in range(_STEPS):  # what is below 0 is above the likeliest rate
             middle = math.sqrt(low * high)

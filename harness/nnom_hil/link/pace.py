@@ -1,12 +1,14 @@
 """How long answers take: the retransmission timer of RFC 6298, fed by Karn's rule."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 __all__ = ["Pace"]
 
 _GRANULARITY_S: Final = 0.001
-_MOST_BACKOFFS: Final = 60
+_MOST_DOUBLINGS: Final = 60
+_UNLIKELY: Final = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,10 +38,12 @@ class Pace:
     def timeout_s(self, lost: float = 0.0) -> float:
         """Return how long to wait for an answer of which the share `lost` never comes.
 
-        Each time-out in a row lengthens the next: to the double where answers are not lost, so that
-        the other side must be slow; by less where they are.
+        Each time-out in a row doubles the next (RFC 6298), as soon as losses alone do not explain
+        them: the other side must be slow then.
         """
+        explained = math.log(_UNLIKELY) / math.log(lost) if 0.0 < lost < 1.0 else 0.0
         expected = self.first_s
         if self.mean_s is not None:
             expected = self.mean_s + max(_GRANULARITY_S, 4 * self.spread_s)
-        return min(self.longest_s, expected * (2.0 - lost) ** min(self.silent, _MOST_BACKOFFS))
+        doublings = max(0, min(_MOST_DOUBLINGS, self.silent - int(explained)))
+        return min(self.longest_s, expected * 2.0**doublings)

@@ -36,8 +36,11 @@ _ACK_BYTES: Final = SHORT_OVERHEAD + 8  # as a rule
 _ASK_UNITS: Final = 64  # pieces of a result that one ask names
 _MOST_AHEAD: Final = 8  # vectors, where the target keeps none
 _POLL_EVERY: Final = 12  # slices
+_STALLS: Final = 0.15  # probability that no poll under way is answered, where all wait for one
+_MOST_POLLS: Final = 12
 _WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
-_PING_EVERY: Final = 3  # silences
+_SILENCES: Final = 0.4  # the same, after a silence
+_PING_EVERY: Final = 4  # silences
 _REVIVALS: Final = 2  # resets from outside without an answer between them
 _SURELY: Final = 1e-3  # so improbable is chance before a target is called silent
 
@@ -193,8 +196,17 @@ class VectorStream:
         if not self._since_poll:
             return
         waiting = [job for job in self._jobs.values() if job.under_way or job.asked >= 0]
-        if waiting and not any(self._will_answer(job) for job in waiting):
-            self._poll()
+        if not waiting or any(self._will_answer(job) for job in waiting):
+            return
+        unanswered = self._lost ** max(1, self._flight.polls)
+        self._poll()
+        while unanswered > _STALLS and self._flight.polls < _MOST_POLLS and self._poll():
+            unanswered *= self._lost
+
+    @property
+    def _lost(self) -> float:
+        """The share of polls that are not answered."""
+        return 1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES)
 
     def _poll(self) -> bool:
         """Ask what has become of all that is open; False if there is no room for it."""
@@ -207,29 +219,51 @@ class VectorStream:
         self._since_poll = 0
         return True
 
-    def _ask(self, job: Job) -> None:
-        """Ask for what is missing of a result; the vector itself where the target keeps none."""
+    def _poll_again(self) -> None:
+        """Send the newest poll once more, under its number, where there is none left for another.
+
+        Where polls have used up the window it is sent all the same: no answer has come for so long
+        that they were lost, and if not, it is this poll alone that finds no room.
+        """
+        flight, channel = self._flight, self._channel
+        poll = flight.sent_as(flight.polled & 0xFF)
+        if poll is None or poll.base < 0:
+            self._ping()
+            return
+        flight.repeated = poll.order
+        size = channel.send_short(FrameType.POLL, poll.order & 0xFF, bytes([poll.base & 0xFF]))
+        flight.sent_bytes += size
+        channel.stats.stream_bytes += size
+        channel.stats.polls += 1
+
+    def _ask(self, job: Job) -> bool:
+        """Ask for what is missing of a result; the vector itself where the target keeps none.
+
+        False if there is no room for it.
+        """
         if self._rules.slots == 0:
             job.have, job.need = 0, job.all
             self._channel.stats.retransmitted += 1
-            return
+            return True
         unit = self._unit(len(job.result))
         if unit == 0 and job.got:
             unit = min(255, -(-len(job.result) // self._rules.granule))
         first, bits = job.missing_units(unit, _ASK_UNITS) if unit else (0, b"")
         if not self._flight.has_room_for_poll(_POLL_BYTES + 4 + len(bits)):
-            return
+            return False
+        self._flight.forget(job.tag)  # an ask before this one
         job.asked = self._flight.next
         body = bytes([job.tag]) + first.to_bytes(2, "little") + bytes([unit]) + bits
         self._send(FrameType.ASK, body, tag=job.tag)
         self._since_poll += 1
+        return True
 
     # ---- what comes back
 
     def _take(self) -> list[VectorResult]:
         """Wait for an answer and take in what has come with it; a poll goes when none does."""
         channel = self._channel
-        pause_s = self._pace.timeout_s(1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES))
+        pause_s = self._pace.timeout_s(self._lost)
         frame = channel.receive(Deadline.after(pause_s, clock=channel.clock))
         if frame is None:
             self._silence()
@@ -263,7 +297,7 @@ class VectorStream:
     def _echo(self, number: int) -> None:
         """Note how far the target has come, and how long it took."""
         sent = self._flight.echo(number)
-        if sent is not None:
+        if sent is not None and sent.order != self._flight.repeated:
             self._pace.took(self._channel.clock() - sent.at_s)
         self._pace.silent = 0
 
@@ -346,18 +380,17 @@ class VectorStream:
         if self._check_silence():
             return
         waiting = [job for job in self._jobs.values() if job.is_delivered]
-        if self._pace.silent % _PING_EVERY == 0 or not self._flight.has_room_for_poll(_POLL_BYTES):
+        only_asks = waiting and not any(sent.part for sent in self._flight.open)
+        if self._pace.silent % _PING_EVERY == 0:
             self._ping()
-        elif waiting and not any(sent.part for sent in self._flight.open):
-            self._ask(waiting[0])
-        else:
-            self._poll()
+        elif not (only_asks and self._ask(waiting[0])) and not self._poll():
+            self._poll_again()
+        unanswered = self._lost
+        while unanswered * self._lost > _SILENCES and self._poll():
+            unanswered *= self._lost
 
     def _ping(self) -> None:
-        """Send what a target that was reset refuses by name: short frames it takes for damage.
-
-        Where polls have used up the window it is sent all the same, as long as a wait may last.
-        """
+        """Send what a target that was reset refuses by name: short frames it takes for damage."""
         frame = self._channel.frame(FrameType.PING)
         size = self._channel.send(frame)
         self._flight.sent_bytes += size
@@ -371,8 +404,7 @@ class VectorStream:
         One that hangs again and again at the same vectors is left alone.
         """
         waited_s = self._waited_s()
-        lost = 1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES)
-        if waited_s <= self._rules.give_up_s or lost**self._pace.silent > _SURELY:
+        if waited_s <= self._rules.give_up_s or self._lost**self._pace.silent > _SURELY:
             return False
         if self._revived < _REVIVALS and self._revive():
             self._revived += 1
