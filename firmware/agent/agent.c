@@ -236,7 +236,8 @@ static void print_table(agent *a, uint8_t what)
 }
 
 /* what u8: 0 model_stat, 1 model_io_format, 2 prediction_summary; answered by the text's length
- * and checksum. With from u16, count u8: only those bytes of it come, in the answer. */
+ * and checksum. With from u16, count u8: nothing is printed, those bytes of it come in the answer;
+ * for a count of 0 length and checksum. */
 static void print(agent *a, const request *r)
 {
     uint8_t piece[128];
@@ -249,13 +250,14 @@ static void print(agent *a, const request *r)
         agent_refuse(a, r, AGENT_ERROR_NO_MODEL);
         return;
     }
-    if (r->body[0] == 2 && whole) {
+    if (r->body[0] == 2 && !a->prediction_ended) {
         prediction_end(a->prediction); /* once: what is fetched later is of the same text */
+        a->prediction_ended = true;
     }
     text_watch(whole ? -1 : get_le16(r->body + 1), piece, whole ? 0u : r->body[3]);
     print_table(a, r->body[0]);
     const text_sum sum = text_watched();
-    if (whole) {
+    if (whole || r->body[3] == 0) {
         uint8_t head[8];
         put_le32(put_le32(head, sum.len), sum.crc);
         agent_answer(a, r, head, sizeof(head));

@@ -43,6 +43,7 @@ typedef struct {
 typedef struct {
     agent_model m;
     nnom_predict_t *prediction;
+    bool prediction_ended;
     uint32_t boot_id; /* the first HELLO's nonce; 0 until then */
     uint32_t sink_bytes;
     uint32_t layers;

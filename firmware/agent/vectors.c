@@ -322,6 +322,7 @@ void agent_predict(agent *a, const request *r)
     }
     a->last.index = 0;
     prediction_delete(a->prediction);
+    a->prediction_ended = false;
     memset(a->booked, 0, sizeof(a->booked));
     a->prediction = prediction_create(a->m.model, a->m.output, get_le16(r->body), r->body[2]);
     if (a->prediction == NULL) {

@@ -1,7 +1,6 @@
 """The host's side of the link: requests, each repeated until it is answered."""
 
 import logging
-import math
 import struct
 import time
 import zlib
@@ -17,7 +16,7 @@ from nnom_hil.link.channel import (
     TargetFaultError,
     TargetWasResetError,
 )
-from nnom_hil.link.frame import ANSWER, AgentError, Frame, FrameType, encode_frame
+from nnom_hil.link.frame import ANSWER, Frame, FrameType, encode_frame
 from nnom_hil.link.line import best_payload
 from nnom_hil.link.messages import (
     Capability,
@@ -27,7 +26,7 @@ from nnom_hil.link.messages import (
     TargetStatus,
     VectorResult,
 )
-from nnom_hil.link.pace import Pace
+from nnom_hil.link.requests import FRAME_OVERHEAD, Requests
 from nnom_hil.link.stream import StreamRules, Vector, VectorStream
 from nnom_hil.link.transport import Transport
 
@@ -48,10 +47,8 @@ _INFERENCES = 3  # that the longest wait for an answer is worth
 _WHOLE_TEXT = struct.Struct("<II")
 _PIECE = struct.Struct("<BHB")
 _LONGEST_PIECE = 128
-_FULL_OVERHEAD = 14  # of a frame
-_BAD_LINE_LOSES = 0.8  # of the requests or their answers, as long as nothing better is known
-_EXCHANGE = 50  # bytes of a request and its answer
-_SURELY = 1e-3  # so improbable is chance before a target is called silent
+_TABLE_BYTES = 1000  # of a table, roughly
+_WHOLE = 0.5  # errors in a table that it may well come without
 _SLOW = (FrameType.TIME, FrameType.PRINT)  # asked for once, and again only if they got lost
 
 
@@ -83,7 +80,7 @@ class AgentClient:
         self._retry_s = retry_s
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
-        self._paces: dict[FrameType | None, Pace] = {}
+        self._requests = Requests(self.channel, retry_s=retry_s)
         self._inference_s = 0.0  # wall clock of the latest run, link included
 
     # ---- requests
@@ -95,6 +92,7 @@ class AgentClient:
         """
         frame = self._greeting(FrameType.HELLO, timeout_s)
         self._hello = Hello.parse(frame.body, frame.boot_id)
+        self._requests.window = self._hello.rx_window
         return self._hello
 
     def greet_again(self) -> None:
@@ -116,6 +114,7 @@ class AgentClient:
 
     def _greeting(self, kind: FrameType, timeout_s: float) -> Frame:
         self.channel.boot_id = 0
+        self._requests.forget()
         nonce = (self._nonce() & 0xFFFFFFFF) or 1
         frame = self._request(kind, nonce.to_bytes(4, "little"), timeout_s=timeout_s)
         self.channel.boot_id = frame.boot_id
@@ -133,15 +132,19 @@ class AgentClient:
 
         Text has no checksum of its own: one that was damaged on its way is fetched in pieces.
         """
-        self.channel.take_text()
-        length, crc = _WHOLE_TEXT.unpack(self._request(FrameType.PRINT, bytes([what])).body)
-        text = self.channel.take_text().encode("ascii")
-        if len(text) == length and zlib.crc32(text) == crc:
-            return
+        if self.stats.byte_error * _TABLE_BYTES < _WHOLE:
+            self.channel.take_text()
+            length, crc = _WHOLE_TEXT.unpack(self._request(FrameType.PRINT, bytes([what])).body)
+            text = self.channel.take_text().encode("ascii")
+            if len(text) == length and zlib.crc32(text) == crc:
+                return
+        else:
+            answer = self._request(FrameType.PRINT, _PIECE.pack(what, 0, 0))
+            length, crc = _WHOLE_TEXT.unpack(answer.body)
         fetched = bytearray()
         while len(fetched) < length:
             # the request has two fifths of a piece's overhead again, but a small one costs little
-            wish = int(best_payload(2 * _FULL_OVERHEAD, max(self._rate, 1e-6)))
+            wish = int(best_payload(2 * FRAME_OVERHEAD, max(self.stats.byte_error, 1e-6)))
             count = min(_LONGEST_PIECE, length - len(fetched), max(8, wish))
             piece = self._request(FrameType.PRINT, _PIECE.pack(what, len(fetched), count)).body
             if not piece:
@@ -223,75 +226,8 @@ class AgentClient:
         return frame
 
     def _request(self, kind: FrameType, body: bytes = b"", *, timeout_s: float = 10.0) -> Frame:
-        """Send a request until its answer comes; every request may safely be repeated.
-
-        One that may take long is repeated only when a ping behind it is answered before it: an
-        answer that is late is no lost one.
-        """
-        deadline = Deadline.after(timeout_s, clock=self._clock)
-        is_slow = kind in _SLOW and len(body) != _PIECE.size
-        pace = self._pace(kind if is_slow else None)
-        pace.silent = 0
-        damaged, sent, ping, tries = self.stats.damaged, {}, -1, 0
-        frame = self.channel.frame(kind, body)
-        while True:
-            self.channel.send(frame)
-            if not is_slow and kind is not FrameType.HELLO:
-                for _ in range(self._copies - 1):
-                    self.channel.send(frame)
-            if frame.type == kind:
-                sent[frame.seq] = self._clock()
-            waits = pace if frame.type == kind else self._pace(None)
-            retry = Deadline.after(waits.timeout_s(self._lost), clock=self._clock)
-            known = self.stats.frames_received > 0  # else it may all be noise, at a wrong rate
-            again = not is_slow
-            while (answer := self.channel.receive(retry, or_damaged=known)) is not None:
-                if answer.type == FrameType.ERROR and answer.seq in {*sent, ping}:
-                    if answer.body[:1] == bytes([AgentError.STALE_BOOT]):
-                        raise TargetWasResetError
-                    raise AgentRefusedError(*answer.body[:2])
-                if answer.type == kind | ANSWER and answer.seq in sent:
-                    if kind not in (FrameType.HELLO, FrameType.GREET):  # it may be starting
-                        pace.took(self._clock() - sent[answer.seq])
-                    return answer
-                if answer.seq == ping and answer.type == FrameType.PING | ANSWER:
-                    again = True
-                    break
-            tries += 1
-            if deadline.expired and self._lost**tries < _SURELY:
-                raise LinkError(self.channel.silence(kind.name, timeout_s, damaged))
-            waits.silent += retry.expired  # else a damaged one came
-            frame = self.channel.frame(kind, body) if again else self._ping()
-            ping = -1 if again else frame.seq
-            if kind is not FrameType.HELLO:  # a target that is still starting loses nothing
-                self.stats.retransmitted += again
-
-    def _ping(self) -> Frame:
-        return self.channel.frame(FrameType.PING)
-
-    @property
-    def _lost(self) -> float:
-        """The share of answers to requests that do not come, roughly."""
-        if self._rate:
-            return 1.0 - (1.0 - self._rate) ** _EXCHANGE
-        return _BAD_LINE_LOSES if self.stats.damaged or self.stats.retransmitted else 0.0
-
-    @property
-    def _copies(self) -> int:
-        """How often to send a small request at once: the odds of an answer are to be even."""
-        lost = self._lost if self._rate else 0.0
-        return max(1, math.ceil(math.log(0.5) / math.log(lost))) if lost > 0.5 else 1
-
-    def _pace(self, kind: FrameType | None) -> Pace:
-        """Return the round trips of a slow request, or of all others."""
-        if kind not in self._paces:
-            self._paces[kind] = Pace(first_s=self._retry_s / 8, longest_s=self._retry_s)
-        return self._paces[kind]
-
-    @property
-    def _rate(self) -> float:
-        """The share of bytes that are damaged, as the vectors have told."""
-        return self.stats.byte_error
+        slow = kind in _SLOW and len(body) != _PIECE.size
+        return self._requests.ask(kind, body, timeout_s=timeout_s, slow=slow)
 
     # ---- vectors
 
@@ -334,7 +270,7 @@ class AgentClient:
             granule=hello.granule,
             output_bytes=hello.output_bytes,
             in_order=in_order,
-            first_s=min(longest_s, self._pace(None).timeout_s() + self._inference_s),
+            first_s=min(longest_s, self._requests.round_trip_s + self._inference_s),
             longest_s=longest_s,
             give_up_s=max(self._give_up_s, 20 * self._inference_s),
         )

@@ -36,7 +36,7 @@ _ACK_BYTES: Final = SHORT_OVERHEAD + 8  # as a rule
 _ASK_UNITS: Final = 64  # pieces of a result that one ask names
 _MOST_AHEAD: Final = 8  # vectors, where the target keeps none
 _POLL_EVERY: Final = 12  # slices
-_STALLS: Final = 0.15  # probability that no poll under way is answered, where all wait for one
+_STALLS: Final = 0.4  # probability that no poll under way is answered, where all wait for one
 _MOST_POLLS: Final = 12
 _WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
 _SILENCES: Final = 0.4  # the same, after a silence
@@ -264,7 +264,11 @@ class VectorStream:
         """Wait for an answer and take in what has come with it; a poll goes when none does."""
         channel = self._channel
         pause_s = self._pace.timeout_s(self._lost)
-        frame = channel.receive(Deadline.after(pause_s, clock=channel.clock))
+        deadline = Deadline.after(pause_s, clock=channel.clock)
+        frame = channel.receive(deadline, or_damaged=True)
+        if frame is None and not deadline.expired:
+            self._poll()  # in the place of the one whose answer this may have been
+            return []
         if frame is None:
             self._silence()
             return []
