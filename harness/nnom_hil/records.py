@@ -177,7 +177,10 @@ class LinkRecord(_Record):
     """bytes_per_s: vector data, without framing, over the time of streaming, inference included.
 
     inference_s: how long the model ran meanwhile, by the target's clock; None where that is not the
-    wall's. Where a run was resumed, all figures are of its last part.
+    wall's. stream_bytes: sent for vectors, frames and all, vector_bytes of which are their data.
+    byte_error: the share of bytes that the line damages, as it seemed; bound: the bytes that
+    selective repeat sends for each byte of a vector on such a line (docs/protocol.md). Where a run
+    was resumed, all figures are of its last part.
     """
 
     seconds: _Amount
@@ -192,6 +195,17 @@ class LinkRecord(_Record):
     resets: _Count
     reconnects: _Count = 0
     encoding: str = "raw"
+    frames_sent: int = 0
+    stream_bytes: int = 0
+    vector_bytes: int = 0
+    byte_error: float = 0.0
+    bound: float = 1.0
+
+    @property
+    def over_bound(self) -> float:
+        """Bytes sent for vectors over what selective repeat needs; 1 where nothing was sent."""
+        needed = self.bound * self.vector_bytes
+        return self.stream_bytes / needed if needed else 1.0
 
 
 class CrossCheck(_Record):

@@ -65,10 +65,74 @@ def faults(
         print(
             f"{result.board}, {result.vectors} images: clean {result.clean_s:.2f} s; with "
             f"{result.faults} {result.bad_s:.2f} s: {result.extra_s:.2f} s more, "
-            f"{result.retransmitted} frames sent again, {result.resets} resets; {result.wrong} "
-            f"wrong, {result.lost} lost"
+            f"{result.frames} frames, {result.retransmitted} sent again, {result.resets} resets, "
+            f"{result.overruns} bytes overrun; {result.wrong} wrong, {result.lost} lost"
+        )
+        print(
+            f"the line: about {result.byte_error:.2%} of the bytes damaged; {result.bytes} bytes "
+            f"for vectors, {result.bytes / result.clean_bytes:.2f} times those of the clean one, "
+            f"{result.over_bound:.2f} times what selective repeat needs"
         )
     return int(ExitCode.FAIL if result.wrong or result.lost else ExitCode.PASS)
+
+
+def line(
+    *,
+    errors: Annotated[
+        str, typer.Option(help="Shares of bytes that are changed, with commas between.")
+    ] = "0,0.0001,0.001,0.003,0.01,0.03,0.05",
+    drop: Annotated[float, typer.Option(min=0, max=0.9, help="Share of frames lost.")] = 0.0,
+    vectors: Annotated[int, typer.Option("--vectors", "-n", min=1, help="How many.")] = 100,
+    size: Annotated[int, typer.Option(min=10, max=30_000, help="Bytes of each.")] = 784,
+    baud: Annotated[int, typer.Option(min=300, help="Of the line, 8N1.")] = 115_200,
+    delay_ms: Annotated[float, typer.Option(min=0, help="Each way.")] = 1.0,
+    inference_ms: Annotated[float, typer.Option(min=0, help="The target's model.")] = 10.0,
+    stall_ms: Annotated[float, typer.Option(min=0, help="The host is away, now and then.")] = 0.0,
+    ring: Annotated[int, typer.Option(min=2048, help="Bytes of the target's buffer.")] = 4096,
+    seed: Annotated[int, typer.Option(help="Of the faults and the vectors.")] = 1,
+    json: JsonOption = False,
+) -> int:
+    """Simulate lines in virtual time, by the host's own code, against selective repeat's bound."""
+    from nnom_hil.errors import ExitCode, UsageError
+    from nnom_hil.link.faults import LinkFaults
+    from nnom_hil.run.bench import LineModel, simulate_line
+
+    try:
+        shares = [float(item) for item in errors.split(",")]
+    except ValueError as exc:
+        raise UsageError(f"--errors {errors}: needs numbers with commas between") from exc
+    if not all(0 <= share <= 0.1 for share in shares):
+        raise UsageError(f"--errors {errors}: each from 0 to 0.1")
+    model = LineModel(
+        bytes_per_s=baud / 10,
+        delay_s=delay_ms / 1000,
+        ring=ring,
+        inference_s=inference_ms / 1000,
+        stall_s=stall_ms / 1000,
+    )
+    results = [
+        simulate_line(
+            LinkFaults(byte_error=share, drop=drop),
+            vectors=vectors,
+            size=size,
+            seed=seed,
+            model=model,
+        )
+        for share in shares
+    ]
+    if json:
+        import json as json_module
+
+        print(json_module.dumps([r.as_dict() for r in results], sort_keys=True, indent=2))
+    else:
+        print("| byte errors | s | frames | sent again | bytes a byte | over bound | overruns |")
+        print("|---" * 7 + "|")
+        for r in results:
+            print(
+                f"| {r.byte_error:g} | {r.seconds:.2f} | {r.frames} | {r.retransmitted} "
+                f"| {r.bytes_per_byte:.3f} | {r.over_bound:.3f} | {r.overruns} |"
+            )
+    return int(ExitCode.FAIL if any(r.wrong for r in results) else ExitCode.PASS)
 
 
 @door("bench boards")
@@ -189,4 +253,10 @@ def _print_ways(result: Any) -> None:
         print(f"| {way} | {figure(value)} |")
 
 
-COMMANDS = {"link": link, "faults": faults, "boards": boards, "convert": convert}
+COMMANDS = {
+    "link": link,
+    "line": line,
+    "faults": faults,
+    "boards": boards,
+    "convert": convert,
+}

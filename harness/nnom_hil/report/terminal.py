@@ -78,6 +78,13 @@ def _facts(record: RunRecord) -> Table:
         if link.inference_s is not None and link.seconds:
             rate += f" ({percent(link.inference_s / link.seconds)} of the time)"
         table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
+        if link.retransmitted and link.vector_bytes:
+            table.add_row(
+                "line",
+                f"about {link.byte_error:.2%} of the bytes are damaged; "
+                f"{link.stream_bytes / link.vector_bytes:.2f} bytes sent for each one of a vector, "
+                f"{link.over_bound:.2f} times what selective repeat needs on such a line",
+            )
     if record.faults:
         table.add_row("planted faults", f"{record.faults}, seed {record.seed}")
     if record.resumed:

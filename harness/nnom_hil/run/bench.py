@@ -9,27 +9,35 @@ from typing import Any
 import numpy as np
 
 from nnom_hil.errors import LinkError
+from nnom_hil.link.client import Vector
+from nnom_hil.link.faults import LinkFaults
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.model.reference import run_reference
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import open_run
+from nnom_hil.target.fake import FakeModel, FakeTarget
 from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
+from nnom_hil.target.simulated import LineModel, simulate
 from nnom_hil.temporary import private_folder
 from nnom_hil.zoo.data import zoo_model, zoo_models
 
 __all__ = [
     "ConversionBench",
     "FaultBench",
+    "LineBench",
+    "LineModel",
     "LinkBench",
     "measure_conversion",
     "measure_faults",
     "measure_link",
+    "simulate_line",
 ]
 
 _FRAME_BYTES = 784  # a digit image
+_OUTPUT_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +106,9 @@ def measure_link(request: RunRequest, total_bytes: int) -> LinkBench:
 class FaultBench:
     """The same vectors over a clean link and over a bad one; times in seconds of wall clock.
 
-    wrong: answers that differ from the reference. lost: vectors without an answer.
+    wrong: answers that differ from the reference. lost: vectors without an answer. frames, bytes:
+    sent over the bad one, bytes for vectors only; bound: what selective repeat sends for each byte
+    of a vector; overruns: bytes that the target had no room for.
     """
 
     board: str
@@ -110,6 +120,13 @@ class FaultBench:
     resets: int
     wrong: int
     lost: int
+    frames: int
+    bytes: int
+    clean_bytes: int
+    byte_error: float
+    bound: float
+    over_bound: float
+    overruns: int
 
     @property
     def extra_s(self) -> float:
@@ -146,6 +163,62 @@ def measure_faults(request: RunRequest, vectors: int) -> FaultBench:
         resets=bad.link.resets,
         wrong=bad.outputs_different,
         lost=vectors - bad.vectors,
+        frames=bad.link.frames_sent,
+        bytes=bad.link.stream_bytes,
+        clean_bytes=clean.link.stream_bytes,
+        byte_error=bad.link.byte_error,
+        bound=bad.link.bound,
+        over_bound=round(bad.link.over_bound, 4),
+        overruns=bad.link.rx_overruns + clean.link.rx_overruns,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineBench:
+    """A simulated line with one rate of byte errors; seconds are virtual.
+
+    bytes_per_byte: sent for each byte of a vector; over_bound: times what selective repeat needs.
+    """
+
+    byte_error: float
+    seconds: float
+    frames: int
+    retransmitted: int
+    bytes_per_byte: float
+    over_bound: float
+    overruns: int
+    wrong: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures."""
+        return asdict(self)
+
+
+def simulate_line(
+    faults: LinkFaults, *, vectors: int, size: int, seed: int = 1, model: LineModel
+) -> LineBench:
+    """Stream random vectors over a line in virtual time, by the host's own code.
+
+    size: bytes of a vector.
+    """
+    network = FakeModel(
+        infer=lambda x: x[:_OUTPUT_BYTES], input_shape=(size, 1, 1), output_shape=(_OUTPUT_BYTES,)
+    )
+    agent = FakeTarget(network, window=model.ring)
+    agent.boot()
+    generator = random.Random(seed)
+    items = [Vector(index=i, data=generator.randbytes(size)) for i in range(vectors)]
+    run = simulate(agent, items, faults, model, seed=seed)
+    answers = {i: result.output for i, result in run.results.items()}
+    return LineBench(
+        byte_error=faults.byte_error,
+        seconds=round(run.seconds, 3),
+        frames=run.stats.frames_sent,
+        retransmitted=run.stats.retransmitted,
+        bytes_per_byte=round(run.bytes_per_byte, 4),
+        over_bound=round(run.over_bound, 4),
+        overruns=run.overruns,
+        wrong=sum(answers.get(v.index) != v.data[:_OUTPUT_BYTES] for v in items),
     )
 
 

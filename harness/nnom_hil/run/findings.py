@@ -347,6 +347,11 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
         resets=sum(s.resets for s in stats),
         reconnects=sum(s.reconnects for s in stats),
         encoding=found.encoding,
+        frames_sent=sum(s.frames_sent for s in stats),
+        stream_bytes=sum(s.stream_bytes for s in stats),
+        vector_bytes=sum(s.vector_bytes for s in stats),
+        byte_error=round(sum(s.byte_error for s in stats) / len(stats), 6),
+        bound=round(sum(s.bound for s in stats) / len(stats), 4),
     )
 
 
