@@ -259,9 +259,7 @@ class AgentClient:
                 )
             self.greet_again()
             on_reset()
-            self._open_stream()
 
-        self._open_stream()
         # a slow network is no silent target
         longest_s = max(self._retry_s, _INFERENCES * self._inference_s)
         rules = StreamRules(
@@ -275,7 +273,11 @@ class AgentClient:
             give_up_s=max(self._give_up_s, 20 * self._inference_s),
         )
         yield from VectorStream(
-            self.channel, rules, start_again=start_again, revive=self._revive
+            self.channel,
+            rules,
+            open_stream=self._open_stream,
+            start_again=start_again,
+            revive=self._revive,
         ).run(vectors)
 
     def _open_stream(self) -> None:

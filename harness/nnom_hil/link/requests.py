@@ -16,7 +16,7 @@ FRAME_OVERHEAD: Final = 14
 
 _BAD_LINE_LOSES: Final = 0.8  # of the exchanges, as long as nothing better is known
 _EXCHANGE: Final = 50  # bytes of a small request and its answer
-_SURELY: Final = 1e-3  # so improbable is chance before a target is called silent
+_SURELY: Final = 1e-6  # so improbable is chance before a target is called silent
 _EVEN_ODDS: Final = 0.5
 _MOST_COPIES: Final = 4
 _SMALLEST_WINDOW: Final = 256  # of any target's receive ring

@@ -42,7 +42,7 @@ _WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
 _SILENCES: Final = 0.4  # the same, after a silence
 _PING_EVERY: Final = 4  # silences
 _REVIVALS: Final = 2  # resets from outside without an answer between them
-_SURELY: Final = 1e-3  # so improbable is chance before a target is called silent
+_SURELY: Final = 1e-6  # so improbable is chance before a target is called silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ class StreamRules:
 
 
 class VectorStream:
-    """One stream of vectors over a channel whose stream is open.
+    """One stream of vectors over a channel.
 
-    start_again is called when the target was reset: it finds the new boot id and opens the stream
-    anew. revive resets a target that has gone silent, from outside; False where that cannot be
+    open_stream agrees with the target on the number of a stream; start_again, called when it was
+    reset, finds the new boot id first. revive resets a target that has gone silent, from outside; False where that cannot be
     done.
     """
 
@@ -78,11 +78,13 @@ class VectorStream:
         channel: Channel,
         rules: StreamRules,
         *,
+        open_stream: Callable[[], None],
         start_again: Callable[[], None],
         revive: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = channel
         self._rules = rules
+        self._open_stream = open_stream
         self._start_again = start_again
         self._revive = revive
         self._revived = 0  # times in a row
@@ -102,6 +104,10 @@ class VectorStream:
         """Yield each vector's result once; raises as AgentClient.stream does."""
         source = iter(vectors)
         more = True
+        try:
+            self._open_stream()
+        except TargetWasResetError:
+            self._restart()
         self._progress = self._channel.clock()
         while more or self._jobs:
             try:
@@ -428,6 +434,7 @@ class VectorStream:
         while True:
             try:
                 self._start_again()
+                self._open_stream()
                 break
             except TargetWasResetError:
                 continue
