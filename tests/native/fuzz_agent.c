@@ -21,6 +21,7 @@ static uint8_t wire[1u << 16];
 static size_t wire_len, wire_read;
 static jmp_buf end;
 static uint32_t boot = 1;
+static uint8_t number;
 static uint64_t now, answered, frames_sent;
 
 /* ---- the platform --------------------------------------------------------------------------- */
@@ -76,7 +77,15 @@ static void put(void *ctx, const uint8_t *data, size_t len)
     }
 }
 
-/* kind, length (2 bytes), then the piece: 0-63 raw, else a frame whose type is the kind's low bits */
+static void put_frame(uint32_t crc, const uint8_t *header, size_t len, const uint8_t *data, size_t size)
+{
+    const frame_part parts[2] = {{header, len}, {data, size}};
+    frame_encode(crc, parts, 2, put, NULL);
+    frames_sent++;
+}
+
+/* kind, length (2 bytes), then the piece: 0-63 raw; 64-127 a frame whose type is the kind's low bits;
+ * 128-223 a short frame of the stream, of every type that there is */
 static void make_wire(const uint8_t *data, size_t size)
 {
     wire_len = wire_read = 0;
@@ -91,9 +100,15 @@ static void make_wire(const uint8_t *data, size_t size)
         } else {
             uint8_t header[FRAME_HEADER_SIZE] = {(uint8_t)(kind & 15u), 1, 0};
             memcpy(header + 3, &boot, 4);
-            const frame_part parts[2] = {{header, sizeof(header)}, {data, len}};
-            frame_encode(parts, 2, put, NULL);
-            frames_sent++;
+            if (kind < 128) {
+                put_frame(0, header, sizeof(header), data, len);
+            } else { /* in a stream that is open */
+                const uint8_t open[4] = {7, 0, 0, 0};
+                header[0] = AGENT_OPEN;
+                put_frame(0, header, sizeof(header), open, sizeof(open));
+                const uint8_t brief[2] = {(uint8_t)(0x20u + (kind - 128u) % 64u), number++};
+                put_frame(frame_crc32(0, open, 4), brief, sizeof(brief), data, len);
+            }
         }
         data += len;
         size -= len;
@@ -105,7 +120,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static agent_model model;
     if (model.model == NULL) {
         model = app_create_model();
+        static const uint8_t stream[4] = {7, 0, 0, 0};
         frame_decoder_init(&answers, answer_frame, sizeof(answer_frame));
+        answers.short_crc = frame_crc32(0, stream, sizeof(stream));
     }
     make_wire(data, size);
     if (setjmp(end) == 0) {
@@ -136,29 +153,57 @@ static size_t add(size_t at, uint8_t kind, const uint8_t *body, size_t len)
     return at + 3 + len;
 }
 
+/* the same of a short frame: a slice, whole or not, a poll or an ask */
+static size_t likely_short(size_t at)
+{
+    uint8_t body[CONFIG_MAX_PAYLOAD] = {0};
+    const size_t whole = 8u + sizeof(nnom_input_bytes);
+    for (size_t i = 0; i < sizeof(body); i++) {
+        body[i] = (uint8_t)(next() % 7u == 0 ? next() : 0u);
+    }
+    body[0] = (uint8_t)(next() % 6u);
+    const uint32_t what = next() % 8u;
+    if (what == 0) {
+        return add(at, 128, body, next() % 3u); /* POLL */
+    }
+    if (what == 1) {
+        body[1] = (uint8_t)(next() % 3u);
+        body[2] = 0;
+        body[3] = (uint8_t)(next() % 3u);
+        return add(at, 129, body, 3u + next() % 4u); /* ASK */
+    }
+    const size_t granules = (whole + CONFIG_GRANULE - 1u) / CONFIG_GRANULE;
+    const size_t first = what == 2 ? 0 : next() % (granules + 1u);
+    const size_t count = what == 2 ? granules : next() % (granules + 1u);
+    const bool last = what == 2 || next() % 3u == 0;
+    size_t len = count * CONFIG_GRANULE;
+    len = last && first * CONFIG_GRANULE + len > whole ? whole - first * CONFIG_GRANULE : len;
+    body[1] = (uint8_t)first;
+    if (first == 0) {
+        body[8] = (uint8_t)(next() % 3u); /* form, unit */
+        body[9] = (uint8_t)(next() % 3u);
+    }
+    len = len < sizeof(body) - 2u ? len : sizeof(body) - 2u;
+    return add(at, (uint8_t)(128u + 0x20u + (last ? 0x10u : 0u)), body, 2u + len);
+}
+
 /* a piece that is nearly right: what a mutation of a good host's frame would be */
 static size_t likely(size_t at)
 {
     uint8_t body[CONFIG_MAX_PAYLOAD];
-    static const uint8_t types[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 2, 8, 11, 11, 4};
+    static const uint8_t types[] = {1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 4};
     const uint8_t type = types[next() % sizeof(types)];
+    if (next() % 2u == 0) {
+        return likely_short(at);
+    }
     size_t len = next() % 24u;
     for (size_t i = 0; i < sizeof(body); i++) {
         body[i] = (uint8_t)(next() % 7u == 0 ? next() : 0u);
     }
-    if (type == 2) {
-        len = 6u + sizeof(nnom_input_bytes);
-    } else if (type == 8) {
-        len = 6u + next() % 40u;
-    } else if (type == 11) {
-        body[6] = next() % 2u ? 2 : 8;
-        body[7] = (uint8_t)sizeof(nnom_input_bytes);
-        body[8] = (uint8_t)(sizeof(nnom_input_bytes) >> 8);
-        body[9] = (uint8_t)(32u * (next() % 6u));
-        body[10] = 0;
-        len = 11u + 32u * (next() % 6u);
-    } else if (type == 1 || type == 12 || type == 13) {
+    if (type == 1 || type == 2 || type == 12 || type == 13) {
         len = 4;
+    } else if (type == 4) {
+        len = next() % 2u ? 1 : 4;
     }
     len = next() % 16u == 0 ? next() % 200u : len;
     len = len < sizeof(body) ? len : sizeof(body);
@@ -184,13 +229,14 @@ static void check_codec(void)
     for (size_t i = 0; i < len; i++) {
         sent[i] = (uint8_t)(next() % 5u == 0 ? 0u : next());
     }
+    sent[0] = (uint8_t)(next() % 0x20u); /* no short frame's type */
     const frame_part part = {sent, len};
     spoiled_len = 0;
-    frame_encode(&part, 1, keep, NULL);
+    frame_encode(0, &part, 1, keep, NULL);
     for (uint32_t n = 1u + next() % 4u; n > 0; n--) {
         spoiled[next() % spoiled_len] ^= (uint8_t)(1u + next() % 255u);
     }
-    frame_encode(&part, 1, keep, NULL);
+    frame_encode(0, &part, 1, keep, NULL);
     frame_decoder decoder;
     frame_decoder_init(&decoder, storage, sizeof(storage));
     size_t right = 0;

@@ -7,13 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.agent import build_agent
 from tests.support.random_graphs import random_graph
 
-from nnom_hil.boards import find_board
-from nnom_hil.codegen.firmware import FirmwareSettings, config_h
-from nnom_hil.codegen.weights import weights_h
-from nnom_hil.link.compact import layout_of
-from nnom_hil.paths import firmware_dir
 from nnom_hil.tool import find_tool
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -23,32 +19,10 @@ SOURCE = Path(__file__).parents[1] / "native" / "fuzz_agent.c"
 def build(folder: Path, compiler: list[str]) -> Path:
     """Compile the agent with a small model, every allocation and index watched."""
     graph = min((random_graph(seed) for seed in range(40)), key=lambda g: g.macs)
-    layout = layout_of(graph.input.shape)
-    assert layout is not None
-    settings = FirmwareSettings(
-        input_bytes=graph.input.size, model_hash="00", step=layout.step, stride=layout.stride
-    )
-    config = config_h(find_board("native"), settings, image_id="0123456789")
-    (folder / "config.h").write_text(config)
-    (folder / "weights.h").write_text(weights_h(graph, provenance="a fuzz test"))
-    (folder / "fuzz.h").write_text("#include <setjmp.h>\n_Noreturn void fuzz_trap(void);\n")
-    sources = firmware_dir()
-    nnom = sources / "nnom"
-    subprocess.run(
-        [
-            *compiler, "-O1", "-g", "-w", "-fno-sanitize-recover=all",
-            '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"',
-            "-DCONFIG_COMPAT_043=0", "-D__builtin_trap()=fuzz_trap()",
-            "-include", folder / "fuzz.h", "-DNNOM_LOG(...)=((void)0)",
-            f"-I{folder}", f"-I{sources}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
-            f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
-            SOURCE, sources / "app" / "model.c",
-            *(sources / "agent" / f"{name}.c" for name in ("agent", "vectors", "compact", "frame")),
-            *sorted((nnom / "src").rglob("*.c")), "-lm", "-o", folder / "fuzz",
-        ],
-        check=True,
-    )  # fmt: skip
-    return folder / "fuzz"
+    flags = ["-O1", "-fno-sanitize-recover=all", "-D__builtin_trap()=fuzz_trap()"]
+    trap = folder / "fuzz.h"
+    trap.write_text("#include <setjmp.h>\n_Noreturn void fuzz_trap(void);\n")
+    return build_agent(folder, graph, [*compiler, *flags, "-include", str(trap)], SOURCE)
 
 
 def test_no_input_makes_the_agent_stumble(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""The agent in C with a small model, compiled for this machine around a program of the tests."""
+
+import subprocess
+from pathlib import Path
+
+from nnom_hil.boards import find_board
+from nnom_hil.codegen.firmware import FirmwareSettings, config_h
+from nnom_hil.codegen.weights import weights_h
+from nnom_hil.link.compact import layout_of
+from nnom_hil.model.qgraph import QGraph
+from nnom_hil.paths import firmware_dir
+
+
+def build_agent(folder: Path, graph: QGraph, compiler: list[str], *sources: Path) -> Path:
+    """Compile the agent, the library and these sources; return what comes out."""
+    layout = layout_of(graph.input.shape)
+    assert layout is not None
+    settings = FirmwareSettings(
+        input_bytes=graph.input.size, model_hash="00", step=layout.step, stride=layout.stride
+    )
+    config = config_h(find_board("native"), settings, image_id="0123456789")
+    (folder / "config.h").write_text(config)
+    (folder / "weights.h").write_text(weights_h(graph, provenance="a test of the agent"))
+    firmware = firmware_dir()
+    nnom = firmware / "nnom"
+    subprocess.run(
+        [
+            *compiler, "-g", "-w",
+            '-DCOMPACT_CONFIG="config.h"', '-DNNOM_PORT_CONFIG="platform/nnom_config.h"',
+            "-DCONFIG_COMPAT_043=0", "-DNNOM_LOG(...)=((void)0)",
+            f"-I{folder}", f"-I{firmware}", f"-I{nnom / 'inc'}", f"-I{nnom / 'port'}",
+            f"-Dnnom_input_bytes=((uint8_t[{graph.input.size}]){{0}})",
+            *sources, firmware / "app" / "model.c",
+            *sorted((firmware / "agent").glob("*.c")),
+            *sorted((nnom / "src").rglob("*.c")), "-lm", "-o", folder / "agent",
+        ],
+        check=True,
+    )  # fmt: skip
+    return folder / "agent"
