@@ -77,14 +77,19 @@ class Line:
     def slice_size(self, total: int, overhead: int, step: int, longest: int) -> int:
         """Return the size of the slices to cut `total` bytes into, a multiple of step."""
         rate = self.rate
-        wish = min(best_payload(overhead, rate), float(longest))
-        few = max(1, -(-total // longest), math.floor(total / wish))
-        best = min(
-            (few, few + 1),
-            key=lambda count: (total + count * overhead) * math.exp(rate * total / count),
-        )
-        size = -(-total // best)
-        return max(step, min(longest // step * step, -(-size // step) * step))
+        whole = -(-total // step)  # steps
+        most = min(max(1, longest // step), whole)
+        wish = best_payload(overhead, rate) / step
+        few = max(-(-whole // most), math.floor(whole / max(1.0, wish)), 1)
+        sizes = {min(most, max(1, math.floor(wish) + more)) for more in (0, 1)}
+        sizes |= {-(-whole // count) for count in (few, few + 1)}  # equal ones
+
+        def cost(steps: int) -> float:
+            size = min(steps * step, total)
+            frames = -(-whole // steps)
+            return (total + frames * overhead) * math.exp(min(700.0, rate * (size + overhead)))
+
+        return step * min(sorted(sizes), key=cost)
 
     def _estimate(self) -> None:
         lost_frames = sum(self.lost.values())

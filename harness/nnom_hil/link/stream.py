@@ -69,8 +69,8 @@ class VectorStream:
     """One stream of vectors over a channel.
 
     open_stream agrees with the target on the number of a stream; start_again, called when it was
-    reset, finds the new boot id first. revive resets a target that has gone silent, from outside; False where that cannot be
-    done.
+    reset, finds the new boot id first. revive resets a target that has gone silent, from outside;
+    False where that cannot be done.
     """
 
     def __init__(
