@@ -431,9 +431,9 @@ def test_baud_that_does_not_get_through_is_gone_back_from(
 
 
 def test_link_works_while_the_core_computes(tmp_path: Path) -> None:
-    """A model of 20 ms and a line that needs 9 ms a vector: what is not the model is 2 % at most.
+    """A model of 20 ms and a line that needs 9 ms a vector: bytes come in meanwhile, none is lost.
 
-    The agent's clock is the host's here, so that a busy machine lengthens both sides.
+    What is not the model's time is told by test_simulated_line.py, whose clock no load disturbs.
     """
     tree = tmp_path / "nnom"
     shutil.copytree(firmware_dir() / "nnom", tree)
@@ -451,9 +451,10 @@ def test_link_works_while_the_core_computes(tmp_path: Path) -> None:
         cable.close()
     assert record.verdict is Verdict.PASS, record.reasons
     assert record.link is not None
-    assert record.link.inference_s is not None
-    assert record.link.inference_s >= 100 * 0.020
-    assert record.link.inference_s >= 0.98 * record.link.seconds
+    assert record.link.rx_overruns == 0
+    assert record.link.damaged_by_target == 0
+    assert record.link.retransmitted <= 2, "slow is not lost"
+    assert record.link.stream_bytes < 1.1 * record.link.vector_bytes
 
 
 def test_other_firmware_behind_the_port_is_refused(cable: Cable, tmp_path: Path) -> None:

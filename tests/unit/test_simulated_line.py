@@ -108,6 +108,14 @@ def test_a_slow_target_is_no_lossy_line(inference_s: float) -> None:
     assert run.inferences == 20
 
 
+@pytest.mark.parametrize(("inference_s", "share"), [(0.02, 0.97), (0.2, 0.99)])
+def test_a_core_that_computes_never_waits_for_the_line(inference_s: float, share: float) -> None:
+    """9 ms of transfer a vector: they come in while the one before is computed."""
+    model = LineModel(bytes_per_s=92_160, inference_s=inference_s)
+    run = stream(LinkFaults(), model, count=100)
+    assert 100 * inference_s >= share * run.seconds
+
+
 @pytest.mark.parametrize("slots", [0, 1, 2, 8])
 @pytest.mark.parametrize("ring", [2048, 4096, 16384])
 def test_any_target_has_room_for_what_is_under_way(slots: int, ring: int) -> None:
