@@ -16,7 +16,7 @@ from nnom_hil.errors import LinkError
 from nnom_hil.link.channel import Channel
 from nnom_hil.link.client import AgentClient
 from nnom_hil.link.flight import MOST_FRAMES, Flight, Sent
-from nnom_hil.link.frame import Frame, FrameType, encode_frame
+from nnom_hil.link.frame import Frame, FrameType, encode_frame, encode_short, stream_crc
 from nnom_hil.link.job import Job, Vector
 from nnom_hil.link.line import Line, best_payload, bytes_per_byte
 from nnom_hil.link.pace import Pace
@@ -55,6 +55,7 @@ def test_an_echo_frees_what_went_before_it() -> None:
     assert flight.echo(frames[2].order) is frames[2]
     assert flight.under_way == 200
     assert flight.echo(frames[1].order) is None, "an earlier one tells nothing new"
+    assert flight.echo(frames[2].order) is None, "nor does it again"
     assert flight.under_way == 200
 
 
@@ -67,7 +68,7 @@ def test_no_number_means_two_frames_under_way(sent: int) -> None:
         flight.open.clear()
     while flight.has_room(10):
         send(flight, 10)
-    assert len(flight.open) == MOST_FRAMES
+    assert len(flight.open) == MOST_FRAMES == 96
     while flight.has_room_for_poll(10):
         send(flight, 10, poll=True)
     assert flight.next - sent == 127
@@ -78,6 +79,8 @@ def test_doubt_is_what_the_target_has_passed_and_no_poll_will_tell() -> None:
     flight = Flight(1000)
     first, second = send(flight, 10, tag=1), send(flight, 10, tag=2)
     assert not flight.leaves_doubt
+    flight.echo(first.order)
+    assert flight.leaves_doubt, "it came that far, but what is known of the frame itself?"
     flight.echo(second.order)
     assert flight.leaves_doubt, "what became of the first one?"
     poll = send(flight, 10, poll=True)
@@ -175,7 +178,7 @@ def test_a_line_that_gets_better_is_believed() -> None:
     for _ in range(3000):
         line.note(20, False)
     assert line.rate > 0.2
-    for _ in range(30_000):
+    for _ in range(10_000):
         line.note(20, True)
     assert line.rate < 0.01
 
@@ -205,7 +208,8 @@ def test_half_a_frame_before_a_lost_connection_is_no_part_of_what_comes_after() 
 
     class Parts:
         def __init__(self) -> None:  # the second frame's first delimiter is gone
-            self.parts = [frame[:20], None, frame[1:], b"\0"]
+            short = encode_short(FrameType.POLL | 0x80, 1, b"", stream_crc(7))
+            self.parts = [frame[:20], None, frame[1:], short]
 
         def read(self, deadline: Deadline) -> bytes:
             part = self.parts.pop(0)
@@ -217,9 +221,13 @@ def test_half_a_frame_before_a_lost_connection_is_no_part_of_what_comes_after() 
             pass
 
     channel = Channel(Parts(), on_text=text.append, why_dead=lambda: None)  # type: ignore[arg-type]
+    channel.open_stream(7)
     got = channel.receive(Deadline.after(1.0))
     assert got is not None
     assert got.type == FrameType.STATUS | 0x80
+    after = channel.receive(Deadline.after(1.0))
+    assert after is not None
+    assert after.type == FrameType.POLL | 0x80, "the stream is open still"
     assert channel.stats.damaged == 0
     assert text == []
     assert channel.stats.reconnects == 1
@@ -252,6 +260,22 @@ def test_a_target_that_hangs_is_reset_after_the_time_for_it() -> None:
     assert len(list(client.stream([Vector(index=i, data=bytes(16)) for i in range(9)]))) == 9
     assert client.stats.resets == 1
     assert 10.0 < clock.now_s < 12.0
+
+
+def test_copies_of_a_request_stay_within_the_ring() -> None:
+    """On a bad line small requests go four at a time, but never more than there is room for."""
+    target, clock = FakeTarget(MODEL, window=100), VirtualClock()
+    target.boot()
+    line = SimulatedLine(target, clock, LineModel(ring=100, bytes_per_s=1000.0))
+    client = AgentClient(line, nonce=lambda: 1, clock=clock)
+    client.hello(timeout_s=60.0)
+    client.stats.byte_error = 0.1
+    line._busy_until_s = clock.now_s + 0.05  # it computes, and takes nothing
+    before = client.stats.frames_sent
+    client.begin_prediction(4, 1)
+    client.begin_prediction(4, 1)
+    assert client.stats.frames_sent - before >= 6
+    assert line.overruns == 0
 
 
 def test_a_slow_request_is_not_repeated_while_its_answer_is_on_its_way() -> None:

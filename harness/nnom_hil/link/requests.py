@@ -67,7 +67,8 @@ class Requests:
                     pace.took(clock() - self._sent[answer.seq][0])
                 return answer
             tries += 1
-            if deadline.expired and self._lost**tries < _SURELY:
+            chance = self._lost if channel.stats.byte_error else 0.0
+            if deadline.expired and chance**tries < _SURELY:
                 raise LinkError(channel.silence(kind.name, timeout_s, damaged))
             waits.silent += answer is None and retry.expired
             copies = 1 if not retry.expired else copies  # a damaged one came: one goes in its place

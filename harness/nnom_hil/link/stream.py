@@ -40,7 +40,7 @@ _STALLS: Final = 0.4  # probability that no poll under way is answered, where al
 _MOST_POLLS: Final = 12
 _WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
 _SILENCES: Final = 0.4  # the same, after a silence
-_PING_EVERY: Final = 4  # silences
+_PINGS_FROM: Final = 2  # silences in a row
 _REVIVALS: Final = 2  # resets from outside without an answer between them
 _SURELY: Final = 1e-6  # so improbable is chance before a target is called silent
 
@@ -391,9 +391,9 @@ class VectorStream:
             return
         waiting = [job for job in self._jobs.values() if job.is_delivered]
         only_asks = waiting and not any(sent.part for sent in self._flight.open)
-        if self._pace.silent % _PING_EVERY == 0:
+        if self._pace.silent >= _PINGS_FROM:  # it may have been reset
             self._ping()
-        elif not (only_asks and self._ask(waiting[0])) and not self._poll():
+        if not (only_asks and self._ask(waiting[0])) and not self._poll():
             self._poll_again()
         unanswered = self._lost
         while unanswered * self._lost > _SILENCES and self._poll():
