@@ -65,7 +65,7 @@ def test_robot_takes_what_the_terminal_takes() -> None:
 
 
 def test_every_door_is_a_command_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert COMMANDS.keys() == DOORS.keys() - {"open run"}
+    assert COMMANDS.keys() - {"bench line"} == DOORS.keys() - {"open run"}  # it has no target
     for name, command in COMMANDS.items():
         taken = inspect.signature(expand(command)).parameters
         assert taken.keys() >= set(DOORS[name]), name

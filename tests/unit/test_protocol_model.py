@@ -12,6 +12,7 @@ import pytest
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.link.client import AgentClient, Vector
+from nnom_hil.link.frame import frames_of
 from nnom_hil.target.fake import FakeModel, FakeTarget
 from nnom_hil.target.simulated import VirtualClock
 
@@ -62,8 +63,9 @@ class Scheduled:
 
     def write(self, data: bytes) -> None:
         self._clock.now_s += 1e-4
-        for frame in self._treat("out", data):
-            self.target.write(frame)
+        for whole in frames_of(data):
+            for frame in self._treat("out", whole):
+                self.target.write(frame)
         while self.target._out:
             self._out.extend(self._treat("in", self.target._out.popleft()))
 

@@ -184,7 +184,7 @@ def test_a_line_that_gets_better_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate_of", "expected"), [(0, 792), (1e-3, 104), (1e-2, 24), (5e-2, 8), (0.5, 8)]
+    ("rate_of", "expected"), [(0, 792), (1e-3, 160), (1e-2, 40), (5e-2, 8), (0.5, 8)]
 )
 def test_slices_suit_the_line(rate_of: float, expected: int) -> None:
     line = Line()
@@ -192,11 +192,12 @@ def test_slices_suit_the_line(rate_of: float, expected: int) -> None:
         lost = round(10_000 * -math.expm1(-rate_of * size))
         line.arrived[size], line.lost[size] = 10_000 - lost, lost
     line.note(20, True)
+    # the best ones have 104, 28 and 10 bytes; a few more cost less than 4 % of the bytes
     assert line.slice_size(792, 11, 8, 2037) == expected
 
 
 def test_a_slice_is_no_longer_than_half_of_the_window_allows() -> None:
-    assert Line().slice_size(792, 11, 8, 250) == 200, "four of them, not three of 264"
+    assert Line().slice_size(792, 11, 8, 250) == 248
 
 
 # ---- a client and its clock

@@ -169,14 +169,22 @@ void console_write(const uint8_t *data, size_t len)
 
 bool console_read(uint8_t *byte)
 {
-    pthread_mutex_lock(&rx.lock);
-    const bool any = rx.head != rx.tail;
-    if (any) {
-        *byte = rx.data[rx.tail % CONFIG_RX_SIZE];
-        rx.tail++;
+    /* some at a time: the lock costs more than they do */
+    static uint8_t taken[64];
+    static uint32_t count, next;
+    if (next == count) {
+        next = count = 0;
+        pthread_mutex_lock(&rx.lock);
+        while (rx.head != rx.tail && count < sizeof(taken)) {
+            taken[count++] = rx.data[rx.tail++ % CONFIG_RX_SIZE];
+        }
+        pthread_mutex_unlock(&rx.lock);
     }
-    pthread_mutex_unlock(&rx.lock);
-    return any;
+    if (next == count) {
+        return false;
+    }
+    *byte = taken[next++];
+    return true;
 }
 
 void console_wait(void)

@@ -116,6 +116,7 @@ class Channel:
         self._why_dead = why_dead
         self._splitter = Splitter()
         self._inbox: deque[Frame] = deque()
+        self._outbox: list[bytes] = []
         self._seq = 0
 
     def frame(self, kind: int, body: bytes = b"") -> Frame:
@@ -125,13 +126,23 @@ class Channel:
 
     def send(self, frame: Frame) -> int:
         """Send a frame; return its bytes on the wire."""
-        return self._put(encode_frame(frame))
+        size = self._put(encode_frame(frame))
+        self.flush()
+        return size
 
-    def _put(self, data: bytes) -> int:
+    def flush(self) -> None:
+        """Write what waits: one call of the system for many short frames."""
+        if not self._outbox:
+            return
+        data = b"".join(self._outbox)
+        self._outbox.clear()
         try:
             self.transport.write(data)
         except LinkError as exc:
-            self._reconnect(exc)  # the frame is lost, as any may be
+            self._reconnect(exc)  # the frames are lost, as any may be
+
+    def _put(self, data: bytes) -> int:
+        self._outbox.append(data)
         self.stats.tx_bytes += len(data)
         self.stats.frames_sent += 1
         return len(data)
@@ -142,7 +153,7 @@ class Channel:
         self._splitter.short_crc = stream_crc(number)
 
     def send_short(self, kind: int, number: int, body: bytes) -> int:
-        """Send a frame of the open stream; return its bytes on the wire."""
+        """Send a frame of the open stream, with flush(); return its bytes on the wire."""
         return self._put(encode_short(kind, number, body, self._splitter.short_crc))
 
     @property
@@ -158,6 +169,7 @@ class Channel:
         Raises TargetFaultError for the target's last words, TargetWasResetError for a BOOT in the
         middle, TargetError when it cannot answer any more.
         """
+        self.flush()
         damaged = self.stats.damaged
         while not self._inbox:
             if or_damaged and self.stats.damaged > damaged:

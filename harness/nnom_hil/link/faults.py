@@ -1,5 +1,6 @@
 """A transport that spoils what passes, on purpose and repeatably."""
 
+import math
 import random
 import time
 from collections import deque
@@ -8,6 +9,7 @@ from typing import Self
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import UsageError, did_you_mean
+from nnom_hil.link.frame import frames_of
 from nnom_hil.link.transport import Transport
 
 __all__ = ["FaultyTransport", "LinkFaults"]
@@ -85,9 +87,10 @@ class FaultyTransport:
             self._held.extend(part for part in self._spoil(data, self._to_host) if part)
 
     def write(self, data: bytes) -> None:
-        """Send what survives."""
-        for part in self._spoil(data, self._to_target):
-            self.inner.write(part)
+        """Send what survives of each frame; they come several at a time."""
+        parts = [part for frame in frames_of(data) for part in self._spoil(frame, self._to_target)]
+        if parts:
+            self.inner.write(b"".join(parts))
 
     def reopen(self, deadline: Deadline) -> None:
         """Open the port again."""
@@ -122,8 +125,13 @@ class FaultyTransport:
 
 def _changed(data: bytes, share: float, rng: random.Random) -> bytes:
     """Return the data with about that share of its bytes changed to something else."""
+    if share >= 1.0:
+        return bytes(byte ^ rng.randrange(1, 256) for byte in data)
     changed = bytearray(data)
-    for i in range(len(changed)):
-        if rng.random() < share:
-            changed[i] ^= rng.randrange(1, 256)
+    keeps = math.log1p(-share)
+    at = 0
+    # how many bytes in a row stay as they are is distributed geometrically
+    while (at := at + int(math.log(1.0 - rng.random()) / keeps)) < len(changed):
+        changed[at] ^= rng.randrange(1, 256)
+        at += 1
     return bytes(changed)

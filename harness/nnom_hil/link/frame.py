@@ -19,6 +19,7 @@ __all__ = [
     "Text",
     "encode_frame",
     "encode_short",
+    "frames_of",
     "is_short",
     "stream_crc",
 ]
@@ -139,6 +140,14 @@ def _decode(segment: bytes, short_crc: int) -> Frame | None:
         return None
     kind, seq, boot_id = _HEADER.unpack_from(content)
     return Frame(kind, seq, boot_id, content[_HEADER.size :])
+
+
+def frames_of(data: bytes) -> list[bytes]:
+    """Cut what a host has sent between frames, where two delimiters meet."""
+    first, *rest = data.split(b"\0\0")
+    if not rest:
+        return [data]
+    return [first + b"\0", *(b"\0" + middle + b"\0" for middle in rest[:-1]), b"\0" + rest[-1]]
 
 
 class Splitter:

@@ -11,6 +11,7 @@ _PRIOR_BYTES: Final = 4000.0  # that are taken to have arrived before any has
 _REMEMBERED: Final = 1024  # lost frames; more, and the oldest half counts half
 _SOONEST: Final = 8  # frames between two estimates
 _STEPS: Final = 40
+_HARDLY_MORE: Final = 1.04
 _WORST: Final = 1.0  # errors a byte
 
 
@@ -46,6 +47,7 @@ class Line:
     _rate: float = _PRIOR_LOST / _PRIOR_BYTES
     _news: int = 0
     _known: int = 0
+    _sizes: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
     def note(self, size: int, arrived: bool) -> None:
         """Tell what became of a frame of that many bytes."""
@@ -75,13 +77,23 @@ class Line:
         return bytes_per_byte(min(float(longest), best_payload(overhead, rate)), overhead, rate)
 
     def slice_size(self, total: int, overhead: int, step: int, longest: int) -> int:
-        """Return the size of the slices to cut `total` bytes into, a multiple of step."""
-        rate = self.rate
+        """Return the size of the slices to cut `total` bytes into, a multiple of step.
+
+        The largest one that costs hardly more bytes than the best: fewer frames cost less time.
+        """
+        rate = self.rate  # first: it forgets sizes that were for another
+        what = (total, overhead, step, longest)
+        if what not in self._sizes:
+            self._sizes[what] = self._slice_size(rate, *what)
+        return self._sizes[what]
+
+    @staticmethod
+    def _slice_size(rate: float, total: int, overhead: int, step: int, longest: int) -> int:
         whole = -(-total // step)  # steps
         most = min(max(1, longest // step), whole)
         wish = best_payload(overhead, rate) / step
         few = max(-(-whole // most), math.floor(whole / max(1.0, wish)), 1)
-        sizes = {min(most, max(1, math.floor(wish) + more)) for more in (0, 1)}
+        sizes = {min(most, max(1, round(wish * share))) for share in (0.7, 1.0, 1.2, 1.4, 1.6)}
         sizes |= {-(-whole // count) for count in (few, few + 1)}  # equal ones
 
         def cost(steps: int) -> float:
@@ -89,7 +101,8 @@ class Line:
             frames = -(-whole // steps)
             return (total + frames * overhead) * math.exp(min(700.0, rate * (size + overhead)))
 
-        return step * min(sorted(sizes), key=cost)
+        least = min(cost(steps) for steps in sizes)
+        return step * max(steps for steps in sizes if cost(steps) <= _HARDLY_MORE * least)
 
     def _estimate(self) -> None:
         lost_frames = sum(self.lost.values())
@@ -107,5 +120,6 @@ class Line:
             slope += sum(n * s / math.expm1(middle * s) for s, n in self.lost.items())
             low, high = (middle, high) if slope > 0 else (low, middle)
         self._rate = math.sqrt(low * high)
+        self._sizes.clear()
         self._news = 0
         self._known = sum(self.arrived.values()) + sum(self.lost.values())

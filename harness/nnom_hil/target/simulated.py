@@ -15,6 +15,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.link.channel import LinkStats
 from nnom_hil.link.client import AgentClient
 from nnom_hil.link.faults import FaultyTransport, LinkFaults
+from nnom_hil.link.frame import frames_of
 from nnom_hil.link.job import Vector
 from nnom_hil.link.messages import VectorResult
 
@@ -108,7 +109,11 @@ class SimulatedLine:
         self._busy_until_s += self._model.inference_s
 
     def write(self, data: bytes) -> None:
-        """Send bytes; the target takes them when it has the time."""
+        """Send frames; the target takes each when it has the time."""
+        for frame in frames_of(data):
+            self._send(frame)
+
+    def _send(self, data: bytes) -> None:
         self._clock.now_s += _HOST_S
         begin = max(self._clock.now_s, self._line_free_s)
         self._line_free_s = begin + len(data) / self._model.bytes_per_s
