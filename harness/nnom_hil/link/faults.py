@@ -129,9 +129,12 @@ def _changed(data: bytes, share: float, rng: random.Random) -> bytes:
         return bytes(byte ^ rng.randrange(1, 256) for byte in data)
     changed = bytearray(data)
     keeps = math.log1p(-share)
-    at = 0
-    # how many bytes in a row stay as they are is distributed geometrically
-    while (at := at + int(math.log(1.0 - rng.random()) / keeps)) < len(changed):
+    at = -1
+    while True:  # how many bytes in a row stay as they are is distributed geometrically
+        stay = math.log(1.0 - rng.random()) / keeps
+        if stay >= len(changed):
+            return bytes(changed)
+        at += 1 + int(stay)
+        if at >= len(changed):
+            return bytes(changed)
         changed[at] ^= rng.randrange(1, 256)
-        at += 1
-    return bytes(changed)

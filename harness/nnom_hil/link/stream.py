@@ -39,6 +39,7 @@ _POLL_EVERY: Final = 12  # slices
 _STALLS: Final = 0.4  # probability that no poll under way is answered, where all wait for one
 _MOST_POLLS: Final = 12
 _WORTH_WAITING: Final = 0.6  # probability of an answer without a poll
+_BAD_LINE_LOSES: Final = 0.9  # of the polls, or their answers
 _SILENCES: Final = 0.4  # the same, after a silence
 _PINGS_FROM: Final = 2  # silences in a row
 _REVIVALS: Final = 2  # resets from outside without an answer between them
@@ -214,6 +215,12 @@ class VectorStream:
         """The share of polls that are not answered."""
         return 1.0 - self._line.survives(_POLL_BYTES + _ACK_BYTES)
 
+    @property
+    def _lost_in_silence(self) -> float:
+        """The same; damage that comes in a silence is from a line that is worse than it seemed."""
+        damage = self._channel.stats.damaged > self._damaged
+        return max(self._lost, _BAD_LINE_LOSES) if damage else self._lost
+
     def _poll(self) -> bool:
         """Ask what has become of all that is open; False if there is no room for it."""
         flight = self._flight
@@ -269,7 +276,7 @@ class VectorStream:
     def _take(self) -> list[VectorResult]:
         """Wait for an answer and take in what has come with it; a poll goes when none does."""
         channel = self._channel
-        pause_s = self._pace.timeout_s(self._lost)
+        pause_s = self._pace.timeout_s(self._lost_in_silence)
         deadline = Deadline.after(pause_s, clock=channel.clock)
         frame = channel.receive(deadline, or_damaged=True)
         if frame is None and not deadline.expired:
@@ -414,7 +421,8 @@ class VectorStream:
         One that hangs again and again at the same vectors is left alone.
         """
         waited_s = self._waited_s()
-        if waited_s <= self._rules.give_up_s or self._lost**self._pace.silent > _SURELY:
+        chance = self._lost_in_silence**self._pace.silent
+        if waited_s <= self._rules.give_up_s or chance > _SURELY:
             return False
         if self._revived < _REVIVALS and self._revive():
             self._revived += 1
