@@ -103,19 +103,19 @@ class FaultyTransport:
 
     def _spoil(self, data: bytes, rng: random.Random) -> list[bytes]:
         faults = self._faults
-        if rng.random() < faults.drop:
+        if faults.drop and rng.random() < faults.drop:
             return []
-        if rng.random() < faults.delay:
+        if faults.delay and rng.random() < faults.delay:
             time.sleep(faults.delay_ms / 1000)
         if faults.byte_error:
             data = _changed(data, faults.byte_error, rng)
         parts = [data]
-        if rng.random() < faults.split and len(data) > 1:
+        if faults.split and rng.random() < faults.split and len(data) > 1:
             cut = rng.randrange(1, len(data))
             parts = [data[:cut], data[cut:]]
-        if rng.random() < faults.duplicate:
+        if faults.duplicate and rng.random() < faults.duplicate:
             parts = parts * 2
-        if rng.random() < faults.garbage:
+        if faults.garbage and rng.random() < faults.garbage:
             noise = rng.choice(
                 [rng.randbytes(rng.randrange(1, _GARBAGE_BYTES)), b"\r\nboot> ok\r\n"]
             )

@@ -19,7 +19,7 @@ _RESERVE_SHARE: Final = 8
 _RESERVE_BYTES: Final = 320
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """One transmission. order: counted from 0; its number on the wire is the last byte of it.
 

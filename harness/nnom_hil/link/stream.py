@@ -149,20 +149,25 @@ class VectorStream:
     def _fill(self) -> None:
         """Send what is needed, as far as there is room; then a poll if no answer would come."""
         for job in list(self._jobs.values()):
+            size = self._size(job) if job.need else 0
             while job.need:
-                if not self._send_slice(job):
+                if not self._send_slice(job, size):
                     self._poll_if_unsure()
                     return
         self._poll_if_unsure()
 
-    def _send_slice(self, job: Job) -> bool:
+    def _size(self, job: Job) -> int:
+        """Return the bytes of the job's next slices."""
         total, step = len(job.content), self._rules.granule
-        longest = self._rules.window // 2 - SLICE_OVERHEAD
-        size = self._line.slice_size(total, SLICE_OVERHEAD, step, longest)
         if self._rules.slots == 0:
-            size = -(-total // step) * step
-        wire = min(size, total) + min(size, total) // 254 + SLICE_OVERHEAD
-        if not self._flight.has_room(wire):
+            return -(-total // step) * step
+        longest = self._rules.window // 2 - SLICE_OVERHEAD
+        return self._line.slice_size(total, SLICE_OVERHEAD, step, longest)
+
+    def _send_slice(self, job: Job, size: int) -> bool:
+        """Send what is needed first; False if there is no room for it."""
+        most = min(size, len(job.content))
+        if not self._flight.has_room(most + most // 254 + SLICE_OVERHEAD):
             return False
         part, first, data, last = job.take(size)
         kind = FrameType.SLICE | (_LAST if last else 0) | first >> 8
