@@ -4,6 +4,7 @@ import os
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
