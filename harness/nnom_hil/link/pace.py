@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["Pace"]
 
-_GRANULARITY_S: Final = 0.001
+_GRANULARITY_S: Final = 0.003
 _MOST_DOUBLINGS: Final = 60
 _UNLIKELY: Final = 0.05
 
