@@ -20,7 +20,6 @@ WANTED = 0.85
 PACKAGE = "src/nnom_hil"
 MUTATED = ("console.py", "link/*.py", "run/verdict.py", "run/judge.py", "model/quantise/*.py")
 TESTS = ("console", "client", "stream", "frame", "compact", "protocol_model", "simulated_line",
-TESTS = ("console", "client", "stream", "frame", "compact", "protocol_model", "simulated_line",
          "judge", "task", "verdict", "conversions", "quantise", "inputs", "records")  # fmt: skip
 COPIED = ("firmware", "boards", "renode", "reports", "docs", "tests", "README.md", "pyproject.toml")
 SURVIVED = (0, 5, 33)  # the tests pass, or none runs it
