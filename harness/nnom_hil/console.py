@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from nnom_hil.text import HIDDEN
+
 __all__ = [
     "CompileLog",
     "CompiledLayer",
@@ -97,10 +99,7 @@ _N = r"\d{1,15}+(?!\d)"
 _NAME = r"(?P<name>[A-Za-z]\w*+(?:\s*+/\w++)?+)"
 _INDEX = rf"#(?P<index>{_N})"
 _SHAPE = rf"\(\s*+(?P<shape>{_N}\s*+(?:,\s*+{_N}\s*+)*+),?\s*+\)"
-_HIDDEN = re.compile(
-    r"\x1b\[[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[@-Z\\-_]"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-)
+_SEQUENCE = re.compile(r"\x1b\[[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[@-Z\\-_]")
 _ERROR = re.compile(r"(?:Error: |ERROR: |ERROR! ).*+")
 _MOST_ERRORS = 100
 _MOST_LETTERS = 300
@@ -122,7 +121,8 @@ _ROW = re.compile(rf"{_N} \|(?P<counts>(?:\s++{_N})++)\s++\|")
 
 def clean_console(text: str) -> str:
     """Return the text without colours and hidden characters, its lines ended by newlines."""
-    return _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return HIDDEN.sub("", text)  # after sequences: what is left of broken ones makes no new one
 
 
 def error_lines(text: str) -> tuple[str, ...]:
@@ -131,12 +131,10 @@ def error_lines(text: str) -> tuple[str, ...]:
     return tuple(islice(found, _MOST_ERRORS))
 
 
-def _section(text: str, start: str, end: str | None = None) -> str | None:
-    """Return what follows the last `start`, up to `end` if it comes."""
+def _section(text: str, start: str) -> str | None:
+    """Return what follows the last `start`."""
     _, found, rest = text.rpartition(start)
-    if not found:
-        return None
-    return rest.partition(end)[0] if end is not None else rest
+    return rest if found else None
 
 
 def _lines(text: str) -> Iterator[str]:

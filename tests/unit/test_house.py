@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "cache": {"errors", "files", "locks", "paths", "temporary", "variables"},
     "tool": {"errors", "deadline"},
     "records": {"errors", "files"},
-    "console": set(),
+    "console": {"text"},
     "archives": set(),
     "model": {"errors", "files", "archives"},
     "zoo": {"errors", "archives"},

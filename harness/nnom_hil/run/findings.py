@@ -186,6 +186,7 @@ def make_record(
     if found.prepared is not None:
         facts |= _model_facts(found.prepared, found, compat=plan.compat)
         facts |= _result_facts(plan, found.prepared, found, reasons)
+        reasons += _failed_timing(found)
     if found.prepared is not None and found.image is not None:
         facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
     reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
@@ -256,6 +257,13 @@ def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[s
         "timing_runs": len(times),
         "total_time_us": round(sum(total), 3) if total else None,
     }
+
+
+def _failed_timing(found: Findings) -> list[str]:
+    failed = [run.status for run in found.times if run.status != 0]
+    if not failed:
+        return []
+    return [f"NNoM returned error {failed[0]} in {len(failed)} of {len(found.times)} timing runs"]
 
 
 def _result_facts(

@@ -365,6 +365,11 @@ class Run:
 def _check_model(hello: Hello, graph: QGraph, plan: Plan, console: str) -> None:
     if not hello.model_ready:
         raise TargetError(_why_no_model(console, plan.board))
+    if hello.tick_hz < 1_000_000 or hello.tick_hz % 1_000_000:
+        raise TargetError(
+            f"the firmware counts {hello.tick_hz} ticks a second, which is no whole megahertz: "
+            "wrong or stale firmware, build and flash it again"
+        )
     got = (hello.model_hash, hello.input_bytes, hello.output_bytes, hello.output.dec)
     dec = hello.output.dec
     if plan.header.tells_formats:  # merges and pools do not tell theirs

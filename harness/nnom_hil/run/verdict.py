@@ -197,14 +197,21 @@ def check_compile_log(log: CompileLog | None, graph: QGraph) -> list[CrossCheck]
 def check_model_stat(
     stat: ModelStat | None, graph: QGraph, ticks: Sequence[int], tick_hz: int
 ) -> list[CrossCheck]:
-    """Compare printed times with the ticks of the same run, and MACs with the graph."""
+    """Compare printed times with the ticks of the same run, and MACs with the graph.
+
+    tick_hz: whole megahertz. ticks: of every layer; fewer are of a run that a layer ended.
+    """
+    what = "model_stat: names, times, MACs"
+    if len(ticks) != len(graph.nodes):
+        detail = f"the target timed {len(ticks)} layers of {len(graph.nodes)}"
+        return [CrossCheck(what=what, ok=False, detail=detail)]
     expected = [
         (layer_type(n), max(1, (t + per_us // 2) // per_us), printed_macs(graph.macs_of(n)))
         for per_us in (tick_hz // 1_000_000,)
         for n, t in zip(graph.nodes, ticks, strict=True)
     ]
     printed = None if stat is None else [(x.name, x.time_us, x.macs) for x in stat.layers]
-    checks = [_compare("model_stat: names, times, MACs", printed, expected)]
+    checks = [_compare(what, printed, expected)]
     totals = None if stat is None else [stat.total_macs, stat.time_us]
     wanted = [graph.macs, sum(time for _, time, _ in expected)]
     return [*checks, _compare("model_stat: total MACs and time", totals, wanted)]
