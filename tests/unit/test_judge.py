@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnom_hil.console import PredictionSummary
-from nnom_hil.records import Task
+from nnom_hil.records import (
+    Accuracy,
+    Deviation,
+    LabelFigures,
+    MultiLabel,
+    Regression,
+    Task,
+)
 from nnom_hil.run.judge import CONFUSION_CLASSES, Answers, judge, most_frequent_mistakes
 from nnom_hil.run.task import Head, Output, Truth
 from nnom_hil.run.verdict import check_prediction, predictions, top_k_of
@@ -100,8 +107,9 @@ def test_errors_are_of_numbers_by_their_definition(dec: int, outputs: int, seed:
 
 
 def test_constant_targets_have_no_r2() -> None:
-    given_ = answers(np.random.default_rng(0), 5, 1)
-    truth = Truth(task=Task.REGRESSION, labels=np.full((5, 1), 0.1))
+    """Rounding makes a variance of six times 0.1."""
+    given_ = answers(np.random.default_rng(0), 6, 1)
+    truth = Truth(task=Task.REGRESSION, labels=np.full((6, 1), 0.1))
     facts = judge(Output(shape=(1,), head=Head.LINEAR), truth, given_)
     assert facts["regression"].target.r2 is None
     assert facts["against_float"].r2 is not None
@@ -143,6 +151,167 @@ def test_a_class_for_each_place_is_counted_over_all_places() -> None:
     said = given_.int8.reshape(4, 2, 3).argmax(axis=2)
     assert facts["accuracy"].quantised == (said == labels).mean()
     assert sum(map(sum, facts["confusion"])) == 8
+
+
+# ---- every figure of a task, by hand
+
+
+def answered(int8: list[list[int]], keras: list[list[float]], **changes: Any) -> Answers:
+    plain = Answers(int8=np.array(int8, np.int8), keras=np.array(keras, np.float32), scale=2.0**-7)
+    return replace(plain, **changes)
+
+
+def test_figures_of_a_classification() -> None:
+    """The target is right in rows 0 and 2, Keras in all; row 1 is right at the second try."""
+    given_ = answered(
+        [[9, 1, 0], [9, 8, 0], [0, 1, 9], [9, 8, 7]],
+        [[0.9, 0.1, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]],
+    )
+    truth = Truth(task=Task.CLASSIFICATION, labels=np.array([0, 1, 2, 2]))
+    assert judge(Output(shape=(3,), head=Head.SOFTMAX), truth, given_) == {
+        "task": Task.CLASSIFICATION,
+        "accuracy": Accuracy(float_=1.0, quantised=0.5, top_k=(0.5, 0.75, 1.0)),
+        "confusion": ((1, 0, 0), (1, 0, 0), (1, 0, 1)),
+        "agreement": 0.5,
+    }
+
+
+def test_figures_of_a_binary_task() -> None:
+    """The target says no, yes, yes, no; Keras no, yes, no, no."""
+    given_ = answered([[63], [64], [127], [-128]], [[0.1], [0.5], [0.49], [0.2]])
+    truth = Truth(task=Task.BINARY, labels=np.array([1, 1, 0, 0]))
+    facts = judge(Output(shape=(1,), head=Head.SIGMOID), truth, given_)
+    assert facts == {
+        "task": Task.BINARY,
+        "accuracy": Accuracy(float_=0.75, quantised=0.5, top_k=(0.5,)),
+        "confusion": ((1, 1), (1, 1)),
+        "agreement": 0.75,
+    }
+    truth = replace(truth, labels=np.array([1, 1, 1, 0]))
+    facts = judge(Output(shape=(1,), head=Head.SIGMOID), truth, given_)
+    assert facts["confusion"] == ((1, 0), (1, 2))  # rows are true
+
+
+def test_figures_of_several_labels() -> None:
+    """Of three labels nobody has or says the last: it has no F1, and counts in no mean."""
+    given_ = answered(
+        [[64, 0, 0], [64, 64, 0], [0, 64, 0], [0, 0, 0]],
+        [[0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.9, 0.0], [0.9, 0.0, 0.0]],
+    )
+    labels = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]])
+    truth = Truth(task=Task.MULTI_LABEL, labels=labels)
+    facts = judge(Output(shape=(3,), head=Head.SIGMOID), truth, given_)
+    f1, float_f1 = (4 / 5, 2 / 3), (4 / 6, 1.0)
+    assert facts == {
+        "task": Task.MULTI_LABEL,
+        "accuracy": Accuracy(float_=10 / 12, quantised=10 / 12, top_k=()),
+        "multi_label": MultiLabel(
+            labels=(
+                LabelFigures(accuracy=0.75, f1=f1[0]),
+                LabelFigures(accuracy=0.75, f1=f1[1]),
+                LabelFigures(accuracy=1.0, f1=None),
+            ),
+            f1=sum(f1) / 2,
+            exact=0.5,
+            float_f1=sum(float_f1) / 2,
+            float_exact=0.5,
+        ),
+        "agreement": 10 / 12,
+    }
+    better = replace(given_, keras=labels.astype(np.float32))
+    figures = judge(Output(shape=(3,), head=Head.SIGMOID), truth, better)
+    assert figures["accuracy"] == Accuracy(float_=1.0, quantised=10 / 12, top_k=())
+    assert (figures["multi_label"].float_exact, figures["multi_label"].float_f1) == (1.0, 1.0)
+
+
+def test_labels_that_nobody_has_or_says_have_no_f1() -> None:
+    truth = Truth(task=Task.MULTI_LABEL, labels=np.zeros((2, 2), np.int64))
+    given_ = answered([[0, 0], [0, 0]], [[0, 0], [0, 0]])
+    figures = judge(Output(shape=(2,), head=Head.SIGMOID), truth, given_)["multi_label"]
+    assert (figures.f1, figures.float_f1, figures.exact) == (None, None, 1.0)
+
+
+def test_figures_of_a_regression() -> None:
+    """Answers of an int8 with a zero of its own: (int8 - 10) / 2."""
+    given_ = answered([[10], [12], [16]], [[0.0], [2.0], [4.0]], scale=0.5, zero=10)
+    truth = Truth(task=Task.REGRESSION, labels=np.array([[0.0], [2.0], [4.0]]))
+    assert given_.numbers.tolist() == [[0.0], [1.0], [3.0]]
+    off = Deviation(mae=2 / 3, rmse=(2 / 3) ** 0.5, r2=1 - 2 / 8)
+    assert judge(Output(shape=(1,), head=Head.LINEAR), truth, given_) == {
+        "task": Task.REGRESSION,
+        "regression": Regression(target=off, float_=Deviation(mae=0.0, rmse=0.0, r2=1.0)),
+        "against_float": off,
+    }
+    facts = judge(
+        Output(shape=(1,), head=Head.LINEAR), replace(truth, task=Task.RECONSTRUCTION), given_
+    )
+    assert facts.keys() == {"task", "regression", "against_float"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "head", "facts"),
+    [
+        ((2,), Head.SOFTMAX, {"agreement": 0.5}),  # rows 0 and 3 choose alike
+        ((2, 1), Head.SOFTMAX, None),  # one class has no choice
+        ((2,), Head.SIGMOID, {"agreement": 0.75}),
+        ((2,), Head.LINEAR, None),
+        ((2,), Head.RELU, None),
+    ],
+)
+def test_agreement_is_of_answers_where_there_are_any(
+    shape: tuple[int, ...], head: Head, facts: dict[str, float] | None
+) -> None:
+    given_ = answered(
+        [[64, 0], [64, 65], [0, 1], [127, 0]],
+        [[0.9, 0.1], [0.7, 0.6], [0.6, 0.2], [0.8, 0.6]],
+    )
+    found = judge(Output(shape=shape, head=head), Truth(task=Task.NONE), given_)
+    if facts is not None:
+        assert found == {"task": Task.NONE, **facts}
+    else:
+        assert found.keys() == {"task", "against_float"}
+        errors = np.abs(given_.numbers - given_.keras.astype(np.float64))
+        assert found["against_float"].mae == pytest.approx(errors.mean())
+
+
+def test_places_choose_each_for_itself() -> None:
+    """Two places of three classes; the first place of row 1 differs from Keras'."""
+    given_ = answered(
+        [[9, 0, 0, 0, 9, 0], [0, 9, 0, 0, 0, 9]], [[9, 0, 0, 0, 9, 0], [9, 0, 0, 0, 0, 9]]
+    )
+    output = Output(shape=(2, 3), head=Head.SOFTMAX)
+    assert judge(output, Truth(task=Task.NONE), given_)["agreement"] == 0.75
+    truth = Truth(task=Task.CLASSIFICATION, labels=np.array([[0, 1], [0, 2]]))
+    facts = judge(output, truth, given_)
+    assert facts["accuracy"] == Accuracy(float_=1.0, quantised=0.75, top_k=(0.75, 1.0, 1.0))
+    assert facts["agreement"] == 0.75
+
+
+def test_nothing_answered_agrees_in_nothing() -> None:
+    empty = Answers(int8=np.empty((0, 2), np.int8), keras=np.empty((0, 2), np.float32), scale=1.0)
+    output = Output(shape=(2,), head=Head.SOFTMAX)
+    assert judge(output, Truth(task=Task.NONE), empty)["agreement"] == 0.0
+
+
+@pytest.mark.parametrize(("classes", "key"), [(100, "confusion"), (101, "mistakes")])
+def test_matrix_is_kept_up_to_a_hundred_classes(classes: int, key: str) -> None:
+    given_ = answers(np.random.default_rng(0), 20, classes)
+    labels = np.random.default_rng(1).integers(0, classes, 20)
+    truth = Truth(task=Task.CLASSIFICATION, labels=labels)
+    facts = judge(Output(shape=(classes,), head=Head.SOFTMAX), truth, given_)
+    assert facts.keys() == {"task", "accuracy", "agreement", key}
+    assert CONFUSION_CLASSES == 100
+
+
+def test_of_many_mistakes_the_first_twenty_are_told() -> None:
+    """Equally frequent ones come in the order of their classes."""
+    matrix = np.full((8, 8), 3)
+    matrix[7, 6] = 4
+    before = matrix.copy()
+    pairs = [(t, s, 3) for t in range(8) for s in range(8) if t != s]
+    assert most_frequent_mistakes(matrix) == ((7, 6, 4), *pairs[:19])
+    assert (matrix == before).all()
+    assert most_frequent_mistakes(np.array([[5, 1], [0, 5]])) == ((0, 1, 1),)
 
 
 # ---- what the target printed of it
