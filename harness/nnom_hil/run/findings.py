@@ -186,9 +186,9 @@ def make_record(
     if found.prepared is not None:
         facts |= _model_facts(found.prepared, found, compat=plan.compat)
         facts |= _result_facts(plan, found.prepared, found, reasons)
-        reasons += _failed_timing(found)
     if found.prepared is not None and found.image is not None:
         facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
+    reasons += _failed_timing(found)
     reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
     verdict = Verdict.FAIL if reasons else Verdict.PASS
     error = None
