@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from nnom_hil.errors import LinkError
 
@@ -41,6 +41,17 @@ class PrintWhat(IntEnum):
     MODEL_STAT = 0
     IO_FORMAT = 1
     PREDICTION_SUMMARY = 2
+
+
+def _malformed(what: str, body: bytes) -> LinkError:
+    return LinkError(f"malformed {what} of {len(body)} bytes: wrong firmware?")
+
+
+def _fields(what: str, layout: str, body: bytes) -> tuple[Any, ...]:
+    try:
+        return struct.unpack(layout, body)
+    except struct.error as exc:
+        raise _malformed(what, body) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,7 @@ class Hello:
                 part.decode("ascii") for part in rest.split(b"\0")[:5]
             )
         except (struct.error, ValueError) as exc:
-            raise LinkError(f"malformed HELLO of {len(body)} bytes: wrong firmware?") from exc
+            raise _malformed("HELLO", body) from exc
         protocol, ready, compat, layers, *numbers = fixed
         cpuid, core, tick, window, payload, n_in, n_out, able, step, stride, slots, granule = (
             numbers
@@ -175,9 +186,9 @@ class LayerTimes:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read the answer to TIME."""
-        status = struct.unpack_from("<b", body)[0]
-        return cls(status=status, ticks=struct.unpack(f"<{len(body) // 4}I", body[1:]))
+        """Read the answer to TIME; raises LinkError for one that is none."""
+        status, *ticks = _fields("TIME", f"<b{len(body) // 4}I", body)
+        return cls(status=status, ticks=tuple(ticks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +204,8 @@ class TargetStatus:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read the answer to STATUS."""
-        heap, stack, damaged, overruns, memory, baud = struct.unpack("<6I", body)
+        """Read the answer to STATUS; raises LinkError for one that is none."""
+        heap, stack, damaged, overruns, memory, baud = _fields("STATUS", "<6I", body)
         return cls(
             heap_used=heap,
             stack_used=stack,
@@ -225,11 +236,11 @@ class FaultReport:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read the payload of FAULT."""
+        """Read the payload of FAULT; raises LinkError for one that is none."""
         names = (
             "exception", "exc_return", "pc", "lr", "xpsr", "sp", "cfsr", "hfsr", "mmfar", "bfar",
         )  # fmt: skip
-        return cls(**dict(zip(names, struct.unpack("<10I", body), strict=True)))
+        return cls(**dict(zip(names, _fields("FAULT", "<10I", body), strict=True)))
 
     @property
     def name(self) -> str:
