@@ -96,7 +96,7 @@ def read_regular(path: Path, limit: int) -> bytes:
         if facts.st_size > limit:
             raise OSError(errno.EINVAL, f"larger than the {limit} bytes it may have", str(path))
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(limit)
+            return file.read(facts.st_size)  # room is taken for as many as are asked for
     finally:
         os.close(handle)
 
@@ -151,12 +151,18 @@ def make_folder(path: Path) -> None:
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    It is on the disk when this returns. Raises StoreError when the folder cannot be made or the
+    It is on the disk when this returns. A device, such as /dev/null or /dev/stdout, is written to
+    and never replaced. Raises StoreError when the folder cannot be made or the
     disk is full; nothing is left then.
     """
     content = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
+    if not path.name:
+        raise StoreError(f"{path}: cannot write {len(content)} bytes: a folder; name a file in it")
+    temporary = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     try:
+        if _is_device(path):
+            _write_device(path, content)
+            return
         make_folder(path.parent)
         try:
             write_synced(temporary, content)
@@ -169,6 +175,23 @@ def write_whole(path: Path, data: bytes | str) -> None:
         raise StoreError(
             f"{path}: cannot write {len(content)} bytes: {exc.strerror}; {_REMEDY}"
         ) from exc
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path is a character device, or one of the system's names for an open file."""
+    try:
+        is_device = stat.S_ISCHR(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+    return is_device or (path.is_symlink() and path.absolute().parts[1] in {"dev", "proc"})
+
+
+def _write_device(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        _write_all(handle, data)
+    finally:
+        os.close(handle)
 
 
 def write_synced(path: Path, data: bytes, mode: int = 0o666) -> None:

@@ -1,5 +1,7 @@
 """TOML of others, read in time proportional to its size: what would not be is refused first."""
 
+import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +18,11 @@ _DEEPEST: Final = 32
 
 def load_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; raises OSError, or ValueError saying what is wrong."""
-    with path.open("rb") as file:
+    # not to wait for a writer, where it is a pipe
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if stat.S_ISFIFO(os.fstat(handle).st_mode):
+            raise ValueError("it is a pipe, no file")
         return parse_toml(file.read(_MOST_BYTES + 1))
 
 

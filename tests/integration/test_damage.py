@@ -373,6 +373,37 @@ def test_pipes_and_folders_in_place_of_files_hang_nothing(stopped: Stopped, tmp_
             assert code in (2, 3) or (name == "run.json" and "verdict: PASS" in out), err
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_stands_in_the_place_of_a_runs_lock_goes(
+    kind: str, stopped: Stopped, tmp_path: Path
+) -> None:
+    folder = copied(stopped.done, tmp_path / "run")
+    (folder / "run.json").unlink()
+    lock = folder / ".lock"
+    if kind == "pipe":
+        os.mkfifo(lock)
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        lock.symlink_to(tmp_path / "elsewhere")
+    code, out, err = said_by(["run", "--resume", str(folder)])
+    assert code == 0, err
+    assert "verdict: PASS" in out
+    assert not os.path.lexists(lock)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_file_that_cannot_be_gone_on_with_is_named(stopped: Stopped, tmp_path: Path) -> None:
+    folder = copied(stopped.done, tmp_path / "run")
+    (folder / "run.json").unlink()
+    (folder / "console.log").unlink()
+    (folder / "console.log").mkdir()
+    code, _, err = said_by(["run", "--resume", str(folder)])
+    assert code == 3
+    assert f"{folder / 'console.log'}: " in err
+    assert "; move it away, or free space or use --out DIR" in err
+
+
 # ---- the cache, as a run uses it
 
 

@@ -340,6 +340,38 @@ def test_output_that_cannot_be_written_is_told(command: list[str], ready: None) 
     assert done.stderr == "nnom-hil: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_run_without_standard_files_is_a_run(
+    closed: tuple[int, ...], command: list[str], ready: None, tmp_path: Path
+) -> None:
+    """As some services start programs; what is opened next must not become standard output."""
+    ends = "".join(f" {handle}>&-" for handle in closed)
+    done = subprocess.run(
+        ["bash", "-c", f'"$@"{ends}', "bash", sys.executable, "-c", MAIN, *command,
+         "--board", "native", "--out", tmp_path],
+        capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("verdict: PASS" in done.stdout) == (1 not in closed)
+    (folder,) = tmp_path.iterdir()
+    assert load_record(folder).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_verdict_is_printed_in_any_encoding_and_width(
+    encoding: str, command: list[str], ready: None, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, *command, "--board", "native", "--out", tmp_path],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "1"},
+        capture_output=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"\nverdict: PASS\n" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
 # ---- odd folders
 
 

@@ -18,7 +18,7 @@ from nnom_hil.cache.content import read_entry
 from nnom_hil.cache.places import MANIFEST
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import StoreError, UsageError
-from nnom_hil.files import TornError, seal
+from nnom_hil.files import TornError, seal, unseal
 
 FILES = {"data": bytes(range(256)) * 8, "deep/er/text": b"some text\n", "none": b""}
 ENTRY = Entry(kind="images", key="0123456789abcdef" * 4, programs=("data",))
@@ -389,3 +389,30 @@ def test_limit_of_one_entry_is_kept_while_it_is_used(monkeypatch: pytest.MonkeyP
     kept = obtain(ENTRY, Maker(), lambda kept: kept)
     assert kept.folder == ENTRY.path
     assert (ENTRY.path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "name", [".new-", ".new-.-x", ".new-..-x", ".new-x", ".new--", ".old-", "y" * 250, "x.lock"]
+)
+@pytest.mark.parametrize("kind", ["images", "work"])
+def test_what_is_of_nobody_by_its_name_ends_nothing(name: str, kind: str, cache: Path) -> None:
+    (cache / kind / name).mkdir(parents=True)
+    assert obtain(ENTRY, Maker(), files_of) == FILES
+    assert run_app(["cache", "verify"]) in {0, 1}
+    assert run_app(["cache", "clear"]) == 0
+    if kind == "images" or name.startswith("."):
+        assert not (cache / kind / name).exists()
+
+
+@pytest.mark.parametrize("files", [None, [], 3, ["data"]])
+def test_list_of_files_that_is_none_is_damage(
+    files: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sealed as we do it, by another program."""
+    obtain(ENTRY, Maker(), files_of)
+    manifest = ENTRY.path / "entry.json"
+    document = unseal(json.loads(manifest.read_text())) | {"files": files}
+    manifest.write_bytes(json.dumps(seal(document), sort_keys=True, indent=1).encode() + b"\n")
+    assert obtain(ENTRY, Maker(), files_of) == FILES
+    assert len(caplog.records) == 1
+    assert "is damaged (entry.json lists no files); it is made again" in caplog.text

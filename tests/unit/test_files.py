@@ -2,6 +2,8 @@
 
 import errno
 import os
+import resource
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -117,3 +119,47 @@ def test_private_folders_are_private_plain_and_short(
         pass
     with scratch_file() as scratch:
         scratch.write(b"1")
+
+
+def test_devices_are_written_to_and_stay(tmp_path: Path) -> None:
+    """For root, a file renamed to /dev/null would take its place."""
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.open("rb").close()
+    except OSError:
+        pytest.skip("no devices can be made here")
+    write_whole(device, b"text")
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [device]
+
+
+def test_open_file_of_the_system_is_written_to(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        write_whole(Path(f"/proc/self/fd/{file.fileno()}"), b"text")
+    assert (tmp_path / "out").read_bytes() == b"text"
+
+
+def test_name_as_long_as_may_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("\U0001f600" * 63)
+    write_whole(path, b"text")
+    assert path.read_bytes() == b"text"
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_name_that_is_none_is_told(path: str) -> None:
+    with pytest.raises(StoreError, match=r"cannot write 4 bytes: a folder; name a file in it"):
+        write_whole(Path(path), b"text")
+
+
+def test_reading_takes_no_more_room_than_there_are_bytes(tmp_path: Path) -> None:
+    """As many bytes as may be there are 16 GiB of address space, which a host may not give."""
+    path = tmp_path / "file"
+    path.write_bytes(b"text")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
+    try:
+        assert read_regular(path, 1 << 34) == b"text"
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -246,3 +246,56 @@ def test_no_other_module_opens_a_terminal() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Console", "console.Console"}
     ]
     assert made == []
+
+
+@pytest.mark.parametrize("argv", [
+    ["report", "x" * 5000], ["inspect", "x" * 5000], ["boards", "check", "x" * 5000],
+    ["cache", "show", "x" * 5000], ["run", "--data", "x" * 5000], ["run", "--limit", "x" * 5000],
+])  # fmt: skip
+def test_long_words_of_a_command_fill_no_more_than_a_screen(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(argv) in {2, 3}
+    said = capsys.readouterr().err
+    assert "nnom-hil: " in said
+    assert len(said) < 4500
+
+
+@pytest.mark.parametrize("argv", [
+    ["boards", "check"], ["boards", "scan", "--map"], ["run", "--board"],
+])  # fmt: skip
+def test_pipe_in_place_of_a_toml_file_is_not_waited_for(
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "a.toml")
+    assert run_app([*argv, str(tmp_path / "a.toml")]) == 2
+    assert "it is a pipe, no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_board_without_a_name_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["boards", "new", name]) == 2
+    assert "'': a board's name has small letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [
+    ["--core-mhz", "inf"], ["--core-mhz", "nan"], ["--quiet", "inf"], ["--quiet", "nan"],
+    ["--baud", "1" + "0" * 30],
+])  # fmt: skip
+def test_numbers_of_monitor_have_bounds(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").write_text(NEW)
+    assert run_app(["monitor", str(tmp_path / "log"), *option]) == 2
+    assert f"Invalid value for '{option[0]}'" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("nnom_hil.cache.usage", fail)
+    assert run_app(["cache", "show"]) == 3
+    assert capsys.readouterr().err.startswith("nnom-hil: there is not enough memory")

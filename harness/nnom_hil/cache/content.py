@@ -85,6 +85,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise TornError(f"{MANIFEST} is of another version")
     if text != _text_of(document) or not _mode(folder / MANIFEST) & stat.S_IRUSR:
         raise TornError(f"{MANIFEST} is not what was written")
+    if not isinstance(document.get("files"), dict):
+        raise TornError(f"{MANIFEST} lists no files")
     if {**document, **_place(folder)} != document:
         raise TornError("it is another entry, in the wrong place")
     return document

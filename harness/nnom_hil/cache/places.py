@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ IN_PLACE: Final = {"images"}
 WORK: Final = "work"
 MANIFEST: Final = "entry.json"
 _LOCK: Final = ".lock"
+_HALF_MADE: Final = re.compile(r"\.new-(?P<key>[0-9a-f]+)-[0-9a-f]+")
 _DEFAULT_MB: Final = 2000
 # what is no folder, and file systems that lock none
 _NO_LOCKS: Final = {errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.ENOLCK, errno.ENOTSUP}
@@ -126,10 +128,10 @@ def sweep() -> None:
         for path in _listed(cache_dir() / kind):
             if path.suffix == _LOCK:
                 _remove_free(path)
-            elif path.name.startswith(".old-"):
+            elif match := _HALF_MADE.fullmatch(path.name):
+                _remove_unowned(path, path.with_name(match["key"]))
+            elif path.name.startswith((".old-", ".new-")):  # of nobody, by its name
                 remove_tree(path)
-            elif path.name.startswith(".new-"):  # .new-KEY-RANDOM
-                _remove_unowned(path, path.with_name(path.name.split("-")[1]))
             elif kind == WORK:
                 _remove_unowned(path, path)
 

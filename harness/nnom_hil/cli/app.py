@@ -125,11 +125,14 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
         what = "standard output: " if is_full(exc) else ""  # which has no name
         if isinstance(exc.filename, (str, bytes)):
             what = f"{os.fsdecode(exc.filename)}: "
-        _say(f"nnom-hil: {what}{exc.strerror or exc}")
+        _say(f"nnom-hil: {a_screen(what)}{exc.strerror or exc}")
+        return int(ExitCode.ENVIRONMENT)
+    except MemoryError:
+        _say("nnom-hil: there is not enough memory; close other programs or raise ulimit -v")
         return int(ExitCode.ENVIRONMENT)
     except Exception as exc:
         if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors
-            _say(f"nnom-hil: {usage()}; see: nnom-hil --help")
+            _say(f"nnom-hil: {a_screen(usage())}; see: nnom-hil --help")
             return int(ExitCode.USAGE)
         _say(traceback.format_exc())
         _say("nnom-hil: this is a fault of nnom-hil; please report the lines above")

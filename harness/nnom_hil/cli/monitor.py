@@ -19,11 +19,14 @@ def main(
     port: Annotated[
         str | None, typer.Option(help="A serial port: a device, socket:// or rfc2217://.")
     ] = None,
-    baud: Annotated[int, typer.Option(min=1, help="Baud of the port.")] = 115200,
+    baud: Annotated[int, typer.Option(min=1, max=(1 << 32) - 1, help="Baud of the port.")] = 115200,
     quiet: Annotated[
-        float, typer.Option(min=0.1, help="End after so many seconds of silence, or on Ctrl-C.")
+        float,
+        typer.Option(min=0.1, max=1e6, help="End after so many seconds of silence, or on Ctrl-C."),
     ] = 10.0,
-    core_mhz: Annotated[float, typer.Option(min=0, help="Core clock, for MACops/Hz.")] = 0.0,
+    core_mhz: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Core clock, for MACops/Hz.")
+    ] = 0.0,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
     json: JsonOption = False,
 ) -> int:

@@ -14,21 +14,21 @@ _STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.ERROR: 
 
 
 def print_summary(record: RunRecord, console: Console) -> None:
-    """Print the summary."""
+    """Print the summary; the verdict is a line of its own, however narrow the terminal is."""
     console.print(summary(record))
+    verdict = Text("verdict: ")
+    verdict.append(record.verdict.upper(), style=_STYLES[record.verdict])
+    console.print(verdict, soft_wrap=True)
 
 
 def summary(record: RunRecord) -> RenderableType:
-    """Return the summary as something rich can print."""
+    """Return the summary but for the verdict, as something rich can print."""
     parts: list[RenderableType] = []
     if record.layers:
         parts.append(_layers(record))
     parts.append(_facts(record))
     parts += [Text(note) for note in record.notes]
     parts += [Text(f"  {reason}", style="red") for reason in record.reasons]
-    verdict = Text("verdict: ")
-    verdict.append(record.verdict.upper(), style=_STYLES[record.verdict])
-    parts.append(verdict)
     return Group(*parts)
 
 

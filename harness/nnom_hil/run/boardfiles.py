@@ -26,7 +26,7 @@ def new_board(path: Path) -> Path:
 
     Raises UsageError for a name that is none, or a file that is there already.
     """
-    path = path.with_suffix(".toml")
+    path = path.with_suffix(".toml") if path.name else path  # "." and "/" have none
     if not re.fullmatch(r"[a-z0-9_]+", path.stem):
         raise UsageError(
             f"{path.stem!r}: a board's name has small letters, digits and underscores only"

@@ -4,7 +4,6 @@ A door (a command of the terminal, a keyword of Robot) takes the options that DO
 Defaults are those of RunRequest and the options it holds; words are those of the enums.
 """
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -22,9 +21,12 @@ from nnom_hil.paths import runs_dir
 from nnom_hil.run.against import Against
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions
-from nnom_hil.run.request import RunRequest
+from nnom_hil.run.request import LARGEST_BAUD, RunRequest
 
 __all__ = ["DOORS", "Option", "board_of", "checked", "conversion_of", "options_of", "request_of"]
+
+_LARGEST: Final = 1e18
+"""Of numbers that have no other bound: what records can hold, and nobody means."""
 
 _DEFAULTS: Final = {
     f.name: f.default
@@ -76,11 +78,12 @@ class Option:
                 )
             return self.words(word)
         if self.kind in (int, float):
-            low = -math.inf if self.low is None else self.low
-            high = math.inf if self.high is None else self.high
-            if not low <= value <= high or not math.isfinite(value):
-                span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-                raise UsageError(f"{flag} {value:g}: must be {span}")
+            low = -_LARGEST if self.low is None else self.low
+            high = _LARGEST if self.high is None else self.high
+            if not low <= value <= high:  # which NaN and infinity are not
+                large = isinstance(value, int) and abs(value) > _LARGEST
+                shown = f"a number of {value.bit_length()} bits" if large else f"{value:g}"
+                raise UsageError(f"{flag} {shown}: must be {low:g} to {high:g}")
         return value
 
 
@@ -134,7 +137,8 @@ _RUN = (
     _option("port", str, "Device or pyserial URL; without a probe, firmware runs there already"),
     _option("probe", str, "Flash by this probe's id, or remote:HOST:PORT"),
     _option("pack", Path, "A CMSIS-Pack file that has the board's chip"),
-    _option("baud", int, "Rate to try after the handshake, on a port", low=1200),
+    _option("baud", int, "Rate to try after the handshake, on a port", low=1200,
+            high=LARGEST_BAUD),
     _option("faults", str, "Spoil the link: byte_error=0.01,drop=0.005,resets=2 ..."),
     _option("seed", int, "Of the faults"),
     _option("resume", Path, "Go on with a run's folder; other options are its own"),

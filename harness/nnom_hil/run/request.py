@@ -13,11 +13,19 @@ from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions, find_model
 
-__all__ = ["REQUEST_FILE", "RunRequest", "for_header", "load_request", "request_document"]
+__all__ = [
+    "LARGEST_BAUD",
+    "REQUEST_FILE",
+    "RunRequest",
+    "for_header",
+    "load_request",
+    "request_document",
+]
 
 REQUEST_FILE: Final = "request.json"
 _LIMIT: Final = 1 << 24
 _LARGEST: Final = 1e300
+LARGEST_BAUD: Final = (1 << 32) - 1  # frames hold no more
 _AGAIN: Final = "start the run again"
 _SHARES: Final = ("byte_error", "drop", "duplicate", "delay", "split", "garbage")
 
@@ -63,7 +71,7 @@ class RunRequest:
             ("percentile", self.convert.percentile, 50, 100),
             ("search", self.convert.search_seconds, 0, _LARGEST),
             ("jobs", self.jobs, 1, 64),
-            ("baud", self.baud, 1200, math.inf),
+            ("baud", self.baud, 1200, LARGEST_BAUD),
             *((f"faults: {s}", getattr(self.faults, s, None), 0, 1) for s in _SHARES),
         ):
             if value is not None and not low <= value <= high:

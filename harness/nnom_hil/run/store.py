@@ -1,6 +1,7 @@
 """One folder a run: journal and console log grow as things happen, run.json is written once."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,7 +9,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from nnom_hil.errors import StoreError, UsageError
-from nnom_hil.files import Appender, is_full, make_folder, read_regular, write_whole
+from nnom_hil.files import (
+    Appender,
+    is_full,
+    make_folder,
+    read_regular,
+    remove_tree,
+    write_whole,
+)
 from nnom_hil.link.messages import VectorResult
 from nnom_hil.locks import FileLock
 from nnom_hil.paths import runs_dir
@@ -88,7 +96,7 @@ class RunFolder:
         self._journal = Journal(path=self.path / _JOURNAL)
         if self.trouble is None:
             try:
-                if not self._holder.acquire():
+                if not self._acquire():
                     raise UsageError(f"{self.path}: another process is at this run; wait for it")
                 self._take_up()
                 self._lines = Appender(self._journal.path)
@@ -99,12 +107,21 @@ class RunFolder:
                 raise
         self._open_console()
 
+    def _acquire(self) -> bool:
+        """Take the folder's lock; what stands in its place and is no lock goes."""
+        place = self._holder.path
+        if os.path.lexists(place) and (place.is_symlink() or not place.is_file()):
+            remove_tree(place)
+        return self._holder.acquire()
+
     def _failed(self, error: OSError, *, beginning: bool = False) -> None:
         """Go on without writing; at the beginning only where the disk is full, else StoreError."""
-        trouble = StoreError(
-            f"{self.path}: cannot write the run's record: {error.strerror}; free space or use "
-            "--out DIR"
-        )
+        name = Path(os.fsdecode(error.filename)).name if error.filename else self.path.name
+        where = self.path if name == self.path.name else self.path / name
+        remedy = "free space or use --out DIR"
+        if not is_full(error) and os.path.lexists(where) and where != self.path:
+            remedy = f"move it away, or {remedy}"
+        trouble = StoreError(f"{where}: cannot write the run's record: {error.strerror}; {remedy}")
         if beginning and not is_full(error):
             raise trouble from error
         self.trouble = self.trouble or trouble
