@@ -416,3 +416,11 @@ def test_list_of_files_that_is_none_is_damage(
     assert obtain(ENTRY, Maker(), files_of) == FILES
     assert len(caplog.records) == 1
     assert "is damaged (entry.json lists no files); it is made again" in caplog.text
+
+
+def test_entry_without_the_file_that_is_wanted_is_made_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    obtain(ENTRY, lambda: {"other": b""}, files_of)
+    assert obtain(ENTRY, Maker(), lambda kept: kept.file("data")) == FILES["data"]
+    assert "is damaged (it has no data); it is made again" in caplog.text

@@ -172,8 +172,9 @@ def tree_digest(sources: Path) -> str:
 
 def _image_of(kept: Kept) -> Image:
     assert kept.folder is not None  # of this kind
+    kept.file(_ELF)
     try:
-        facts = json.loads(kept.files["image.json"])
+        facts = json.loads(kept.file("image.json"))
         return Image(
             id=facts["id"],
             elf=kept.folder / _ELF,
@@ -215,7 +216,7 @@ def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | 
             _cmake(firmware_dir() / "library", work, options, board)
             return {_LIBRARY: (work / _LIBRARY).read_bytes()}
 
-    return obtain(entry, make, lambda kept: kept.files[_LIBRARY])
+    return obtain(entry, make, lambda kept: kept.file(_LIBRARY))
 
 
 def _compile(work: Path, board: Board, settled: list[str | Path]) -> None:

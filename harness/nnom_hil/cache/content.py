@@ -46,6 +46,12 @@ class Kept:
     made: bool = False
     unkept: StoreError | None = None
 
+    def file(self, name: str) -> bytes:
+        """Return a file's bytes; raises UnfitError where the entry has none of that name."""
+        if name not in self.files:
+            raise UnfitError(f"it has no {name}")
+        return self.files[name]
+
 
 def read_entry(path: Path, *, used: bool = True) -> Kept:
     """Return the files of an entry; raises OSError, and TornError for what was not written so.

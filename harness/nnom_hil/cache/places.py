@@ -23,7 +23,7 @@ IN_PLACE: Final = {"images"}
 WORK: Final = "work"
 MANIFEST: Final = "entry.json"
 _LOCK: Final = ".lock"
-_HALF_MADE: Final = re.compile(r"\.new-(?P<key>[0-9a-f]+)-[0-9a-f]+")
+_HALF_MADE: Final = re.compile(r"\.new-(?P<key>[0-9a-f]++)-[0-9a-f]++")
 _DEFAULT_MB: Final = 2000
 # what is no folder, and file systems that lock none
 _NO_LOCKS: Final = {errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.ENOLCK, errno.ENOTSUP}

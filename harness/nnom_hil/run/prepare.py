@@ -137,7 +137,7 @@ class Prepared:
         def load(kept: Kept) -> Int8:
             if kept.unkept is not None:
                 on_unkept(kept.unkept)
-            outputs = np.frombuffer(kept.files["outputs"], dtype=np.int8)
+            outputs = np.frombuffer(kept.file("outputs"), dtype=np.int8)
             if outputs.size % size:
                 raise UnfitError(f"{outputs.size} values are no outputs of {size}")
             return outputs.reshape(-1, size)
