@@ -94,17 +94,17 @@ class PredictionSummary:
 
 
 # Every repetition without a limit is possessive: a line is passed over once, whatever is in it.
-# None has a group that captures inside, which Python before 3.11.4 does wrong.
+# Groups have a number of times at most: possessive ones go wrong before Python 3.11.5.
 _N = r"\d{1,15}+(?!\d)"
-_NAME = r"(?P<name>[A-Za-z]\w*+(?:\s*+/\w++)?+)"
+_NAME = r"(?P<name>[A-Za-z]\w*+(?:\s*+/\w++)?)"
 _INDEX = rf"#(?P<index>{_N})"
-_SHAPE = rf"\(\s*+(?P<shape>{_N}\s*+(?:,\s*+{_N}\s*+)*+),?\s*+\)"
+_SHAPE = rf"\(\s*+(?P<shape>{_N}\s*+(?:,\s*+{_N}\s*+){{0,8}}),?\s*+\)"
 _SEQUENCE = re.compile(r"\x1b\[[0-?]{0,32}[ -/]{0,8}[@-~]|\x1b[@-Z\\-_]")
 _ERROR = re.compile(r"(?:Error: |ERROR: |ERROR! ).*+")
 _MOST_ERRORS = 100
 _MOST_LETTERS = 300
 _MOST_ROWS = 10_000
-_MACS = r"(?P<macs>\d++(?:\.\d\d[MG]|k)?+)"
+_MACS = r"(?P<macs>\d++(?:\.\d\d[MG]|k)?)"
 _COMPILED = re.compile(
     rf"{_INDEX}\s++{_NAME}\s++-\s++(?P<act>\w++)?\s*+-\s++{_SHAPE}\s++(?:{_MACS}\s*+)?"
     rf"\(\s*+(?P<in>{_N}),\s*+(?P<out>{_N}),\s*+(?P<buf>{_N})\)"
@@ -116,7 +116,7 @@ _FORMAT = re.compile(
     rf"{_INDEX}\s*+{_NAME}\s++-\s++-?{_N}\.\s*+(?P<din>-?{_N})\s++-?{_N}\.\s*+(?P<dout>-?{_N})"
     rf"\s++{_SHAPE}"
 )
-_ROW = re.compile(rf"{_N} \|(?P<counts>(?:\s++{_N})++)\s++\|")
+_ROW = re.compile(rf"{_N} \|(?P<counts>(?:\s++{_N}){{1,1000}})\s++\|")
 
 
 def clean_console(text: str) -> str:
@@ -230,6 +230,6 @@ def parse_prediction(text: str) -> PredictionSummary | None:
     return PredictionSummary(
         frames=frames,
         model_time_ms=_number(rf"Model running time: ({_N}) ms", body) or 0,
-        top_k=tuple(re.findall(rf"Top {_N} Accuracy: ({_N}(?:\.\d{{1,6}}+)?+)%", body)),
+        top_k=tuple(re.findall(rf"Top {_N} Accuracy: ({_N}(?:\.\d{{1,6}}+)?)%", body)),
         confusion=tuple(_ints(row["counts"]) for row in rows if row),
     )

@@ -73,7 +73,7 @@ _MODULE_OF: Final = {name: module for module, names in _OBJECTS.items() for name
 _VALUES: Final = {"__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__"}
 _NUMBERS: Final = re.compile(r"(float|u?int)(8|16|32|64)|bfloat16|bool")
 _KERAS: Final = re.compile(
-    r"(?:tf_)?keras(?:\.\w++)*+|tensorflow(?:\.python)?\.keras(?:\.\w++)*+|builtins"
+    r"(?:tf_)?keras(?:\.\w++){0,20}|tensorflow(?:\.python)?\.keras(?:\.\w++){0,20}|builtins"
 )
 OPERATION_MODULES: Final = frozenset({
     "keras.src.ops.core", "keras.src.ops.math", "keras.src.ops.nn", "keras.src.ops.numpy",
