@@ -66,7 +66,7 @@ static void send_units(const agent *a, uint8_t tag, const result *r, size_t offs
     }
     for (size_t i = 0; i < 8u * len; i++) {
         const size_t from = (offset + i * unit) * GRANULE, to = from + unit * GRANULE;
-        if (from < r->size && (bits[i / 8u] >> (i % 8u) & 1u) != 0u) {
+        if (from < r->size && ((uint32_t)bits[i / 8u] >> (i % 8u) & 1u) != 0u) {
             send_piece(a, tag, r, from, to < r->size ? to : r->size);
         }
     }

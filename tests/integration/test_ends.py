@@ -109,7 +109,7 @@ def test_signal_leaves_a_record_and_nothing_else(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "TMPDIR": str(temporary), "NNOM_HIL_CACHE": str(own), "MARK": mark},
     )  # fmt: skip
-    _, said = process.communicate(timeout=200)
+    _, said = process.communicate()
     assert process.returncode == 128 + number, said
     assert "nnom-hil: interrupted" in said
     assert "Traceback" not in said
@@ -172,7 +172,7 @@ def test_terminal_that_is_closed_ends_the_run_with_a_record(
         assert owner.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
-    owner.communicate(timeout=200)
+    owner.communicate()
     assert owner.returncode == 128 + signal.SIGHUP
     (folder,) = tmp_path.iterdir()
     error = load_record(folder).error
@@ -186,7 +186,7 @@ def test_hang_up_that_is_ignored_stays_ignored(
     code = KILL.format(number=int(signal.SIGHUP), times=1) + PHASES["finish"] + "\n" + MAIN
     done = subprocess.run(
         ["nohup", sys.executable, "-c", code, *command, "--board", "native", "--out", tmp_path],
-        capture_output=True, text=True, check=False, timeout=200,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -319,7 +319,7 @@ def test_verdict_is_printed_from_a_full_disk(command: list[str], ready: None, sm
     for extra in ([], ["--json"]):
         done = subprocess.run(
             [sys.executable, "-c", MAIN, *command, "--board", "native", "--out", small, *extra],
-            capture_output=True, text=True, check=False, timeout=200,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 3, done.stderr
         if extra:
@@ -334,10 +334,18 @@ def test_output_that_cannot_be_written_is_told(command: list[str], ready: None) 
     with Path("/dev/full").open("w") as out:
         done = subprocess.run(
             [sys.executable, "-c", MAIN, "cache", "show"],
-            stdout=out, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+            stdout=out, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr == "nnom-hil: standard output: No space left on device\n"
+
+
+def test_message_that_cannot_be_written_changes_no_exit_code() -> None:
+    with Path("/dev/full").open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "boards", "nope"], stderr=out, check=False
+        )
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
@@ -349,7 +357,7 @@ def test_run_without_standard_files_is_a_run(
     done = subprocess.run(
         ["bash", "-c", f'"$@"{ends}', "bash", sys.executable, "-c", MAIN, *command,
          "--board", "native", "--out", tmp_path],
-        capture_output=True, text=True, check=False, timeout=200,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -365,7 +373,7 @@ def test_verdict_is_printed_in_any_encoding_and_width(
     done = subprocess.run(
         [sys.executable, "-c", MAIN, *command, "--board", "native", "--out", tmp_path],
         env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "1"},
-        capture_output=True, check=False, timeout=200,
+        capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"\nverdict: PASS\n" in done.stdout
@@ -441,7 +449,7 @@ def test_many_runs_at_once(command: list[str], cache: Path, ready: None, tmp_pat
         )
         for _ in range(20 if NIGHTLY else 4)
     ]  # fmt: skip
-    ended = [(process, *process.communicate(timeout=280)) for process in many]
+    ended = [(process, *process.communicate()) for process in many]
     assert [process.returncode for process, _, _ in ended] == [0] * len(many), ended
     records = [json.loads(out) for _, out, _ in ended]
     assert {record["verdict"] for record in records} == {"pass"}
