@@ -44,8 +44,9 @@ Protected Sectors
     Run Should Stop With    *would not be erased*protected from writing*
 
 Bit That Will Not Program
-    Put Boards On The Table    stuck_bit = { address = 0x0800_1235, bit = 3 }
-    Run Should Stop With    *holds something else than was written, first at 0x08001235*
+    # of the stack pointer, which every image begins with, and whose lowest bits are 0
+    Put Boards On The Table    stuck_bit = { address = 0x0800_0000, bit = 0 }
+    Run Should Stop With    *holds something else than was written, first at 0x08000000*
 
 Cable Pulled While Flashing
     Put Boards On The Table    unplugged_after = 900

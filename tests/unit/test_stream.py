@@ -349,6 +349,28 @@ def test_a_slow_request_is_not_repeated_while_its_answer_is_on_its_way() -> None
     assert client.stats.retransmitted == before
 
 
+def test_layers_are_timed_while_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ping interrupts the model: what was timed with one behind it is timed again."""
+    target, clock = FakeTarget(MODEL), VirtualClock()
+    target.boot()
+    line = SimulatedLine(target, clock, LineModel(bytes_per_s=1000.0, delay_s=2.0))
+    client = AgentClient(line, nonce=lambda: 1, clock=clock)
+    client.hello(timeout_s=60.0)
+    sent: list[FrameType] = []
+    send = client.channel.send
+
+    def noted(frame: Frame) -> int:
+        sent.append(FrameType(frame.type))
+        return send(frame)
+
+    monkeypatch.setattr(client.channel, "send", noted)
+    for _ in range(3):
+        client.time_layers(bytes(16))
+        assert sent[-1] is FrameType.TIME
+    assert FrameType.PING in sent, "this line is slower than the first time-out"
+    assert sent.count(FrameType.TIME) == 4, "then it is known"
+
+
 # ---- a peer that takes nothing before it has got rid of its output
 
 

@@ -123,7 +123,8 @@ class AgentClient:
     def time_layers(self, data: bytes) -> LayerTimes:
         """Run once with a quiet link; data may be b"" to run the last input again."""
         start = self._clock()
-        times = LayerTimes.parse(self._request(FrameType.TIME, data, timeout_s=60.0).body)
+        answer = self._request(FrameType.TIME, data, timeout_s=60.0, quiet=True)
+        times = LayerTimes.parse(answer.body)
         self._inference_s = self._clock() - start
         return times
 
@@ -225,9 +226,11 @@ class AgentClient:
             raise LinkError(self.channel.silence("SINK", self._give_up_s))
         return frame
 
-    def _request(self, kind: FrameType, body: bytes = b"", *, timeout_s: float = 10.0) -> Frame:
+    def _request(
+        self, kind: FrameType, body: bytes = b"", *, timeout_s: float = 10.0, quiet: bool = False
+    ) -> Frame:
         slow = kind in _SLOW and len(body) != _PIECE.size
-        return self._requests.ask(kind, body, timeout_s=timeout_s, slow=slow)
+        return self._requests.ask(kind, body, timeout_s=timeout_s, slow=slow, quiet=quiet)
 
     # ---- vectors
 

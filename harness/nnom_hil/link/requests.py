@@ -21,6 +21,7 @@ _EVEN_ODDS: Final = 0.5
 _MOST_COPIES: Final = 4
 _SMALLEST_WINDOW: Final = 256  # of any target's receive ring
 _REMEMBERED: Final = 256  # frames
+_LONGEST_S: Final = 30.0  # that a slow request is left alone
 _STARTING: Final = (FrameType.HELLO, FrameType.GREET)  # answered when the target has started
 
 
@@ -41,11 +42,21 @@ class Requests:
         """How long to wait for the answer to a small request."""
         return self._pace(None).timeout_s(self._lost)
 
-    def ask(self, kind: FrameType, body: bytes, *, timeout_s: float, slow: bool = False) -> Frame:
+    def ask(
+        self,
+        kind: FrameType,
+        body: bytes,
+        *,
+        timeout_s: float,
+        slow: bool = False,
+        quiet: bool = False,
+    ) -> Frame:
         """Send a request until its answer comes; every request may safely be repeated.
 
         slow: one that may take long is repeated only when a ping behind it is answered before it:
-        an answer that is late is no lost one. Raises LinkError when none comes.
+        an answer that is late is no lost one. quiet: the answer is of no use where the target had
+        to take a ping in meanwhile, and is asked for again, more patiently, as long as there is
+        time. Raises LinkError when none comes.
         """
         channel, clock = self._channel, self._channel.clock
         deadline = Deadline.after(timeout_s, clock=clock)
@@ -53,19 +64,26 @@ class Requests:
         again, copies = True, 1 if slow or kind in _STARTING else self._copies
         pace = self._pace(kind if slow else None)
         pace.silent = 0
+        pinged = 0  # bytes sent until then
         while True:
             if again:
                 mine |= self._send(kind, body, copies)
                 waits = pace
             else:
                 mine |= self._send(FrameType.PING, b"", 1)
+                pinged = self._bytes
                 waits = self._pace(None)
             retry = Deadline.after(waits.timeout_s(self._lost), clock=clock)
             answer = self._receive(retry, mine)
             if answer is not None and answer.type == kind | ANSWER:
+                sent_s, sent_bytes = self._sent[answer.seq]
                 if kind not in _STARTING:
-                    pace.took(clock() - self._sent[answer.seq][0])
-                return answer
+                    pace.took(clock() - sent_s)
+                if not quiet or sent_bytes > pinged or deadline.expired:
+                    return answer
+                mine.clear()  # late answers to those pings tell nothing of the next copy
+                again = True
+                continue
             tries += 1
             chance = self._lost if channel.stats.byte_error else 0.0
             if deadline.expired and chance**tries < _SURELY:
@@ -129,5 +147,8 @@ class Requests:
     def _pace(self, kind: FrameType | None) -> Pace:
         """Return the round trips of a slow request, or of all others."""
         if kind not in self._paces:
-            self._paces[kind] = Pace(first_s=self._retry_s / 8, longest_s=self._retry_s)
+            first_s, longest_s = self._retry_s / 8, self._retry_s
+            if kind is not None:
+                first_s, longest_s = self._retry_s, _LONGEST_S
+            self._paces[kind] = Pace(first_s=first_s, longest_s=longest_s)
         return self._paces[kind]
