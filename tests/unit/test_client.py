@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import zlib
 
 import pytest
 import serial
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
-from nnom_hil.link.client import AgentClient, TargetFaultError, Vector
+from nnom_hil.link.client import _PIECE, _WHOLE_TEXT, AgentClient, TargetFaultError, Vector
+from nnom_hil.link.frame import ANSWER, Frame, FrameType
+from nnom_hil.link.messages import PrintWhat
 from nnom_hil.link.transport import LinkAddress, SerialTransport
 from nnom_hil.target.fake import FakeFaults, FakeModel, FakeTarget
 
@@ -154,3 +157,27 @@ def test_port_that_may_not_be_opened_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_missing_port_is_named() -> None:
     with pytest.raises(LinkError, match="no such port; is the board plugged in"):
         SerialTransport(LinkAddress(url="/dev/ttyUSB-nowhere"))
+
+
+@pytest.mark.parametrize("came", ["whole", "damaged", "doubled"])
+def test_table_is_the_one_of_its_checksum(came: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever of it the console shows, once or twice."""
+    table = b"Prediction summary:\nTop 1 Accuracy: 100% \n"
+    shown = {
+        "whole": table,
+        "damaged": table[:9] + b"?" + table[10:],
+        "doubled": table + table[20:],
+    }
+    client = AgentClient(FakeTarget(MODEL), nonce=lambda: 1)
+
+    def request(_: FrameType, body: bytes = b"") -> Frame:
+        if len(body) == 1:
+            client.channel.text += shown[came].decode()
+            answer = _WHOLE_TEXT.pack(len(table), zlib.crc32(table))
+        else:
+            _, start, count = _PIECE.unpack(body)
+            answer = table[start : start + count]
+        return Frame(type=FrameType.PRINT | ANSWER, seq=1, boot_id=1, body=answer)
+
+    monkeypatch.setattr(client, "_request", request)
+    assert client.print_table(PrintWhat.PREDICTION_SUMMARY) == table.decode()

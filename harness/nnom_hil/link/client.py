@@ -128,17 +128,18 @@ class AgentClient:
         self._inference_s = self._clock() - start
         return times
 
-    def print_table(self, what: PrintWhat) -> None:
-        """Make the target print a table; its text has arrived, whole, when this returns.
+    def print_table(self, what: PrintWhat) -> str:
+        """Make the target print a table and return its text, whole.
 
-        Text has no checksum of its own: one that was damaged on its way is fetched in pieces.
+        Text has no checksum of its own: one that was damaged on its way is fetched in pieces. What
+        the console shows may have been damaged, and parts of it may come again.
         """
         if self.stats.byte_error * _TABLE_BYTES < _WHOLE:
             self.channel.take_text()
             length, crc = _WHOLE_TEXT.unpack(self._request(FrameType.PRINT, bytes([what])).body)
             text = self.channel.take_text().encode("ascii")
             if len(text) == length and zlib.crc32(text) == crc:
-                return
+                return text.decode("ascii")
         else:
             answer = self._request(FrameType.PRINT, _PIECE.pack(what, 0, 0))
             length, crc = _WHOLE_TEXT.unpack(answer.body)
@@ -151,7 +152,9 @@ class AgentClient:
             if not piece:
                 raise LinkError(f"the target's table ends after {len(fetched)} of {length} bytes")
             fetched += piece
-        self.channel.on_text(fetched.decode("ascii", errors="replace").replace("\r", ""))
+        table = fetched.decode("ascii", errors="replace").replace("\r", "")
+        self.channel.on_text(table)
+        return table
 
     def begin_prediction(self, labels: int, top_k: int) -> None:
         """Start the counts of NNoM's prediction_*() anew."""

@@ -59,7 +59,8 @@ __all__ = ["Findings", "Share", "cross_check", "interrupted_record", "make_recor
 class Share:
     """What one target did of the vectors: those of `indices`, and what it said of them.
 
-    counted: it kept NNoM's own counts. ticks: of its clock that the model ran.
+    counted: it kept NNoM's own counts. ticks: of its clock that the model ran. summary: its
+    prediction_summary(), whole.
     """
 
     indices: Sequence[int]
@@ -67,6 +68,7 @@ class Share:
     counted: bool = False
     ticks: int = 0
     status: TargetStatus | None = None
+    summary: str = ""
 
 
 @dataclass(slots=True)

@@ -189,9 +189,8 @@ class Run:
         for _ in range(timing.repeats):
             self.found.times.append(client.time_layers(data))
             data = b""
-        client.print_table(PrintWhat.MODEL_STAT)
-        client.print_table(PrintWhat.IO_FORMAT)
-        self.found.tables = self.folder.console_text()
+        tables = [client.print_table(PrintWhat.MODEL_STAT), client.print_table(PrintWhat.IO_FORMAT)]
+        self.found.tables = "\n".join([self.folder.console_text(), *tables])
         if self.plan.timing_only:
             share = Share(indices=range(0), stats=client.stats, status=client.status())
             self.found.shares.append(share)
@@ -254,7 +253,7 @@ class Run:
             disturbance.end()
         try:
             if share.counted:
-                client.print_table(PrintWhat.PREDICTION_SUMMARY)
+                share.summary = client.print_table(PrintWhat.PREDICTION_SUMMARY)
             share.status = client.status()
         except TargetWasResetError:  # its counts are gone, its answers are not
             client.greet_again()
@@ -321,7 +320,8 @@ class Run:
         consoles = [self.folder.console_text(i) for i in range(max(1, len(self._sessions)))]
         # a run that was stopped may have all targets' status, but not all answers
         if trouble is None and self.found.status is not None and self.found.times:
-            cross_check(self.plan, self.found, consoles)
+            told = zip(self.found.shares, consoles, strict=False)
+            cross_check(self.plan, self.found, [share.summary or text for share, text in told])
         record = make_record(
             self.plan,
             self.found,
