@@ -209,4 +209,5 @@ def all_facts() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(dict(all_facts()), indent=0) + "\n")
+    lines = [f"{json.dumps(name)}: {json.dumps(facts)}" for name, facts in all_facts()]
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": {"errors", "files"},
     "console": {"text"},
     "archives": set(),
-    "model": {"errors", "files", "archives"},
+    "model": {"errors", "files", "archives", "temporary"},
     "zoo": {"errors", "archives"},
     "boards": {"errors", "paths", "toml"},
     "codegen": {"errors", "text", "model", "boards"},

@@ -17,23 +17,7 @@ def main() -> int:
         from nnom_hil.cli.app import run_app
     except KeyboardInterrupt:  # nothing has been begun
         return 130
-    code = run_app(sys.argv[1:])
-    return code if _flush() else code or 3
-
-
-def _flush() -> bool:
-    """Return whether all that was printed got somewhere.
-
-    What did not would be tried again when Python ends, which then has an exit code of its own.
-    """
-    whole = True
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            whole = False
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return whole
+    return run_app(sys.argv[1:])
 
 
 def _open_standard_files() -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -118,7 +118,7 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
         _say("nnom-hil: interrupted")
         return signals.exit_code
     except BrokenPipeError:
-        return _output_is_gone()
+        return _output_is_gone(sys.stdout)
     except OSError as exc:  # of a file that no room expected trouble with
         if signals.came:  # the terminal hung up, and cannot be told of it
             return signals.exit_code
@@ -154,18 +154,22 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        return _output_is_gone()
+        code = _output_is_gone(sys.stdout)
     except OSError as exc:
         _say(f"nnom-hil: standard output: {exc.strerror}")
-        _output_is_gone()
-        return code or int(ExitCode.ENVIRONMENT)
+        trouble = _output_is_gone(sys.stdout)
+        code = code or trouble
     except ValueError:  # it is closed
         pass
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):  # messages have nowhere to go; the verdict stands
+        _output_is_gone(sys.stderr)
     return code
 
 
-def _output_is_gone() -> int:
-    """Leave without a complaint at shutdown that what was printed cannot be written."""
+def _output_is_gone(stream: TextIO) -> int:
+    """Leave nothing that is tried again at shutdown, when Python would set its own exit code."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return int(ExitCode.ENVIRONMENT)

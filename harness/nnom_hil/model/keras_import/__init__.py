@@ -4,7 +4,6 @@ load.py reads files in safe mode, walk.py follows the tensors, layers.py transla
 """
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from nnom_hil.errors import ModelError
 from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.keras_import.load import load_keras, told, without_native_stderr
 from nnom_hil.model.keras_import.walk import to_graph
+from nnom_hil.temporary import private_folder
 
 __all__ = ["KerasModel", "from_keras", "read_keras"]
 
@@ -76,8 +76,8 @@ def from_keras(model: Any, name: str = "model") -> KerasModel:
     if not all(hasattr(model, a) for a in ("inputs", "outputs", "layers", "predict")):
         raise ModelError(f"{type(model).__name__} is no Keras model")
     if "tf_keras" in type(model).__module__ or "keras.engine" in type(model).__module__:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.h5"
+        with private_folder() as folder:
+            file = folder / "model.h5"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that HDF5 is old
                 model.save(file)

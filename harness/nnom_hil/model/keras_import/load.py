@@ -5,7 +5,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -30,10 +29,12 @@ from nnom_hil.model.keras_import.translate import (
     walk_layers,
 )
 from nnom_hil.model.keras_import.vocabulary import WEIGHTS
+from nnom_hil.temporary import private_folder
 
 __all__ = ["load_keras", "told", "without_native_stderr"]
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_SPARE_BYTES = 4 << 20  # of a copy, for its configuration
 _SPARE_WEIGHTS = 1 << 16  # states and statistics that a file need not hold
 
 
@@ -101,14 +102,15 @@ def _load_archive(path: Path) -> Any:
                 for name in ("config.json", "metadata.json")
             )
             version = str(metadata["keras_version"])
+            weights_bytes = archive.getinfo("model.weights.h5").file_size
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as exc:
         raise ModelError(
             f"{path}: cannot load it: its configuration cannot be read ({one_line(exc)}); "
             "save or copy the model again"
         ) from exc
     words = checked(config, version, path, modules=True)
-    with tempfile.TemporaryDirectory() as folder:
-        weights, target = Path(folder) / "weights.h5", Path(folder) / "model.keras"
+    with private_folder(room=2 * weights_bytes + _SPARE_BYTES) as folder:
+        weights, target = folder / "weights.h5", folder / "model.keras"
         with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as held:  # noqa: SIM117
             with weights.open("wb") as copied:
                 shutil.copyfileobj(held, copied)
@@ -146,8 +148,8 @@ def _load_hdf5(path: Path) -> Any:
             "save or copy the model again"
         ) from exc
     words = checked(config, _text(version), path, hdf5=True)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "model.h5"
+    with private_folder(room=path.stat().st_size + _SPARE_BYTES) as folder:
+        target = folder / "model.h5"
         _copy_hdf5(path, target, words)
         return _load_file(target, path, words, size)
 

@@ -5,7 +5,6 @@ convert, and writes to the terminal past every log level.
 """
 
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from nnom_hil.errors import HilError, ToolError
 from nnom_hil.model.keras_import.load import load_keras
 from nnom_hil.model.keras_import.problems import one_line
+from nnom_hil.temporary import private_folder
 
 __all__ = ["evenly", "interpreter_of", "main"]
 
@@ -69,14 +69,14 @@ def _convert(tf: Any, model: Any, calibration: Floats, batch: int) -> bytes:
         if hasattr(layer, "unroll"):
             layer.unroll = True  # TFLite quantises no loops
     shape = (batch, *model.inputs[0].shape[1:])
-    with tempfile.TemporaryDirectory() as folder:
+    with private_folder() as folder:
         model.export(
-            folder,
+            str(folder),
             format="tf_saved_model",
             verbose=False,
             input_signature=[keras.InputSpec(shape=shape, dtype="float32")],
         )
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([part] for part in _batches(calibration, batch))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
