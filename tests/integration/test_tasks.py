@@ -108,19 +108,27 @@ def test_one_wrong_byte_fails(outputs: int, opened: Opener) -> None:
     assert record.first_difference.vector == 7
 
 
+def test_an_answer_that_never_came_fails(opened: Opener) -> None:
+    run = opened(3, "softmax", None)
+    for step in (run.prepare, run.build, run.start, run.time_layers, run.stream):
+        step()
+    del run.found.outputs[7]
+    record = run.finish()
+    assert record.verdict is Verdict.FAIL
+    assert record.reasons == (f"1 of {N} vectors were not answered",)
+
+
 @pytest.mark.parametrize("printed", ["Top 2 Accuracy: ", "   1 |", "Test frames: "])
-def test_one_wrong_printed_number_fails(
-    printed: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_wrong_printed_number_fails(printed: str, opened: Opener) -> None:
     run = opened(3, "softmax", classes(3))
     for step in (run.prepare, run.build, run.start, run.time_layers, run.stream):
         step()
-    console = run.folder.console_text()
-    before, found, rest = console.rpartition(printed)
+    (share,) = run.found.shares
+    before, found, rest = share.summary.rpartition(printed)
     assert found
     digit = next(i for i, c in enumerate(rest) if c.isdigit())
     wrong = rest[:digit] + str((int(rest[digit]) + 1) % 10) + rest[digit + 1 :]
-    monkeypatch.setattr(run.folder, "console_text", lambda _: before + found + wrong)
+    share.summary = before + found + wrong
     record = run.finish()
     assert record.outputs_equal
     assert record.verdict is Verdict.FAIL

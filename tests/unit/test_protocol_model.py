@@ -2,6 +2,7 @@
 
 The host's own code runs against the fake agent, in virtual time; between them each frame, in either
 direction, may be lost, doubled, overtaken by the next, or find that the target has just been reset.
+What the target sends comes frame by frame, or all that is there in one read.
 """
 
 import itertools
@@ -24,14 +25,18 @@ SOME = [(150, 1), (400, 4)]
 LINES = pytest.mark.parametrize(
     ("window", "slots"), [(150, 1), (150, 4), (400, 4), (400, 0)], ids=str
 )
+READS = pytest.mark.parametrize("together", [False, True], ids=["singly", "together"])
 Schedule = dict[int, str]
 
 
 class Scheduled:
     """A transport over the fake that treats the n-th frame since begin() as a schedule says."""
 
-    def __init__(self, target: FakeTarget, schedule: Schedule, clock: VirtualClock) -> None:
+    def __init__(
+        self, target: FakeTarget, schedule: Schedule, clock: VirtualClock, together: bool
+    ) -> None:
         self.target = target
+        self._together = together
         self.events = 0
         self._clock = clock
         self._schedule = schedule
@@ -71,7 +76,8 @@ class Scheduled:
 
     def read(self, deadline: Deadline) -> bytes:
         if self._out:
-            return self._out.popleft()
+            frames = [self._out.popleft() for _ in range(len(self._out) if self._together else 1)]
+            return b"".join(frames)
         self._clock.now_s = max(self._clock.now_s, deadline.at_s)
         return b""
 
@@ -82,10 +88,10 @@ class Scheduled:
         pass
 
 
-def run(schedule: Schedule, window: int, slots: int) -> Scheduled:
+def run(schedule: Schedule, window: int, slots: int, together: bool) -> Scheduled:
     target = FakeTarget(MODEL, slots=slots, window=window)
     clock = VirtualClock()
-    transport = Scheduled(target, schedule, clock)
+    transport = Scheduled(target, schedule, clock, together)
     client = AgentClient(transport, nonce=itertools.count(1).__next__, clock=clock)
     client.hello(timeout_s=1)
     client.begin_prediction(4, 1)
@@ -99,25 +105,28 @@ def run(schedule: Schedule, window: int, slots: int) -> Scheduled:
     return transport
 
 
+@READS
 @LINES
-def test_one_fault_anywhere(window: int, slots: int) -> None:
-    events = run({}, window, slots).events
+def test_one_fault_anywhere(window: int, slots: int, together: bool) -> None:
+    events = run({}, window, slots, together).events
     for place, kind in itertools.product(range(events + 4), KINDS):
-        run({place: kind}, window, slots)
+        run({place: kind}, window, slots, together)
 
 
+@READS
 @pytest.mark.parametrize(("window", "slots"), [*SOME, (150, 4), (400, 0)] if NIGHTLY else SOME)
-def test_two_faults_anywhere(window: int, slots: int) -> None:
+def test_two_faults_anywhere(window: int, slots: int, together: bool) -> None:
     """All pairs of places, the later ones among what the first fault brings about."""
-    last = run({}, window, slots).events + 6
+    last = run({}, window, slots, together).events + 6
     for first, second in itertools.combinations(range(last), 2):
         for kinds in itertools.product(KINDS, KINDS):
-            run({first: kinds[0], second: kinds[1]}, window, slots)
+            run({first: kinds[0], second: kinds[1]}, window, slots, together)
 
 
+@READS
 @LINES
 @pytest.mark.parametrize("burst", [3, 9])
-def test_losses_in_a_row_are_survived(burst: int, window: int, slots: int) -> None:
+def test_losses_in_a_row_are_survived(burst: int, window: int, slots: int, together: bool) -> None:
     """So many frames in a row are lost, from each place on."""
     for place in range(12):
-        run({place + i: "lose" for i in range(burst)}, window, slots)
+        run({place + i: "lose" for i in range(burst)}, window, slots, together)

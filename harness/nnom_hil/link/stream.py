@@ -114,12 +114,9 @@ class VectorStream:
             try:
                 more = more and self._open_jobs(source)
                 self._fill()
-                results = self._take()
+                yield from self._take()
             except TargetWasResetError:
                 self._restart()
-                continue
-            self._note_line()
-            yield from results
 
     # ---- what is sent
 
@@ -278,29 +275,32 @@ class VectorStream:
 
     # ---- what comes back
 
-    def _take(self) -> list[VectorResult]:
-        """Wait for an answer and take in what has come with it; a poll goes when none does."""
+    def _take(self) -> Iterator[VectorResult]:
+        """Wait for an answer and yield the results that come with it; a poll goes when none comes.
+
+        Each result at once: a reset or a fault may come right behind it, and be raised.
+        """
         channel = self._channel
         pause_s = self._pace.timeout_s(self._lost_in_silence)
         deadline = Deadline.after(pause_s, clock=channel.clock)
         frame = channel.receive(deadline, or_damaged=True)
         if frame is None and not deadline.expired:
             self._poll()  # in the place of the one whose answer this may have been
-            return []
+            return
         if frame is None:
             self._silence()
-            return []
-        results = []
+            return
         while frame is not None:
             if (result := self._result(frame)) is not None:
-                results.append(result)
+                self._note_line()
+                yield result
             if not channel.has_frames:
                 break
             frame = channel.receive(Deadline.after(0.0, clock=channel.clock))
         self._ask_again()
         if self._flight.leaves_doubt:
             self._poll()
-        return results
+        self._note_line()
 
     def _result(self, frame: Frame) -> VectorResult | None:
         """Take in one frame; return the result that it completes."""

@@ -190,6 +190,8 @@ def make_record(
         facts |= _result_facts(plan, found.prepared, found, reasons)
     if found.prepared is not None and found.image is not None:
         facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
+        if trouble is None and found.shares and (missing := _unanswered(facts)):
+            reasons.append(f"{missing} of {facts['vectors_planned']} vectors were not answered")
     reasons += _failed_timing(found)
     reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
     verdict = Verdict.FAIL if reasons else Verdict.PASS
@@ -259,6 +261,11 @@ def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[s
         "timing_runs": len(times),
         "total_time_us": round(sum(total), 3) if total else None,
     }
+
+
+def _unanswered(facts: dict[str, Any]) -> int:
+    planned, answered = int(facts["vectors_planned"]), int(facts["vectors"])
+    return max(0, planned - answered)
 
 
 def _failed_timing(found: Findings) -> list[str]:
