@@ -2,8 +2,6 @@
 
 from nnom_hil.boards.board import (
     Board,
-    Check,
-    Cpu,
     NativeBackend,
     ProbeBackend,
     QemuBackend,
@@ -13,19 +11,28 @@ from nnom_hil.boards.board import (
     list_boards,
     load_board,
 )
+from nnom_hil.boards.chip import Chip, find_chip, list_chips
+from nnom_hil.boards.examine import Examination, examine, examine_alone
+from nnom_hil.boards.schema import Check, Cpu
 from nnom_hil.boards.template import board_template
 
 __all__ = [
     "Board",
     "Check",
+    "Chip",
     "Cpu",
+    "Examination",
     "NativeBackend",
     "ProbeBackend",
     "QemuBackend",
     "RenodeBackend",
     "Step",
     "board_template",
+    "examine",
+    "examine_alone",
     "find_board",
+    "find_chip",
     "list_boards",
+    "list_chips",
     "load_board",
 ]

@@ -1,21 +1,31 @@
 """The board description: its fields, its rules, and where boards are found."""
 
 import re
-from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from nnom_hil.boards.schema import (
+    Address,
+    Check,
+    Core,
+    Cpu,
+    Facts,
+    Hertz,
+    Pin,
+    Region,
+    Register,
+    Sources,
+    Word,
+    explain,
+)
 from nnom_hil.errors import BoardError, did_you_mean
 from nnom_hil.paths import boards_dir
 from nnom_hil.toml import load_toml
 
 __all__ = [
     "Board",
-    "Check",
-    "Cpu",
     "NativeBackend",
     "ProbeBackend",
     "QemuBackend",
@@ -26,80 +36,30 @@ __all__ = [
     "load_board",
 ]
 
-
-class _Facts(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Address = Annotated[int, Field(ge=0, lt=2**32)]
-Register = Annotated[int, Field(gt=0, lt=2**32, multiple_of=4)]
-Word = Annotated[int, Field(ge=0, lt=2**32)]
-Size = Annotated[int, Field(gt=0, le=2**32, multiple_of=4)]
-Hertz = Annotated[int, Field(ge=1_000_000, le=1_000_000_000)]
-Pin = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.]{1,7}$")]
-
 _VECTOR_TABLE_ALIGNMENT = 512  # 128 vectors; Armv7-M ARM, B3.2.5
 _MIN_RAM_BYTES = 4096
 _MIN_FLASH_BYTES = 16384
 _MIN_OVERSAMPLING = 16  # of every driver
 
 
-class Cpu(StrEnum):
-    """Cores, as GCC's -mcpu names them; native is a process of this machine."""
+class Clock(Facts):
+    """core_hz: what the time driver counts. Whole megahertz, so that microseconds are exact.
 
-    NATIVE = "native"
-    CORTEX_M0 = "cortex-m0"
-    CORTEX_M0PLUS = "cortex-m0plus"
-    CORTEX_M3 = "cortex-m3"
-    CORTEX_M4 = "cortex-m4"
-    CORTEX_M7 = "cortex-m7"
-    CORTEX_M23 = "cortex-m23"
-    CORTEX_M33 = "cortex-m33"
-    CORTEX_M55 = "cortex-m55"
+    oscillator_hz: the board's crystal, or with bypass the clock that it feeds into the chip.
+    """
 
-
-_FPUS: Final = {
-    Cpu.CORTEX_M4: ("fpv4-sp-d16",),
-    Cpu.CORTEX_M7: ("fpv5-sp-d16", "fpv5-d16"),
-    Cpu.CORTEX_M33: ("fpv5-sp-d16",),
-    Cpu.CORTEX_M55: ("auto",),
-}
-
-
-class Core(_Facts):
-    """fpu: GCC's -mfpu name; absent means floats are computed in software."""
-
-    cpu: Annotated[Cpu, Field(strict=False)]
-    fpu: str | None = None
+    core_hz: Annotated[Hertz, Field(multiple_of=1_000_000)]
+    oscillator_hz: Hertz | None = None
+    bypass: bool = False
 
     @model_validator(mode="after")
-    def _fpu_of_this_core(self) -> Self:
-        known = _FPUS.get(self.cpu, ())
-        if self.fpu is not None and self.fpu not in known:
-            have = f"it can have {' or '.join(map(repr, known))}" if known else "it has none"
-            raise ValueError(f"fpu = {self.fpu!r} does not belong to a {self.cpu.value}: {have}")
+    def _bypass_of_something(self) -> Self:
+        if self.bypass and self.oscillator_hz is None:
+            raise ValueError("bypass = true needs oscillator_hz, the clock that comes in")
         return self
 
 
-class Clock(_Facts):
-    """core_hz: what the time driver counts. Whole megahertz, so that microseconds are exact."""
-
-    core_hz: Annotated[Hertz, Field(multiple_of=1_000_000)]
-
-
-class Region(_Facts):
-    """One memory: first address and bytes."""
-
-    origin: Address
-    length: Size
-
-    @property
-    def end(self) -> int:
-        """The first address behind it."""
-        return self.origin + self.length
-
-
-class Memory(_Facts):
+class Memory(Facts):
     """Code and constants live in flash, everything else in ram."""
 
     flash: Region
@@ -126,7 +86,7 @@ class Memory(_Facts):
         return self
 
 
-class Console(_Facts):
+class Console(Facts):
     """The UART that carries text and frames; driver is a file of firmware/platform/uart.
 
     tx, rx: the pins, for people; [startup] selects them.
@@ -150,7 +110,7 @@ class Console(_Facts):
         return self
 
 
-class Step(_Facts):
+class Step(Facts):
     """One step of [startup]: exactly one of write, set, clear, modify, wait names the register.
 
     write: value. set, clear: bits. modify: bits become value. wait: until bits are value, all of
@@ -193,19 +153,19 @@ class Step(_Facts):
         return self
 
 
-class Startup(_Facts):
+class Startup(Facts):
     """What to do before main, in this order: clock tree, power, pins."""
 
     steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
 
 
-class Time(_Facts):
+class Time(Facts):
     """driver is a file of firmware/platform/time."""
 
     driver: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 
 
-class QemuBackend(_Facts):
+class QemuBackend(Facts):
     """machine: QEMU's -machine name. icount_shift: 2^shift ns of virtual time an instruction.
 
     serial: which of the machine's serial ports the console is, from 0.
@@ -216,7 +176,7 @@ class QemuBackend(_Facts):
     serial: Annotated[int, Field(ge=0, le=9)] = 0
 
 
-class RenodeBackend(_Facts):
+class RenodeBackend(Facts):
     """mips: instructions per microsecond of virtual time.
 
     platform: a description that Renode brings, with uart, the console's name there. Without, one
@@ -234,24 +194,7 @@ class RenodeBackend(_Facts):
         return self
 
 
-class Check(_Facts):
-    """A register that tells something: its bits are value."""
-
-    address: Register
-    bits: Annotated[int, Field(gt=0, lt=2**32)]
-    value: Word
-
-    @model_validator(mode="after")
-    def _can_be(self) -> Self:
-        if self.value & ~self.bits:
-            raise ValueError(f"value {self.value:#x} is outside bits {self.bits:#x}")
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.value:#x} at {self.address:#010x}"
-
-
-class ProbeBackend(_Facts):
+class ProbeBackend(Facts):
     """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries.
 
     id: what names the chip, read before anything is flashed. unlocked: what says that its flash is
@@ -266,13 +209,13 @@ class ProbeBackend(_Facts):
     ] = ()
 
 
-class NativeBackend(_Facts):
+class NativeBackend(Facts):
     """A process of this machine. sanitize: built with the address and undefined-behaviour ones."""
 
     sanitize: bool = False
 
 
-class Backends(_Facts):
+class Backends(Facts):
     """What can run the board; the first that is there, in this order, is taken."""
 
     native: NativeBackend | None = None
@@ -292,12 +235,18 @@ class Backends(_Facts):
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
 
-class Board(_Facts):
-    """One validated board file."""
+class Board(Facts):
+    """One validated board file.
+
+    chip: a file of boards/chips, with which `boards check` computes and compares. sources: where
+    each table's numbers are from.
+    """
 
     schema_: Annotated[Literal["nnom-hil/board/1"], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     title: Annotated[str, Field(min_length=1, max_length=80)]
+    chip: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    sources: Sources = Field(default_factory=dict)
     core: Core
     clock: Clock
     memory: Memory
@@ -318,6 +267,16 @@ class Board(_Facts):
                 raise ValueError(f"the console's base {self.console.base:#x} lies in {name}")
         return self
 
+    @property
+    def unsourced(self) -> list[str]:
+        """The tables whose numbers have no entry in [sources]; a process needs none."""
+        if self.backend.native is not None:
+            return []
+        needed = ["memory", "console", *self.backend.names]
+        needed += ["clock"] if self.clock.oscillator_hz is not None else []
+        needed += ["startup"] if self.startup.steps else []
+        return [name for name in needed if name not in self.sources]
+
 
 def load_board(path: Path) -> Board:
     """Read and validate one board file.
@@ -333,40 +292,13 @@ def load_board(path: Path) -> Board:
     try:
         board = Board.model_validate(document)
     except ValidationError as exc:
-        problems = "\n".join(f"  {line}" for line in _explain(exc))
+        problems = "\n".join(f"  {line}" for line in explain(exc))
         raise BoardError(f"{path}: not a valid board file:\n{problems}") from exc
     if board.name != path.stem:
         raise BoardError(
             f"{path}: name is {board.name!r}; it must be the file's name, {path.stem!r}"
         )
     return board
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        # lists are counted from 1, as people do
-        place = [f"item {p + 1}" if isinstance(p, int) else str(p) for p in problem["loc"]]
-        if problem["type"] == "value_error":  # about a table as a whole
-            yield f"{_table(place)}: {problem['ctx']['error']}"
-            continue
-        *tables, key = place or [""]
-        where = f"in {_table(tables)}" if tables else "at the top"
-        match problem["type"]:
-            case "extra_forbidden":
-                yield f"unknown key {key!r} {where}: remove it or correct its name"
-            case "missing":
-                yield f"missing key {key!r} {where}: add it (docs/boards.md describes every key)"
-            case _:
-                yield f"{key} = {problem['input']!r} {where}: {_lower_first(problem['msg'])}"
-
-
-def _table(place: list[str]) -> str:
-    return f"[{'.'.join(place)}]" if place else "the file"
-
-
-def _lower_first(message: Any) -> str:
-    text = str(message)
-    return text[:1].lower() + text[1:]
 
 
 def list_boards(extra: Path | None = None) -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """A commented board file to start from."""
 
+from textwrap import wrap
 from typing import Final
 
 __all__ = ["board_template"]
@@ -9,6 +10,8 @@ _TEMPLATE: Final = """\
 schema = "nnom-hil/board/1"
 name = "@NAME@" # the file's name without .toml
 title = "@NAME@ (Cortex-M4F)"
+# With a chip that is known, `boards check` computes the clocks and compares everything:@CHIPS@
+# chip = "stm32f407vg"
 
 [core]
 cpu = "cortex-m4" # cortex-m0, m0plus, m3, m4, m7, m23, m33, m55, as GCC spells them
@@ -16,6 +19,7 @@ fpu = "fpv4-sp-d16" # GCC's -mfpu; remove the line where there is none
 
 [clock]
 core_hz = 168_000_000 # after [startup]; whole megahertz
+# oscillator_hz = 8_000_000 # the board's crystal, or with bypass = true a clock that comes in
 
 [memory.flash]
 origin = 0x0800_0000
@@ -66,13 +70,21 @@ target = "stm32f407vgtx" # pyocd list --targets, or pyocd pack find
 id = { address = 0xE004_2000, bits = 0x0FFF, value = 0x413 }
 unlocked = { address = 0x4002_3C14, bits = 0xFF00, value = 0xAA00 }
 usb = ["0483:374b"] # vendor and product of the probe on the board; lsusb
+
+# Where the numbers are from, a line a table: memory, clock, console, startup, the back ends.
+[sources]
+# console = "reference manual, chapter 30"
 """
 
 
-def board_template(name: str, *, uarts: list[str], times: list[str]) -> str:
-    """Return a valid board file with every key explained; uarts, times: the drivers there are."""
+def board_template(name: str, *, uarts: list[str], times: list[str], chips: list[str]) -> str:
+    """Return a valid board file with every key explained.
+
+    uarts, times: the drivers there are; chips: those whose facts are known.
+    """
     return (
         _TEMPLATE.replace("@NAME@", name)
         .replace("@UARTS@", ", ".join(uarts))
         .replace("@TIMES@", ", ".join(times))
+        .replace("@CHIPS@", "\n# ".join(["", *wrap(", ".join(chips), 96)]))
     )

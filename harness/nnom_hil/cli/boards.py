@@ -1,11 +1,14 @@
 """nnom-hil boards: what boards there are; show one, start a new file, check a file."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnom_hil.cli.options import door
+
+if TYPE_CHECKING:
+    from nnom_hil.boards import Board, Examination
 
 __all__ = ["COMMANDS", "NEEDS_COMMAND", "main"]
 
@@ -54,11 +57,14 @@ def show(
     """Show what a board's file says, and what can run it here."""
     from nnom_hil.boards import find_board
     from nnom_hil.report.figures import size
-    from nnom_hil.run.boardfiles import backends
+    from nnom_hil.run.boardfiles import backends, examined
 
+    folder = Path(name).parent if name.endswith(".toml") else context.obj
     board = find_board(name, context.obj)
+    examination = examined(board, folder)
     core, console = board.core, board.console
     print(f"{board.name}: {board.title}")
+    print(f"chip     {board.chip or 'not named'}")
     print(f"core     {core.cpu.value}, FPU {core.fpu or 'none'}, {board.clock.core_hz / 1e6:g} MHz")
     for kind, region in (("flash", board.memory.flash), ("ram", board.memory.ram)):
         print(f"{kind:8} {size(region.length)} at 0x{region.origin:08X}")
@@ -68,7 +74,7 @@ def show(
         f"{console.baud} baud{pins}"
     )
     print(f"time     {board.time.driver}")
-    print(f"start-up {len(board.startup.steps)} steps")
+    _show_start(board, examination)
     for backend, reason in backends(board).items():
         facts = {
             key: " ".join(value) if isinstance(value, tuple) else value
@@ -76,7 +82,26 @@ def show(
         }
         what = ", ".join(f"{k} {v}" for k, v in facts.items() if v not in (None, ""))
         print(f"{backend:8} {what or '-'}: {'can run here' if reason is None else reason}")
+    if board.sources:
+        print("sources")
+        for table, text in board.sources.items():
+            print(f"  {table:8} {text}")
     return 0
+
+
+def _show_start(board: "Board", examination: "Examination | None") -> None:
+    """Print the steps, decoded where the chip is known, the clocks, and what is wrong."""
+    print(f"start-up {len(board.startup.steps)} steps")
+    if examination is None:
+        return
+    for line in examination.steps:
+        print(f"  {line}")
+    if examination.tree is not None:
+        print("clocks")
+        for line in examination.tree.how:
+            print(f"  {line}")
+    for fault in examination.faults:
+        print(f"wrong: {fault}")
 
 
 def scan(

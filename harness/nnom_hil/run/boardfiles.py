@@ -3,7 +3,17 @@
 import re
 from pathlib import Path
 
-from nnom_hil.boards import Board, board_template, list_boards, load_board
+from nnom_hil.boards import (
+    Board,
+    Examination,
+    board_template,
+    examine,
+    examine_alone,
+    find_chip,
+    list_boards,
+    list_chips,
+    load_board,
+)
 from nnom_hil.build import check_drivers, drivers
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import BoardError, HilError, UsageError
@@ -13,7 +23,7 @@ from nnom_hil.run.runner import build_for
 from nnom_hil.target.select import backends
 from nnom_hil.tool import run_tool
 
-__all__ = ["backends", "check_board", "known_boards", "new_board"]
+__all__ = ["backends", "check_board", "examined", "known_boards", "new_board"]
 
 
 def known_boards(folder: Path | None = None) -> list[Board]:
@@ -33,7 +43,8 @@ def new_board(path: Path) -> Path:
         )
     if path.exists():
         raise UsageError(f"{path}: this file exists already; choose another name")
-    write_whole(path, board_template(path.stem, uarts=drivers("uart"), times=drivers("time")))
+    known = {"uarts": drivers("uart"), "times": drivers("time"), "chips": list(list_chips())}
+    write_whole(path, board_template(path.stem, **known))
     return path
 
 
@@ -44,7 +55,7 @@ def check_board(path: Path, *, build: bool = True) -> list[str]:
     """
     board = load_board(path)
     check_drivers(board)
-    found = [f"{board.name}: the file is valid, its drivers exist"]
+    found = [f"{board.name}: the file is valid, its drivers exist", *_check_chip(board, path)]
     if board.backend.qemu is not None:
         _check_machine(board, path)
         found.append(f"QEMU has the machine {board.backend.qemu.machine}")
@@ -54,6 +65,37 @@ def check_board(path: Path, *, build: bool = True) -> list[str]:
     for name, reason in backends(board).items():
         found.append(f"{name}: " + ("can run it here" if reason is None else reason))
     return found
+
+
+def examined(board: Board, folder: Path | None) -> Examination | None:
+    """Return a board compared with its chip, None where it names none.
+
+    folder: where the board's file is; its chips/ come before the shipped ones. Raises BoardError
+    for a chip that is not known or whose file is wrong.
+    """
+    if board.chip is None:
+        return None
+    return examine(board, find_chip(board.chip, folder / "chips" if folder else None))
+
+
+def _check_chip(board: Board, path: Path) -> list[str]:
+    examination = examined(board, path.parent)
+    faults = examine_alone(board) if examination is None else examination.faults
+    if faults:
+        problems = "\n".join(f"  {fault}" for fault in faults)
+        raise BoardError(f"{path}: what it says is not so:\n{problems}")
+    if board.backend.native is not None:
+        return []
+    if examination is None:
+        known = ", ".join(list_chips(path.parent / "chips"))
+        return [f"no chip is named: registers, clocks, pins are not checked; chip = one of {known}"]
+    steps = len(examination.steps)
+    if examination.tree is None:
+        return [f"chip {board.chip}: console and memories are right; no step, so no clock to check"]
+    return [
+        f"chip {board.chip}: console, memories and {steps} steps are right",
+        f"clocks come out as stated: {'; '.join(examination.tree.how)}",
+    ]
 
 
 def _check_machine(board: Board, path: Path) -> None:

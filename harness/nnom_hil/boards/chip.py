@@ -1,0 +1,309 @@
+"""Facts about chips: registers with their fields, UARTs, pins, memories, limits of the clocks."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from nnom_hil.boards.schema import (
+    Address,
+    Check,
+    Core,
+    Facts,
+    Region,
+    Sources,
+    Word,
+    explain,
+)
+from nnom_hil.errors import BoardError, did_you_mean
+from nnom_hil.paths import boards_dir
+from nnom_hil.toml import load_toml
+
+__all__ = ["BitField", "Chip", "ChipRegister", "Uart", "find_chip", "list_chips"]
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+_Symbol = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_FieldPath = Annotated[str, Field(pattern=r"^!?\w+\.\w+\.\w+$")]
+_FIELD = re.compile(r"(\w+)(?:\{(\d+)\.\.(\d+)\}(\w*))?\s+(\d+)(?::(\d+))?( r)?")
+
+
+class _Register(Facts):
+    """fields: "NAME 3, NAME 7:4, NAME 8 r": bits; r: read only; NAME{0..15} 1:0: a row of them."""
+
+    offset: Annotated[int, Field(ge=0, lt=2**20, multiple_of=4)]
+    reset: Word = 0
+    fields: str
+
+
+class _Peripheral(Facts):
+    """block: its registers' table, or the peripheral's own. on: fields that must be 1 (! 0).
+
+    resets: values of registers that differ from the block's.
+    """
+
+    base: Address
+    block: _Symbol | None = None
+    on: list[_FieldPath] = Field(default_factory=list)
+    resets: dict[_Symbol, Word] = Field(default_factory=dict)
+
+
+class Uart(Facts):
+    """clock: one of the clock model's names, or a field and the clocks that its values select.
+
+    tx, rx: what the pins' model needs for each pin; remap: the field that moves them.
+    """
+
+    irq: Annotated[int, Field(ge=0, lt=480)]
+    driver: str
+    clock: str | list[str]
+    tx: dict[str, int] = Field(default_factory=dict)
+    rx: dict[str, int] = Field(default_factory=dict)
+    remap: _FieldPath | None = None
+
+
+class _Memories(Facts):
+    flash: list[Region]
+    ram: list[Region]
+
+
+class _File(Facts):
+    """A chip file, with its family's merged under it."""
+
+    schema_: Annotated[Literal["nnom-hil/chip/1"], Field(alias="schema")]
+    name: _Name
+    title: Annotated[str, Field(min_length=1, max_length=80)]
+    family: _Name | None = None
+    sources: Sources
+    core: Core
+    clocks: _Name
+    pins: _Name
+    memory: _Memories
+    id: Check | None = None
+    limits: dict[str, int | list[int]] = Field(default_factory=dict)
+    status: dict[_FieldPath, str | int] = Field(default_factory=dict)
+    locked: dict[str, list[_FieldPath]] = Field(default_factory=dict)
+    blocks: dict[_Symbol, dict[_Symbol, _Register]] = Field(default_factory=dict)
+    peripherals: dict[_Symbol, _Peripheral] = Field(default_factory=dict)
+    uarts: dict[_Symbol, Uart] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BitField:
+    """Some adjacent bits of a register."""
+
+    name: str
+    low: int
+    width: int
+    read_only: bool = False
+
+    @property
+    def mask(self) -> int:
+        """Its bits."""
+        return ((1 << self.width) - 1) << self.low
+
+    def of(self, word: int) -> int:
+        """Return its value in a register's."""
+        return (word & self.mask) >> self.low
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChipRegister:
+    """One register of one peripheral; reset: its value when start-up begins."""
+
+    peripheral: str
+    name: str
+    address: int
+    reset: int
+    fields: tuple[BitField, ...]
+
+    @property
+    def path(self) -> str:
+        """PERIPHERAL.REGISTER."""
+        return f"{self.peripheral}.{self.name}"
+
+    @property
+    def known(self) -> int:
+        """All bits that are no reserved ones."""
+        return sum(field.mask for field in self.fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """What is known about a chip. registers: by PERIPHERAL.REGISTER."""
+
+    facts: _File
+    registers: dict[str, ChipRegister]
+
+    @property
+    def name(self) -> str:
+        """The chip file's name."""
+        return self.facts.name
+
+    def at(self, address: int) -> ChipRegister | None:
+        """Return the register at an address."""
+        return next((r for r in self.registers.values() if r.address == address), None)
+
+    def nearest(self, address: int) -> ChipRegister:
+        """Return the register whose address is nearest."""
+        return min(self.registers.values(), key=lambda r: abs(r.address - address))
+
+    def uart_at(self, base: int) -> tuple[str, Uart] | None:
+        """Return name and facts of the UART whose registers begin there."""
+        for name, uart in self.facts.uarts.items():
+            if self.facts.peripherals[name].base == base:
+                return name, uart
+        return None
+
+    def field(self, path: str) -> tuple[ChipRegister, BitField] | None:
+        """Return what PERIPHERAL.REGISTER.FIELD names."""
+        peripheral, register, name = path.lstrip("!").split(".")
+        found = self.registers.get(f"{peripheral}.{register}")
+        for one in found.fields if found else ():
+            if one.name == name:
+                assert found is not None
+                return found, one
+        return None
+
+
+def list_chips(extra: Path | None = None) -> dict[str, Path]:
+    """Return every chip file by name; those of the folder `extra` come before shipped ones."""
+    return _files("*.toml", extra)
+
+
+def _files(pattern: str, extra: Path | None) -> dict[str, Path]:
+    folders = [boards_dir() / "chips", *([extra] if extra is not None else [])]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob(pattern))}
+
+
+def find_chip(name: str, extra: Path | None = None) -> Chip:
+    """Return the chip of that name; extra: a folder of chip files beside the shipped ones.
+
+    Raises BoardError when there is none, or its file is wrong.
+    """
+    known = list_chips(extra)
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise BoardError(f"no chip {name!r}; known: {', '.join(known)}{hint}")
+    path = known[name]
+    document = _read(path)
+    family = document.get("family")
+    if isinstance(family, str):
+        families = _files("families/*.toml", extra)
+        if family not in families:
+            raise BoardError(f"{path}: family = {family!r}; known: {', '.join(families)}")
+        document = _merged(_read(families[family]), document)
+    try:
+        facts = _File.model_validate(document)
+        chip = Chip(facts=facts, registers={r.path: r for r in _registers(facts)})
+        _consistent(chip)
+    except ValidationError as exc:
+        problems = "\n".join(f"  {line}" for line in explain(exc))
+        raise BoardError(f"{path}: not a valid chip file:\n{problems}") from exc
+    except ValueError as exc:
+        raise BoardError(f"{path}: {exc}") from exc
+    if facts.name != name:
+        raise BoardError(f"{path}: name is {facts.name!r}; it must be the file's name, {name!r}")
+    return chip
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return load_toml(path)
+    except OSError as exc:
+        raise BoardError(f"{path}: cannot read the chip file: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise BoardError(f"{path}: not valid TOML: {exc}") from exc
+
+
+def _merged(family: dict[str, Any], chip: dict[str, Any]) -> dict[str, Any]:
+    """Return the family's tables with the chip's over them; registers gain the chip's fields.
+
+    A UART's pins are replaced: they are those of a package.
+    """
+    merged = dict(family)
+    for key, value in chip.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and key not in ("tx", "rx"):
+            merged[key] = _merged(old, value)
+        elif key == "fields" and isinstance(old, str) and isinstance(value, str):
+            merged[key] = f"{old.rstrip().rstrip(',')}, {value}"
+        else:
+            merged[key] = value
+    return merged
+
+
+def _registers(facts: _File) -> Iterator[ChipRegister]:
+    blocks = {
+        name: {r: (spec, _fields(name, r, spec.fields)) for r, spec in block.items()}
+        for name, block in facts.blocks.items()
+    }
+    for name, peripheral in facts.peripherals.items():
+        block = blocks.get(peripheral.block or name, {})
+        if unknown := set(peripheral.resets) - set(block):
+            raise ValueError(f"peripherals.{name}.resets names {unknown.pop()}, no register of it")
+        for register, (spec, fields) in block.items():
+            yield ChipRegister(
+                peripheral=name,
+                name=register,
+                address=peripheral.base + spec.offset,
+                reset=peripheral.resets.get(register, spec.reset),
+                fields=fields,
+            )
+
+
+def _fields(block: str, register: str, text: str) -> tuple[BitField, ...]:
+    """Return the fields of a register's text, lowest bits first."""
+    found: list[BitField] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        matched = _FIELD.fullmatch(part)
+        if matched is None:
+            raise ValueError(
+                f'blocks.{block}.{register}: {part!r} is no field; "NAME 3", "NAME 7:4", '
+                '"NAME 8 r" and "NAME{0..15} 1:0" are'
+            )
+        found += _row(*matched.groups())
+    taken = 0
+    for field in found:
+        if field.width < 1 or field.mask >= 2**32 or field.mask & taken:
+            raise ValueError(
+                f"blocks.{block}.{register}: {field.name} has bits of another field, or none of "
+                "31:0"
+            )
+        taken |= field.mask
+    return tuple(sorted(found, key=lambda field: field.low))
+
+
+def _row(
+    name: str, first: str | None, last: str, rest: str, high: str, low: str | None, r: str | None
+) -> Iterator[BitField]:
+    """Yield the fields that one entry names: a row of them follow each other."""
+    at = int(high if low is None else low)
+    width = int(high) - at + 1
+    if first is None:
+        yield BitField(name=name, low=at, width=width, read_only=bool(r))
+        return
+    for n in range(int(first), min(int(last), int(first) + 31) + 1):
+        place = at + (n - int(first)) * width
+        yield BitField(name=f"{name}{n}{rest}", low=place, width=width, read_only=bool(r))
+
+
+def _consistent(chip: Chip) -> None:
+    """Raise ValueError where a path names no field, or a UART no peripheral."""
+    facts = chip.facts
+    paths = [p for one in facts.peripherals.values() for p in one.on]
+    paths += [*facts.status, *(p for p in facts.status.values() if isinstance(p, str))]
+    paths += [p for ones in facts.locked.values() for p in ones]
+    for name, uart in facts.uarts.items():
+        if name not in facts.peripherals:
+            raise ValueError(f"uarts.{name}: it needs a base in [peripherals.{name}]")
+        paths += [uart.clock[0]] if isinstance(uart.clock, list) else []
+        paths += [uart.remap] if uart.remap else []
+    for path in (p.removeprefix("1<<") for p in paths):
+        if path.lstrip("!").count(".") != 2 or chip.field(path) is None:
+            raise ValueError(f"{path!r} names no field; PERIPHERAL.REGISTER.FIELD does")
+    for path in facts.locked:
+        if path not in chip.registers and (path.count(".") != 2 or chip.field(path) is None):
+            raise ValueError(f"locked: {path!r} names no register and no field")

@@ -1,0 +1,17 @@
+"""Clock trees: from register values and the board's oscillator to frequencies, a family a file."""
+
+from collections.abc import Callable
+from typing import Final
+
+from nnom_hil.boards.clocks.fixed import fixed
+from nnom_hil.boards.clocks.stm32f4 import stm32f4
+from nnom_hil.boards.clocks.tree import ClockTree, megahertz
+from nnom_hil.boards.state import State
+
+__all__ = ["MODELS", "ClockTree", "megahertz"]
+
+# What a chip file's `clocks` names.
+MODELS: Final[dict[str, Callable[[State], ClockTree]]] = {
+    "fixed": fixed,
+    "stm32f4": stm32f4,
+}

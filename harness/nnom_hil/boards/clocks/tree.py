@@ -1,0 +1,89 @@
+"""What a clock model hands back, and the parts that the models share."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from nnom_hil.boards.state import State
+
+__all__ = [
+    "AHB_DIVIDERS",
+    "APB_DIVIDERS",
+    "ClockTree",
+    "bus",
+    "megahertz",
+    "oscillator",
+    "wait_states",
+]
+
+# by the value of the prescalers' fields, in all STM32
+AHB_DIVIDERS: Final = (1,) * 8 + (2, 4, 8, 16, 64, 128, 256, 512)
+APB_DIVIDERS: Final = (1,) * 4 + (2, 4, 8, 16)
+
+
+def megahertz(hz: Fraction | int) -> str:
+    """Return a frequency for people: "42 MHz"."""
+    return f"{float(hz) / 1e6:.10g} MHz"
+
+
+@dataclass(kw_only=True)
+class ClockTree:
+    """The clocks that run, in Hz by name; "core" is among them. how: the tree for people.
+
+    faults: what is outside the chip's limits.
+    """
+
+    clocks: dict[str, Fraction] = field(default_factory=dict)
+    how: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, name: str, hz: Fraction | int, how: str) -> Fraction:
+        """Add a clock that `how` explains; return its frequency."""
+        self.clocks[name] = Fraction(hz)
+        self.how.append(f"{name} = {how} = {megahertz(hz)}" if how else f"{name} = {megahertz(hz)}")
+        return self.clocks[name]
+
+    def within(self, what: str, hz: Fraction | int, limits: list[int]) -> None:
+        """Add a fault where a frequency is outside its limits, the least and the most."""
+        least, most = limits
+        if not least <= hz <= most:
+            span = f"{megahertz(least)} to " if least else "up to "
+            self.faults.append(f"{what} is {megahertz(hz)}; it may be {span}{megahertz(most)}")
+
+
+def oscillator(
+    state: State, tree: ClockTree, on: str, ready: str, bypass: str | None, *, name: str = "HSE"
+) -> None:
+    """Add the board's own oscillator, where it is switched on."""
+    if not state[on]:
+        return
+    clock = state.board.clock
+    if clock.oscillator_hz is None:
+        tree.faults.append(f"{on} is set, but [clock] names no oscillator_hz of the board")
+        return
+    if bypass is not None and state[bypass] != clock.bypass:
+        tree.faults.append(
+            f"{bypass} is {state[bypass]}, and the board's oscillator is "
+            + ("a clock that comes in (bypass = true)" if clock.bypass else "a crystal")
+        )
+    limits = state.limits("bypass_hz" if clock.bypass else "crystal_hz")
+    tree.within("the board's oscillator", clock.oscillator_hz, limits)
+    tree.add(name, clock.oscillator_hz, "the board's clock" if clock.bypass else "crystal")
+    if not state.ready(ready):
+        del tree.clocks[name]
+
+
+def bus(tree: ClockTree, name: str, source: str, divider: int, most: int) -> Fraction:
+    """Add a bus clock, with its limit in Hz."""
+    hz = tree.add(name, tree.clocks[source] / divider, f"{source} / {divider}")
+    tree.within(name, hz, [0, most])
+    return hz
+
+
+def wait_states(tree: ClockTree, have: int, hz: Fraction, steps: list[int], why: str) -> None:
+    """Add a fault where flash is read too fast; steps: the highest clock for 0, 1, ... waits."""
+    needed = next((n for n, most in enumerate(steps) if hz <= most), len(steps))
+    if have < needed:
+        tree.faults.append(
+            f"{have} wait states for flash at {megahertz(hz)}; it needs {needed} ({why})"
+        )

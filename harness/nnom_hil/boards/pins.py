@@ -1,0 +1,43 @@
+"""Whether the pins of a console are its UART's after start-up; one function a kind of pins."""
+
+from collections.abc import Callable
+from typing import Final
+
+from nnom_hil.boards.chip import Uart
+from nnom_hil.boards.state import State
+
+__all__ = ["MODELS"]
+
+_ALTERNATE = 2
+
+
+def _none(_state: State, _name: str, _uart: Uart) -> list[str]:
+    return []
+
+
+def _stm32(state: State, name: str, uart: Uart) -> list[str]:
+    """MODER and AFR of all STM32 but the F1."""
+    console = state.board.console
+    faults = []
+    for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx)):
+        if pin is None or pin not in pins:
+            continue  # told already
+        port, number = f"GPIO{pin[1]}", int(pin[2:])
+        mode = f"{port}.MODER.MODE{number}"
+        if state[mode] != _ALTERNATE:
+            faults.append(f"{key} = {pin}: {mode} is {state[mode]} after the steps; 2 is alternate")
+            continue
+        function = f"{port}.AFR{'H' if number > 7 else 'L'}.AFSEL{number}"
+        if state[function] != pins[pin]:
+            faults.append(
+                f"{key} = {pin}: {function} is {state[function]} after the steps; {name} has "
+                f"AF{pins[pin]} there"
+            )
+    return faults
+
+
+# What a chip file's `pins` names.
+MODELS: Final[dict[str, Callable[[State, str, Uart], list[str]]]] = {
+    "none": _none,
+    "stm32": _stm32,
+}
