@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Vector table and the way from reset to main. */
+#include "config.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -74,7 +76,7 @@ void platform_reset(void)
 
 void reset_handler(void)
 {
-#if __ARM_ARCH >= 7
+#if CONFIG_VTOR
     reg_write(SCB_VTOR, (uint32_t)(uintptr_t)&vectors); /* a boot loader may have set its own */
 #endif
 #if defined(__ARM_FP)

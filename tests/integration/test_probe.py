@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from nnom_hil.boards import find_board
+from nnom_hil.boards import find_board, load_board
 from nnom_hil.errors import HilError, LinkError, TargetError, UsageError
 from nnom_hil.link.faults import LinkFaults
+from nnom_hil.paths import boards_dir
 from nnom_hil.probe import BoardLock, load_map
 from nnom_hil.records import RunRecord, TimeSource, Verdict
 from nnom_hil.run.plan import Observer
@@ -109,6 +111,24 @@ def test_image_is_flashed_verified_started_and_answers(rack: Rack) -> None:
     for address, data in load_pieces(image.elf):
         at = address - 0x0800_0000
         assert rack.flash()[at : at + len(data)] == data
+
+
+BOOT_LOADER = struct.pack("<II", 0x2000_1000, 0x0800_0009) + bytes.fromhex(
+    "0348 0168 81f30888 4068 0047 00bf00bf 00040008"  # starts what lies at 0x0800_0400
+)
+
+
+def test_boot_loader_in_the_first_sector_stays(rack: Rack) -> None:
+    """It shares its sector, which must be erased, with the image's first bytes."""
+    text = (boards_dir() / f"{BOARD}.toml").read_text()
+    for old, new in (("0x0800_0000", "0x0800_0400"), ("0x0010_0000", "0x000F_FC00")):
+        text = text.replace(old, new, 1)
+    (path := rack.folder / f"{BOARD}.toml").write_text(text)
+    below = BOOT_LOADER.ljust(0x400, b"\x5a")
+    (rack.folder / "VIRT0.flash").write_bytes(below.ljust(1 << 20, b"\xff"))
+    record = rack.run(board=load_board(path), limit=5)
+    assert record.verdict is Verdict.PASS, record.reasons
+    assert rack.flash()[:0x400] == below
 
 
 def test_image_that_is_there_is_not_flashed_again(rack: Rack) -> None:

@@ -143,6 +143,7 @@ def config_h(board: Board, settings: FirmwareSettings, *, image_id: str) -> str:
         lines.append(f'#define CONFIG_{key} "{text}"')
     lines += [f"#define CONFIG_{key} {value}u" for key, value in numbers.items()]
     lines.append(f"#define CONFIG_CACHES {int(board.core.cpu in _CACHED)}")
+    lines.append(f"#define CONFIG_VTOR {int(board.core.cpu is not Cpu.CORTEX_M0)}")
     # each ends with a comma: the table's end follows
     table = [f"    {_step(step)}," for step in board.startup.steps]
     lines.append(" \\\n".join(["#define CONFIG_STARTUP_STEPS", *table]))

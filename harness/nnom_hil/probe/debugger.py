@@ -319,7 +319,9 @@ class Debugger:
 
         with self._doing("cannot flash"):
             try:
-                loader = FlashLoader(self._session, progress=on_progress, chip_erase="sector")
+                loader = FlashLoader(
+                    self._session, progress=on_progress, chip_erase="sector", keep_unwritten=True
+                )
                 for start, data in pieces:
                     loader.add_data(start, data)
                 loader.commit()
