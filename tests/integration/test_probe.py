@@ -165,6 +165,16 @@ def test_fault_of_the_board_is_named(fault: str, message: str, rack: Rack) -> No
     assert rack.run().verdict is Verdict.PASS  # lock, port and probe were let go of
 
 
+def test_chip_that_lets_no_debugger_in_is_told_from_a_broken_one(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an nRF52 with APPROTECT on: nothing is found behind its port, but pyOCD can tell."""
+    rack.put("unplugged_after = 30")
+    monkeypatch.setattr("pyocd.core.target.Target.is_locked", lambda _: True)
+    with pytest.raises(TargetError, match=r"locked against debugging; .*: pyocd reset -u VIRT0 -t"):
+        rack.run()
+
+
 def test_bit_that_will_not_program_is_named(rack: Rack) -> None:
     """Stuck at 1, so that only an image with a 0 there shows it."""
     image = build_for(find_board(BOARD), prepare(find_model(None), None).graph)
@@ -229,6 +239,8 @@ def test_no_probe_is_named(rack: Rack) -> None:
     rack.file.write_text("")
     with pytest.raises(TargetError, match=r"no debug probe is attached: .* udev rule"):
         rack.run()
+    with pytest.raises(TargetError, match=r"lm3s6965evb needs a CMSIS-DAP.* cannot open the ICDI"):
+        rack.run(board=find_board("lm3s6965evb"))
 
 
 def test_of_two_probes_none_is_guessed(rack: Rack) -> None:

@@ -83,7 +83,6 @@ def check_pieces(pieces: list[tuple[int, bytes]], board: Board, wanted: bytes) -
     for address, data in pieces:
         assert start <= address
         assert address + len(data) <= start + len(wanted)
-        memory[address - start :][: len(data)] = data
         memory[address - start : address - start + len(data)] = data
     assert bytes(memory) == wanted
     assert sum(len(data) for _, data in pieces) == len(wanted)
@@ -137,12 +136,12 @@ def qemu(compiled: Path) -> Iterator[Any]:
         processes.append(process)
         dump = elf.with_suffix(".dump")
         where = {"val": FLASH, "size": 1 << 20, "filename": str(dump)}
-        for command in ({"execute": "qmp_capabilities"},
-                        {"execute": "pmemsave", "arguments": where}, {"execute": "quit"}):  # fmt: skip
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(command).encode() + b"\n")
-            process.stdin.flush()
-        process.communicate(timeout=60)
+        commands: list[dict[str, Any]] = [
+            {"execute": "qmp_capabilities"},
+            {"execute": "pmemsave", "arguments": where},
+            {"execute": "quit"},
+        ]
+        process.communicate("".join(map(json.dumps, commands)).encode(), timeout=60)
         return dump.read_bytes()
 
     yield flash_of

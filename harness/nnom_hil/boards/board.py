@@ -197,16 +197,19 @@ class RenodeBackend(Facts):
 class ProbeBackend(Facts):
     """target: pyOCD's name of the chip. usb: "vvvv:pppp" of the probe the board carries.
 
-    id: what names the chip, read before anything is flashed. unlocked: what says that its flash is
-    not protected.
+    pack: the CMSIS-Pack that has the chip; absent where pyOCD knows it itself. id: what names the
+    chip, read before anything is flashed. unlocked: what says that its flash is not protected.
+    needs: what the user must bring, where the board carries no probe that pyOCD can open.
     """
 
     target: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    pack: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+\.[A-Za-z0-9_-]+$")] | None = None
     id: Check | None = None
     unlocked: Check | None = None
     usb: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")], ...], Field(strict=False)
     ] = ()
+    needs: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 class NativeBackend(Facts):

@@ -80,6 +80,8 @@ def show(
             key: " ".join(value) if isinstance(value, tuple) else value
             for key, value in getattr(board.backend, backend)
         }
+        if reason is not None:
+            facts.pop("needs", None)  # the reason tells it
         what = ", ".join(f"{k} {v}" for k, v in facts.items() if v not in (None, ""))
         print(f"{backend:8} {what or '-'}: {'can run here' if reason is None else reason}")
     if board.sources:

@@ -64,7 +64,8 @@ def _only_probe(board: Board, known: dict[str, Entry], hardware_map: Path) -> Pr
     if len(free) == 1:
         return free[0]
     if not there and not mapped:
-        raise TargetError(NO_PROBE)
+        needs = board.backend.probe.needs if board.backend.probe else None
+        raise TargetError(NO_PROBE + (f"; board {board.name} needs {needs}" if needs else ""))
     if not free:
         others = ", ".join(f"{p.id} ({known[p.id].board})" for p in there)
         raise TargetError(

@@ -116,6 +116,13 @@ def _named(doing: str) -> Iterator[None]:
         raise TargetError(f"{doing}: {exc.strerror or exc}") from exc
 
 
+def _is_locked(session: Any) -> bool:
+    """Whether the chip's debug port lets nobody in, where pyOCD can tell (nRF52: CTRL-AP)."""
+    with contextlib.suppress(Exception):  # the probe may be gone
+        return bool(session.target.is_locked())
+    return False
+
+
 class Debugger:
     """One open probe with a chip behind it. Every error is a TargetError that names the probe.
 
@@ -161,9 +168,16 @@ class Debugger:
             )
             try:
                 session.open()
-            except BaseException:
+            except BaseException as exc:
+                locked = _is_locked(session)
                 with contextlib.suppress(Exception):
                     session.close()
+                if locked:  # which is why no core was found behind the port
+                    raise TargetError(
+                        f"probe {self.probe}: the chip is locked against debugging; pyOCD's own "
+                        f"commands unlock, and erase, it: pyocd reset -u {self.probe} "
+                        f"-t {self._chip}"
+                    ) from exc
                 raise
         self._session = session
 

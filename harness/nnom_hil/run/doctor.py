@@ -9,7 +9,8 @@ from pathlib import Path
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.paths import cache_dir, runs_dir
-from nnom_hil.probe import list_probes
+from nnom_hil.probe import list_probes, list_usb_ids
+from nnom_hil.run.boardfiles import known_boards
 from nnom_hil.target.renode import find_renode
 from nnom_hil.tool import PACKAGES, run_tool, tool_version
 
@@ -102,10 +103,27 @@ def _probes() -> Finding:
         found = [f"{probe.id} ({probe.description})" for probe in list_probes()]
     except TargetError as exc:
         return Finding(what="debug probes", ok=False, found="", remedy=str(exc), optional=True)
-    remedy = "" if found else "plug a board in; on Linux with a udev rule (docs/boards.md)"
+    strangers = _strangers()
+    remedy = "; ".join(strangers)
+    if not found and not strangers:
+        remedy = "plug a board in; on Linux with a udev rule (docs/boards.md)"
     return Finding(
-        what="debug probes", ok=bool(found), found=", ".join(found), remedy=remedy, optional=True
+        what="debug probes",
+        ok=bool(found) and not strangers,
+        found=", ".join(found),
+        remedy=remedy,
+        optional=True,
     )
+
+
+def _strangers() -> list[str]:
+    """Boards whose own probe is attached, but is none that pyOCD can open: what they need."""
+    there = list_usb_ids()
+    return [
+        f"{', '.join(sorted(ids))}: {board.title} needs {probe.needs}"
+        for board in known_boards()
+        if (probe := board.backend.probe) and probe.needs and (ids := there & set(probe.usb))
+    ]
 
 
 def _folder(what: str, path: Path) -> Finding:

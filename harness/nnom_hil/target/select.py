@@ -66,6 +66,9 @@ def backends(board: Board) -> dict[str, str | None]:
             found[name] = None
         except HilError as exc:
             found[name] = str(exc)
+    probe = board.backend.probe
+    if (reason := found.get("probe")) and probe is not None and probe.needs is not None:
+        found["probe"] = f"{reason}; the board needs {probe.needs}"
     return found
 
 
