@@ -84,7 +84,7 @@ PLANTED = [
     ("never_switched", "value = 0x0000_0008 }, # SWS", "value = 0x0000_0004 }, # SWS",
         r"step 15 \(RCC.CFGR\): waits for SWS=1, which never comes"),
     ("not_waited", "    { wait = 0x4002_3800, bits = 0x0002_0000 }, # HSERDY\n", "",
-        "step 7 .*the PLL is on without its source HSE: switch it on and wait for it before"),
+        "step 7 .*the PLL has HSE for its source, which is not ready: switch it on and wait for it before"),
     ("over_drive", "    { set = 0x4000_7000, bits = 0x0002_0000 }, # PWR_CR: ODSWEN\n"
         "    { wait = 0x4000_7004, bits = 0x0002_0000 }, # PWR_CSR: ODSWRDY\n", "",
         r"step 12 \(RCC.CFGR\): core is 180 MHz; it may be up to 168 MHz"),

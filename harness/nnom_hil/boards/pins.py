@@ -36,8 +36,36 @@ def _stm32(state: State, name: str, uart: Uart) -> list[str]:
     return faults
 
 
+def _stm32f1(state: State, name: str, uart: Uart) -> list[str]:
+    """CRL, CRH and the remap field of the STM32F1."""
+    console = state.board.console
+    faults = []
+    for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx)):
+        if pin is None or pin not in pins:
+            continue  # told already
+        number = int(pin[2:])
+        register = f"GPIO{pin[1]}.CR{'H' if number > 7 else 'L'}"
+        mode, kind = state[f"{register}.MODE{number}"], state[f"{register}.CNF{number}"]
+        right = mode and kind == 2 if key == "tx" else not mode and kind in (1, 2)
+        if not right:
+            wanted = "an alternate output: MODE 1 to 3, CNF 2" if key == "tx" else (
+                "an input: MODE 0, CNF 1 or 2"
+            )  # fmt: skip
+            faults.append(
+                f"{key} = {pin}: {register} has MODE{number}={mode} CNF{number}={kind} after the "
+                f"steps; {name} needs {wanted}"
+            )
+        if uart.remap is not None and state[uart.remap] != pins[pin]:
+            faults.append(
+                f"{key} = {pin}: {uart.remap} is {state[uart.remap]} after the steps; "
+                f"{pins[pin]} gives {name} this pin"
+            )
+    return faults
+
+
 # What a chip file's `pins` names.
 MODELS: Final[dict[str, Callable[[State, str, Uart], list[str]]]] = {
     "none": _none,
     "stm32": _stm32,
+    "stm32f1": _stm32f1,
 }

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from nnom_hil.boards.clocks.fixed import fixed
+from nnom_hil.boards.clocks.stm32f1 import stm32f0, stm32f1
 from nnom_hil.boards.clocks.stm32f4 import stm32f4
+from nnom_hil.boards.clocks.stm32h7 import stm32h7
+from nnom_hil.boards.clocks.stm32l4 import stm32l4
 from nnom_hil.boards.clocks.tree import ClockTree, megahertz
 from nnom_hil.boards.state import State
 
@@ -13,5 +16,9 @@ __all__ = ["MODELS", "ClockTree", "megahertz"]
 # What a chip file's `clocks` names.
 MODELS: Final[dict[str, Callable[[State], ClockTree]]] = {
     "fixed": fixed,
+    "stm32f0": stm32f0,
+    "stm32f1": stm32f1,
     "stm32f4": stm32f4,
+    "stm32h7": stm32h7,
+    "stm32l4": stm32l4,
 }

@@ -25,12 +25,14 @@ def stm32f4(state: State) -> ClockTree:
     if state["RCC.CR.PLLON"]:
         _pll(state, tree)
     source = ("HSI", "HSE", "PLL", "none")[state["RCC.CFGR.SW"]]
-    if source not in tree.clocks:
-        tree.faults.append(f"the core is switched to {source}, which is not ready")
+    if not tree.feeds("the core", source):
         return tree
     tree.add("SYSCLK", tree.clocks[source], source)
-    over = int(state.ready("PWR.CSR.ODSWRDY"))
-    hclk = bus(tree, "core", "SYSCLK", AHB_DIVIDERS[state["RCC.CFGR.HPRE"]], _core_limit(state))
+    # the F7 has numbers in the registers' names
+    over = int(state.ready("PWR.CSR.ODSWRDY") or state.ready("PWR.CSR1.ODSWRDY"))
+    scale = state["PWR.CR.VOS"] or state["PWR.CR1.VOS"]
+    most = state.limits("overdrive_hz" if over else "scale_hz")[scale]
+    hclk = bus(tree, "core", "SYSCLK", AHB_DIVIDERS[state["RCC.CFGR.HPRE"]], most)
     bus(tree, "APB1", "core", APB_DIVIDERS[state["RCC.CFGR.PPRE1"]], state.limits("apb1_hz")[over])
     bus(tree, "APB2", "core", APB_DIVIDERS[state["RCC.CFGR.PPRE2"]], state.limits("apb2_hz")[over])
     wait_states(
@@ -41,10 +43,7 @@ def stm32f4(state: State) -> ClockTree:
 
 def _pll(state: State, tree: ClockTree) -> None:
     source = "HSE" if state["RCC.PLLCFGR.PLLSRC"] else "HSI"
-    if source not in tree.clocks:
-        tree.faults.append(
-            f"the PLL is on without its source {source}: switch it on and wait for it before"
-        )
+    if not tree.feeds("the PLL", source):
         return
     m, n, q = (state[f"RCC.PLLCFGR.PLL{x}"] for x in "MNQ")
     p = 2 + 2 * state["RCC.PLLCFGR.PLLP"]
@@ -58,10 +57,3 @@ def _pll(state: State, tree: ClockTree) -> None:
     vco = tree.clocks[source] / m * n
     tree.within("the PLL's VCO", vco, state.limits("vco_hz"))
     tree.add("PLL", vco / p, f"{source} / {m} * {n} / {p} (VCO {megahertz(vco)})")
-    if not state["RCC.CR.PLLRDY"]:
-        del tree.clocks["PLL"]
-
-
-def _core_limit(state: State) -> int:
-    scales = "overdrive_hz" if state.ready("PWR.CSR.ODSWRDY") else "scale_hz"
-    return state.limits(scales)[state["PWR.CR.VOS"]]

@@ -43,6 +43,16 @@ class ClockTree:
         self.how.append(f"{name} = {how} = {megahertz(hz)}" if how else f"{name} = {megahertz(hz)}")
         return self.clocks[name]
 
+    def feeds(self, what: str, source: str) -> bool:
+        """Return whether a source runs; add a fault where it does not."""
+        if source in self.clocks:
+            return True
+        self.faults.append(
+            f"{what} has {source} for its source, which is not ready: switch it on and wait for "
+            "it before"
+        )
+        return False
+
     def within(self, what: str, hz: Fraction | int, limits: list[int]) -> None:
         """Add a fault where a frequency is outside its limits, the least and the most."""
         least, most = limits
