@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,9 @@ __all__ = ["BitField", "Chip", "ChipRegister", "Uart", "find_chip", "list_chips"
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 _Symbol = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_RegisterName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(\{\d+\.\.\d+\}\w*)?$")]
 _FieldPath = Annotated[str, Field(pattern=r"^!?\w+\.\w+\.\w+$")]
+_ROW = re.compile(r"(\w+)\{(\d+)\.\.(\d+)\}(\w*)")
 _FIELD = re.compile(r"(\w+)(?:\{(\d+)\.\.(\d+)\}(\w*))?\s+(\d+)(?::(\d+))?( r)?")
 
 
@@ -85,7 +87,7 @@ class _File(Facts):
     limits: dict[str, int | list[int]] = Field(default_factory=dict)
     status: dict[_FieldPath, str | int] = Field(default_factory=dict)
     locked: dict[str, list[_FieldPath]] = Field(default_factory=dict)
-    blocks: dict[_Symbol, dict[_Symbol, _Register]] = Field(default_factory=dict)
+    blocks: dict[_Symbol, dict[_RegisterName, _Register]] = Field(default_factory=dict)
     peripherals: dict[_Symbol, _Peripheral] = Field(default_factory=dict)
     uarts: dict[_Symbol, Uart] = Field(default_factory=dict)
 
@@ -236,20 +238,34 @@ def _merged(family: dict[str, Any], chip: dict[str, Any]) -> dict[str, Any]:
 
 
 def _registers(facts: _File) -> Iterator[ChipRegister]:
-    blocks = {
-        name: {r: (spec, _fields(name, r, spec.fields)) for r, spec in block.items()}
-        for name, block in facts.blocks.items()
-    }
+    blocks = {name: list(_block(name, block)) for name, block in facts.blocks.items()}
     for name, peripheral in facts.peripherals.items():
-        block = blocks.get(peripheral.block or name, {})
-        if unknown := set(peripheral.resets) - set(block):
+        block = blocks.get(peripheral.block or name, [])
+        if unknown := set(peripheral.resets) - {register.name for register in block}:
             raise ValueError(f"peripherals.{name}.resets names {unknown.pop()}, no register of it")
-        for register, (spec, fields) in block.items():
-            yield ChipRegister(
+        for register in block:
+            yield replace(
+                register,
                 peripheral=name,
-                name=register,
-                address=peripheral.base + spec.offset,
-                reset=peripheral.resets.get(register, spec.reset),
+                address=peripheral.base + register.address,
+                reset=peripheral.resets.get(register.name, register.reset),
+            )
+
+
+def _block(block: str, registers: dict[str, _Register]) -> Iterator[ChipRegister]:
+    """Yield a block's registers with their offsets for addresses; rows of them one by one."""
+    for key, spec in registers.items():
+        fields = _fields(block, key, spec.fields)
+        row = _ROW.fullmatch(key)
+        names = [key] if row is None else [
+            f"{row[1]}{n}{row[4]}" for n in range(int(row[2]), min(int(row[3]), 255) + 1)
+        ]  # fmt: skip
+        for n, name in enumerate(names):
+            yield ChipRegister(
+                peripheral=block,
+                name=name,
+                address=spec.offset + 4 * n,
+                reset=spec.reset,
                 fields=fields,
             )
 

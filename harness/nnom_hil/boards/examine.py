@@ -1,7 +1,6 @@
 """A board compared with its chip: steps, clocks, console, pins, memories, id."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from nnom_hil.boards import pins
 from nnom_hil.boards.baud import baud_fault
@@ -141,8 +140,7 @@ def _console(board: Board, chip: Chip, name: str, uart: Uart) -> list[str]:
 
 def _clocks(state: State, tree: ClockTree, found: tuple[str, Uart] | None) -> list[str]:
     board = state.board
-    how = "; ".join(tree.how)
-    faults = _differs("core_hz", "clock", board.clock.core_hz, tree.clocks.get("core"), how)
+    faults = _differs("core_hz", "clock", board.clock.core_hz, tree, "core")
     if found is None:
         return faults
     name, uart = found
@@ -150,9 +148,7 @@ def _clocks(state: State, tree: ClockTree, found: tuple[str, Uart] | None) -> li
     if isinstance(source, list):
         choice = state[source[0]] + 1
         source = source[choice] if choice < len(source) else "none"
-    hz = tree.clocks.get(source)
-    how = f"{name} has {source}; {how}"
-    faults += _differs("clock_hz", "console", board.console.clock_hz, hz, how)
+    faults += _differs("clock_hz", "console", board.console.clock_hz, tree, source, name)
     faults += [
         f"{name} has no clock after the steps: {state.how(path)}"
         for path in state.chip.facts.peripherals[name].on
@@ -161,8 +157,16 @@ def _clocks(state: State, tree: ClockTree, found: tuple[str, Uart] | None) -> li
     return faults + pins.MODELS[state.chip.facts.pins](state, name, uart)
 
 
-def _differs(key: str, table: str, stated: int, hz: Fraction | None, how: str) -> list[str]:
+def _differs(
+    key: str, table: str, stated: int, tree: ClockTree, clock: str, user: str = ""
+) -> list[str]:
+    """Say where a stated frequency is not the one of a clock; user: the UART that has it."""
+    hz = tree.clocks.get(clock)
     if hz == stated:
         return []
-    really = "there is no such clock" if hz is None else f"the steps make it {megahertz(hz)}"
-    return [f"{key} = {stated} ({megahertz(stated)}) in [{table}]: {really} ({how})"]
+    has = f"{user} has {clock}; " if user else ""
+    if hz is None:
+        really = f"after the steps there is none ({has}running: {', '.join(tree.clocks)})"
+    else:
+        really = f"the steps make it {megahertz(hz)} ({has}{tree.chain(clock)})"
+    return [f"{key} = {stated} ({megahertz(stated)}) in [{table}]: {really}"]

@@ -1,5 +1,6 @@
 """Whether the pins of a console are its UART's after start-up; one function a kind of pins."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -63,9 +64,44 @@ def _stm32f1(state: State, name: str, uart: Uart) -> list[str]:
     return faults
 
 
+def _nrf(state: State, name: str, uart: Uart) -> list[str]:
+    """PSEL registers, which take any pin, and the pins' own configuration."""
+    console = state.board.console
+    faults = []
+    for key, pin, output in (("tx", console.tx, 1), ("rx", console.rx, 0)):
+        found = re.fullmatch(r"P([01])\.(\d\d)", pin or "")
+        if found is None:
+            faults += [f"{key} = {pin} is no pin; P0.00 to P1.31 are"] if pin else []
+            continue
+        port, number = int(found[1]), int(found[2])
+        register = f"{name}.PSEL{key.upper()}D"
+        chosen = 32 * state[f"{register}.PORT"] + state[f"{register}.PIN"]
+        if state[f"{register}.CONNECT"] or chosen != 32 * port + number:
+            faults.append(f"{key} = {pin}: {register} does not select it after the steps")
+        config = f"P{port}.PIN_CNF{number}"
+        if state[f"{config}.DIR"] != output or state[f"{config}.INPUT"]:
+            wanted = "an output" if output else "an input"
+            faults.append(f"{key} = {pin}: {config} is not {wanted} with its buffer connected")
+    return faults
+
+
+def _lm3s(state: State, _name: str, uart: Uart) -> list[str]:
+    """AFSEL and DEN; each UART has its pins."""
+    console = state.board.console
+    return [
+        f"{key} = {pin}: {field} is 0 after the steps: {state.how(field)}"
+        for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx))
+        if pin in pins
+        for field in (f"GPIO{pin[1]}.AFSEL.PIN{pin[2:]}", f"GPIO{pin[1]}.DEN.PIN{pin[2:]}")
+        if not state[field]
+    ]
+
+
 # What a chip file's `pins` names.
 MODELS: Final[dict[str, Callable[[State, str, Uart], list[str]]]] = {
+    "lm3s": _lm3s,
     "none": _none,
+    "nrf": _nrf,
     "stm32": _stm32,
     "stm32f1": _stm32f1,
 }

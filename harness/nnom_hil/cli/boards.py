@@ -100,7 +100,7 @@ def _show_start(board: "Board", examination: "Examination | None") -> None:
         print(f"  {line}")
     if examination.tree is not None:
         print("clocks")
-        for line in examination.tree.how:
+        for line in examination.tree.lines():
             print(f"  {line}")
     for fault in examination.faults:
         print(f"wrong: {fault}")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from nnom_hil.boards.clocks.fixed import fixed
+from nnom_hil.boards.clocks.lm3s import lm3s
+from nnom_hil.boards.clocks.nrf import nrf
 from nnom_hil.boards.clocks.stm32f1 import stm32f0, stm32f1
 from nnom_hil.boards.clocks.stm32f4 import stm32f4
 from nnom_hil.boards.clocks.stm32h7 import stm32h7
@@ -16,6 +18,8 @@ __all__ = ["MODELS", "ClockTree", "megahertz"]
 # What a chip file's `clocks` names.
 MODELS: Final[dict[str, Callable[[State], ClockTree]]] = {
     "fixed": fixed,
+    "lm3s": lm3s,
+    "nrf": nrf,
     "stm32f0": stm32f0,
     "stm32f1": stm32f1,
     "stm32f4": stm32f4,

@@ -28,20 +28,32 @@ def megahertz(hz: Fraction | int) -> str:
 
 @dataclass(kw_only=True)
 class ClockTree:
-    """The clocks that run, in Hz by name; "core" is among them. how: the tree for people.
+    """The clocks that run, in Hz by name; "core" is among them. how: where each is from.
 
     faults: what is outside the chip's limits.
     """
 
     clocks: dict[str, Fraction] = field(default_factory=dict)
-    how: list[str] = field(default_factory=list)
+    how: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def add(self, name: str, hz: Fraction | int, how: str) -> Fraction:
-        """Add a clock that `how` explains; return its frequency."""
+        """Add a clock; how: its source's name first, then what is done with it."""
         self.clocks[name] = Fraction(hz)
-        self.how.append(f"{name} = {how} = {megahertz(hz)}" if how else f"{name} = {megahertz(hz)}")
+        self.how[name] = how
         return self.clocks[name]
+
+    def lines(self) -> list[str]:
+        """Return the tree for people, a clock a line."""
+        return [f"{n} = {how} = {megahertz(self.clocks[n])}" for n, how in self.how.items()]
+
+    def chain(self, name: str) -> str:
+        """Return how a clock comes about, from its oscillator on."""
+        links: list[str] = []
+        while name in self.how and len(links) < len(self.how):
+            links.insert(0, f"{name} = {self.how[name]} = {megahertz(self.clocks[name])}")
+            name = self.how[name].split(" ", 1)[0]
+        return "; ".join(links)
 
     def feeds(self, what: str, source: str) -> bool:
         """Return whether a source runs; add a fault where it does not."""
@@ -62,9 +74,18 @@ class ClockTree:
 
 
 def oscillator(
-    state: State, tree: ClockTree, on: str, ready: str, bypass: str | None, *, name: str = "HSE"
+    state: State,
+    tree: ClockTree,
+    on: str,
+    ready: str | None,
+    bypass: str | None,
+    *,
+    name: str = "HSE",
 ) -> None:
-    """Add the board's own oscillator, where it is switched on."""
+    """Add the board's own oscillator, where it is switched on and has been waited for.
+
+    on, ready, bypass: fields; without ready it needs no wait, without bypass it is a crystal.
+    """
     if not state[on]:
         return
     clock = state.board.clock
@@ -78,9 +99,8 @@ def oscillator(
         )
     limits = state.limits("bypass_hz" if clock.bypass else "crystal_hz")
     tree.within("the board's oscillator", clock.oscillator_hz, limits)
-    tree.add(name, clock.oscillator_hz, "the board's clock" if clock.bypass else "crystal")
-    if not state.ready(ready):
-        del tree.clocks[name]
+    if ready is None or state.ready(ready):
+        tree.add(name, clock.oscillator_hz, "the board's clock" if clock.bypass else "crystal")
 
 
 def bus(tree: ClockTree, name: str, source: str, divider: int, most: int) -> Fraction:
