@@ -10,6 +10,8 @@ from nnom_hil.boards.clocks.stm32f1 import stm32f0, stm32f1
 from nnom_hil.boards.clocks.stm32f4 import stm32f4
 from nnom_hil.boards.clocks.stm32h7 import stm32h7
 from nnom_hil.boards.clocks.stm32l4 import stm32l4
+from nnom_hil.boards.clocks.stm32_mnr import stm32g0, stm32g4, stm32l5, stm32wb
+from nnom_hil.boards.clocks.stm32u5 import stm32u5
 from nnom_hil.boards.clocks.tree import ClockTree, megahertz
 from nnom_hil.boards.state import State
 
@@ -25,4 +27,9 @@ MODELS: Final[dict[str, Callable[[State], ClockTree]]] = {
     "stm32f4": stm32f4,
     "stm32h7": stm32h7,
     "stm32l4": stm32l4,
+    "stm32g0": stm32g0,
+    "stm32g4": stm32g4,
+    "stm32l5": stm32l5,
+    "stm32u5": stm32u5,
+    "stm32wb": stm32wb,
 }
