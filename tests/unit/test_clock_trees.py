@@ -138,7 +138,7 @@ PLANTED = [
     ("nucleo_wb55rg", "0x3204_2001", "0x3204_2041", "PLL's input is 0.8 MHz"),
     ("blackpill_f411ce", "value = 0x2440_3219", "value = 0x2440_190C",
         "core_hz = 100000000 .* the steps make it 104.1666667 MHz"),
-    ("nucleo_f411re", "value = 0x0000_1002", "value = 0x0000_0002", "APB1 is 100 MHz; .* to 50 MHz"),
+    ("nucleo_f411re", "value = 0x0000_1002", "value = 0x0000_0002", "APB1 is 100 MHz.* to 50 MHz"),
 ]  # fmt: skip
 
 
