@@ -119,7 +119,7 @@ PLANTED = [
     ("nucleo_g071rb", "0x0000_1100", "0x0000_7700", "AFSEL2 is 7 after the steps; USART2 has AF1"),
     ("nucleo_g474re", "{ clear = 0x4000_7080", "{ set = 0x4000_7080",
         "core is 170 MHz; it may be up to 150 MHz"),
-    ("nucleo_g474re", "0x0100_5532", "0x0100_5530", "on without its source none"),
+    ("nucleo_g474re", "0x0100_5532", "0x0100_5530", "the PLL has none for its source"),
     ("nucleo_g474re", "0x0000_CC00", "0x0000_7700", "AFSEL2 is 7 .*; LPUART1 has AF12"),
     ("nucleo_l552ze_q", "{ clear = 0x4000_7000, bits = 0x0000_0600 }, # PWR_CR1: VOS range 0\n", "",
         "core is 110 MHz; it may be up to 26 MHz"),

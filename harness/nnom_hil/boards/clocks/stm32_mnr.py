@@ -1,4 +1,4 @@
-"""STM32G0, G4, L5 and WB: one PLL with M, N, R; voltage ranges; RM0444, RM0440, RM0438, RM0434."""
+"""STM32G0, G4, L5, WB: one PLL with M, N, R; voltage ranges; RM0444, RM0440, RM0438, RM0434."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,8 +112,7 @@ def _tree(
         _pll(state, tree, family)
     chosen = state["RCC.CFGR.SW"]
     source = family.sources[chosen] if chosen < len(family.sources) else "none"
-    if source not in tree.clocks:
-        tree.faults.append(f"the core is switched to {source}, which is not ready")
+    if not tree.feeds("the core", source):
         return tree
     tree.add("SYSCLK", tree.clocks[source], source)
     most, flash, why = limits(state)
@@ -152,10 +151,7 @@ def _oscillators(state: State, tree: ClockTree) -> None:
 
 def _pll(state: State, tree: ClockTree, family: _Family) -> None:
     source = family.pll_sources[state["RCC.PLLCFGR.PLLSRC"]]
-    if source not in tree.clocks:
-        tree.faults.append(
-            f"the PLL is on without its source {source}: switch it on and wait for it before"
-        )
+    if not tree.feeds("the PLL", source):
         return
     m, n = state["RCC.PLLCFGR.PLLM"] + 1, state["RCC.PLLCFGR.PLLN"]
     r = family.r[state["RCC.PLLCFGR.PLLR"]]

@@ -40,8 +40,7 @@ def stm32u5(state: State) -> ClockTree:
     if state["RCC.CR.PLL1ON"]:
         _pll(state, tree)
     source = ("MSI", "HSI", "HSE", "PLL1")[state["RCC.CFGR1.SW"]]
-    if source not in tree.clocks:
-        tree.faults.append(f"the core is switched to {source}, which is not ready")
+    if not tree.feeds("the core", source):
         return tree
     tree.add("SYSCLK", tree.clocks[source], source)
     scale = state["PWR.VOSR.VOS"]  # 3 is range 1, the fastest
@@ -73,10 +72,7 @@ def _booster(state: State, tree: ClockTree) -> bool:
 
 def _pll(state: State, tree: ClockTree) -> None:
     source = ("none", "MSI", "HSI", "HSE")[state["RCC.PLL1CFGR.PLL1SRC"]]
-    if source not in tree.clocks:
-        tree.faults.append(
-            f"PLL1 is on without its source {source}: switch it on and wait for it before"
-        )
+    if not tree.feeds("PLL1", source):
         return
     m = state["RCC.PLL1CFGR.PLL1M"] + 1
     n, r = state["RCC.PLL1DIVR.PLL1N"] + 1, state["RCC.PLL1DIVR.PLL1R"] + 1
