@@ -1,5 +1,6 @@
 """Boards are data: TOML files become validated facts. No board or chip has code of its own."""
 
+from nnom_hil.boards.against import Comparison, compare
 from nnom_hil.boards.board import (
     Board,
     NativeBackend,
@@ -14,12 +15,14 @@ from nnom_hil.boards.board import (
 from nnom_hil.boards.chip import Chip, find_chip, list_chips
 from nnom_hil.boards.examine import Examination, examine, examine_alone
 from nnom_hil.boards.schema import Check, Cpu
+from nnom_hil.boards.svd import load_svd
 from nnom_hil.boards.template import board_template
 
 __all__ = [
     "Board",
     "Check",
     "Chip",
+    "Comparison",
     "Cpu",
     "Examination",
     "NativeBackend",
@@ -28,6 +31,7 @@ __all__ = [
     "RenodeBackend",
     "Step",
     "board_template",
+    "compare",
     "examine",
     "examine_alone",
     "find_board",
@@ -35,4 +39,5 @@ __all__ = [
     "list_boards",
     "list_chips",
     "load_board",
+    "load_svd",
 ]

@@ -72,7 +72,10 @@ class _Memories(Facts):
 
 
 class _File(Facts):
-    """A chip file, with its family's merged under it."""
+    """A chip file, with its family's merged under it.
+
+    svd: registers and fields that SVD files have wrong, and how that is known.
+    """
 
     schema_: Annotated[Literal["nnom-hil/chip/1"], Field(alias="schema")]
     name: _Name
@@ -87,6 +90,7 @@ class _File(Facts):
     limits: dict[str, int | list[int]] = Field(default_factory=dict)
     status: dict[_FieldPath, str | int] = Field(default_factory=dict)
     locked: dict[str, list[_FieldPath]] = Field(default_factory=dict)
+    svd: dict[str, str] = Field(default_factory=dict)
     blocks: dict[_Symbol, dict[_RegisterName, _Register]] = Field(default_factory=dict)
     peripherals: dict[_Symbol, _Peripheral] = Field(default_factory=dict)
     uarts: dict[_Symbol, Uart] = Field(default_factory=dict)
@@ -320,6 +324,6 @@ def _consistent(chip: Chip) -> None:
     for path in (p.removeprefix("1<<") for p in paths):
         if path.lstrip("!").count(".") != 2 or chip.field(path) is None:
             raise ValueError(f"{path!r} names no field; PERIPHERAL.REGISTER.FIELD does")
-    for path in facts.locked:
+    for path in (*facts.locked, *facts.svd):
         if path not in chip.registers and (path.count(".") != 2 or chip.field(path) is None):
-            raise ValueError(f"locked: {path!r} names no register and no field")
+            raise ValueError(f"locked, svd: {path!r} names no register and no field")

@@ -1,11 +1,17 @@
 """A chip's registers while the start-up steps are carried out, and what each step does wrong."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from nnom_hil.boards.board import Board, Step
 from nnom_hil.boards.chip import BitField, Chip, ChipRegister
 
-__all__ = ["State", "decode", "register_of"]
+__all__ = ["State", "bits_and_value", "decode", "register_of"]
+
+
+class _WithFields(Protocol):
+    @property
+    def fields(self) -> tuple[BitField, ...]: ...
+
 
 _KINDS: Final = ("write", "set", "clear", "modify", "wait")
 
@@ -15,10 +21,10 @@ def register_of(step: Step) -> tuple[str, int]:
     return next((k, a) for k in _KINDS if (a := getattr(step, k)) is not None)
 
 
-def decode(step: Step, register: ChipRegister) -> str:
+def decode(step: Step, register: _WithFields) -> str:
     """Return a step's fields with their values: "PLLM=8 PLLN=336"."""
     kind, _ = register_of(step)
-    bits, value = _bits_and_value(step)
+    bits, value = bits_and_value(step)
     words = []
     for field in register.fields:
         part = field.of(value if kind != "clear" else bits)
@@ -31,7 +37,8 @@ def decode(step: Step, register: ChipRegister) -> str:
     return " ".join(words) or "0"
 
 
-def _bits_and_value(step: Step) -> tuple[int, int]:
+def bits_and_value(step: Step) -> tuple[int, int]:
+    """Return the bits that a step is about, and what they become or are waited for to be."""
     kind, _ = register_of(step)
     bits = 0xFFFF_FFFF if step.bits is None else step.bits
     match kind:
@@ -95,7 +102,7 @@ class State:
                 f"0x{address:08X} is no register that {self.chip.name} is known to have; the "
                 f"nearest is {near.path} at 0x{near.address:08X}"
             ]
-        bits, value = _bits_and_value(step)
+        bits, value = bits_and_value(step)
         faults = list(self._powered(register))
         if kind == "wait":
             return faults + self._wait(register, bits, value)

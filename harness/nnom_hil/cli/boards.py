@@ -154,11 +154,18 @@ def check(
     file: Annotated[Path, typer.Argument(help="A board's .toml file.")],
     *,
     build: Annotated[bool, typer.Option(help="Build the digits firmware for it as well.")] = True,
+    against: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(metavar="svd FILE", help="Compare with the vendor's SVD file of the chip."),
+    ] = None,
 ) -> int:
-    """Examine a board file: keys, drivers, QEMU's machine, and whether firmware fits."""
+    """Examine a board file: keys, steps and clocks on its chip, QEMU's machine, firmware's size."""
+    from nnom_hil.errors import UsageError
     from nnom_hil.run.boardfiles import check_board
 
-    for line in check_board(file, build=build):
+    if against is not None and against[0] != "svd":
+        raise UsageError(f"--against {against[0]}: svd FILE is all that there is to compare with")
+    for line in check_board(file, build=build, svd=against[1] if against else None):
         print(line)
     return 0
 

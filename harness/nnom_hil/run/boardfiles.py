@@ -7,12 +7,14 @@ from nnom_hil.boards import (
     Board,
     Examination,
     board_template,
+    compare,
     examine,
     examine_alone,
     find_chip,
     list_boards,
     list_chips,
     load_board,
+    load_svd,
 )
 from nnom_hil.build import check_drivers, drivers
 from nnom_hil.deadline import Deadline
@@ -48,14 +50,17 @@ def new_board(path: Path) -> Path:
     return path
 
 
-def check_board(path: Path, *, build: bool = True) -> list[str]:
+def check_board(path: Path, *, build: bool = True, svd: Path | None = None) -> list[str]:
     """Examine one board file as far as can be without the board; return what was found good.
 
-    Raises BoardError for what is wrong in the file, HilError where the firmware does not build.
+    svd: an SVD file of the chip to compare with. Raises BoardError for what is wrong in the file,
+    HilError where the firmware does not build.
     """
     board = load_board(path)
     check_drivers(board)
     found = [f"{board.name}: the file is valid, its drivers exist", *_check_chip(board, path)]
+    if svd is not None:
+        found += _check_svd(board, path, svd)
     if board.backend.qemu is not None:
         _check_machine(board, path)
         found.append(f"QEMU has the machine {board.backend.qemu.machine}")
@@ -96,6 +101,22 @@ def _check_chip(board: Board, path: Path) -> list[str]:
         f"chip {board.chip}: console, memories and {steps} steps are right",
         f"clocks come out as stated: {'; '.join(examination.tree.lines())}",
     ]
+
+
+def _check_svd(board: Board, path: Path, svd: Path) -> list[str]:
+    chip = None if board.chip is None else find_chip(board.chip, path.parent / "chips")
+    compared = compare(board, chip, load_svd(svd))
+    if compared.faults:
+        problems = "\n".join(f"  {fault}" for fault in compared.faults)
+        raise BoardError(
+            f"{path}: {svd} says otherwise:\n{problems}\n"
+            "one of the two is wrong, and SVD files often are: the chip's reference manual decides "
+            "(docs/boards.md, the table [svd] of a chip file)"
+        )
+    agrees = f"{svd.name} agrees: {len(compared.steps)} steps"
+    if chip is not None:
+        agrees += f", {len(chip.registers)} registers of {chip.name}"
+    return [agrees, *compared.steps, *(f"note: {note}" for note in compared.notes)]
 
 
 def _check_machine(board: Board, path: Path) -> None:
