@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.board_table import board_table, in_docs
 
 from nnom_hil.boards import examine, find_board, find_chip, list_chips, load_board
 from nnom_hil.boards.baud import baud_fault, real_baud
@@ -39,6 +40,12 @@ def test_shipped_board_is_what_its_chip_allows(board: Board) -> None:
 @pytest.mark.parametrize("board", HARDWARE, ids=lambda b: b.name)
 def test_each_table_of_a_shipped_board_has_a_source(board: Board) -> None:
     assert board.unsourced == []
+
+
+def test_table_in_the_docs_is_what_comes_out() -> None:
+    assert len(HARDWARE) >= 25
+    assert board_table().count("\n") == len(HARDWARE) + 2
+    assert in_docs() == board_table(), "python -m tests.support.board_table"
 
 
 @pytest.mark.parametrize("name", CHIPS)

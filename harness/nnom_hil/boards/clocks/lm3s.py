@@ -1,6 +1,5 @@
 """Stellaris LM3S of the Fury class: a PLL of 400 MHz from one of a row of crystals; RCC only."""
 
-from fractions import Fraction
 from typing import Final
 
 from nnom_hil.boards.clocks.tree import ClockTree, megahertz, oscillator
@@ -36,7 +35,8 @@ def lm3s(state: State) -> ClockTree:
             return tree
         if not state.ready("SYSCTL.RIS.PLLLRIS"):
             tree.faults.append("the core is switched to the PLL before a step has waited for it")
-        how, hz = "PLL (400 MHz) / 2", Fraction(_PLL, 2)
+        pll = tree.add("PLL", _PLL, f"MOSC * {float(_PLL / tree.clocks['MOSC']):.6g}")
+        how, hz = "PLL / 2", pll / 2
     if state["SYSCTL.RCC.USESYSDIV"]:
         divider = state["SYSCTL.RCC.SYSDIV"] + 1
         how, hz = f"{how} / {divider}", hz / divider

@@ -11,10 +11,11 @@ def nrf(state: State) -> ClockTree:
     tree = ClockTree()
     started = "CLOCK.TASKS_HFCLKSTART.TRIGGER"
     oscillator(state, tree, started, "CLOCK.EVENTS_HFCLKSTARTED.SEEN", None, name="HFXO")
-    exact = "HFXO" in tree.clocks
-    tree.add(
-        "core", state.limit("core_hz"), "HFXO, multiplied" if exact else "internal, up to 6 % off"
-    )
-    if exact:
-        tree.add("UART", state.limit("uart_hz"), "HFXO, divided")
+    core = state.limit("core_hz")
+    if "HFXO" not in tree.clocks:
+        tree.add("core", core, "internal, up to 6 % off")
+        return tree
+    crystal, uart = tree.clocks["HFXO"], state.limit("uart_hz")
+    tree.add("core", core, f"HFXO * {core / crystal}")
+    tree.add("UART", uart, f"HFXO / {crystal / uart}")
     return tree
