@@ -66,10 +66,13 @@ mips = 168 # instructions per microsecond of virtual time
 
 [backend.probe]
 target = "stm32f407vgtx" # pyocd list --targets, or pyocd pack find
+pack = "Keil.STM32F4xx_DFP" # the CMSIS-Pack that has it; remove where pyOCD has it itself
 # What is read before anything is flashed: the chip's id, and whether its flash is open.
 id = { address = 0xE004_2000, bits = 0x0FFF, value = 0x413 }
 unlocked = { address = 0x4002_3C14, bits = 0xFF00, value = 0xAA00 }
 usb = ["0483:374b"] # vendor and product of the probe on the board; lsusb
+# Where there is none, or none that pyOCD opens:
+# needs = "a probe at SWDIO and SWCLK, and a serial adapter at PA2 and PA3"
 
 # Where the numbers are from, a line a table: memory, clock, console, startup, the back ends.
 [sources]
