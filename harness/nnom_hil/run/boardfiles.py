@@ -62,8 +62,7 @@ def check_board(path: Path, *, build: bool = True, svd: Path | None = None) -> l
     if svd is not None:
         found += _check_svd(board, path, svd)
     if board.backend.qemu is not None:
-        _check_machine(board, path)
-        found.append(f"QEMU has the machine {board.backend.qemu.machine}")
+        found += _check_machine(board, path)
     if build:
         image = build_for(board, prepare(find_model(None), None).graph)
         found.append(f"the digits firmware fits: {image.sizes.flash} bytes of flash")
@@ -119,12 +118,12 @@ def _check_svd(board: Board, path: Path, svd: Path) -> list[str]:
     return [agrees, *compared.steps, *(f"note: {note}" for note in compared.notes)]
 
 
-def _check_machine(board: Board, path: Path) -> None:
+def _check_machine(board: Board, path: Path) -> list[str]:
     assert board.backend.qemu is not None
     try:
         text = run_tool(["qemu-system-arm", "-machine", "help"], deadline=Deadline.after(20))
     except HilError:
-        return  # without QEMU there is nothing to compare with; backends() says so
+        return []  # without QEMU there is nothing to compare with; backends() says so
     machines = {line.split()[0] for line in text.splitlines()[1:] if line.strip()}
     machine = board.backend.qemu.machine
     if machine not in machines:
@@ -132,3 +131,4 @@ def _check_machine(board: Board, path: Path) -> None:
             f"{path}: machine = {machine!r} in [backend.qemu]: this QEMU has no such machine; "
             "see: qemu-system-arm -machine help"
         )
+    return [f"QEMU has the machine {machine}"]
