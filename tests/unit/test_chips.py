@@ -14,7 +14,7 @@ from nnom_hil.boards import examine, find_board, find_chip, list_chips, load_boa
 from nnom_hil.boards.baud import baud_fault, real_baud
 from nnom_hil.boards.board import Board, Startup, Step
 from nnom_hil.boards.chip import ChipRegister
-from nnom_hil.boards.state import decode
+from nnom_hil.boards.state import decode, register_of
 from nnom_hil.build import drivers
 from nnom_hil.errors import BoardError
 from nnom_hil.paths import boards_dir
@@ -108,6 +108,9 @@ PLANTED = [
         r"0x20000000 to 0x2002FFFF in \[memory.ram\]: stm32f446re has 0x20000000 to 0x2001FFFF"),
     ("flash", "length = 0x0008_0000", "length = 0x0010_0000", r"in \[memory.flash\]: stm32f446re has"),
     ("cpu", '"cortex-m4"\nfpu = "fpv4-sp-d16"', '"cortex-m3"', "stm32f446re has a cortex-m4"),
+    ("unlocked", "value = 0xAA00", "value = 0xBB00", r"unlocked = 0xbb00 .* stm32f446re has 0xaa00"),
+    ("debug_port", "bits = 0x0000_00F0, value = 0x0000_00A0", "bits = 0x0C00_00F0, value = 0x0000_00A0",
+        "GPIOA.MODER.MODE13 is 0 after the steps; it must be 2"),
     ("id", "value = 0x421", "value = 0x431", r"id = 0x431 at 0xe0042000 .* stm32f446re has 0x421"),
     ("baud", "baud = 115_200", "baud = 2_750_000", "gets 2812500 from 45000000 Hz, .2.3 %"),
     ("chip", '"stm32f446re"', '"stm32f446rx"', "no chip 'stm32f446rx'; known: .* did you mean"),
@@ -145,6 +148,73 @@ def test_emulators_need_no_step(tmp_path: Path) -> None:
     path.write_text(text)  # a real board runs at 16 MHz without
     with pytest.raises(BoardError, match="the steps make it 16 MHz"):
         check_board(path, build=False)
+
+
+STARTED = [board for board in HARDWARE if board.startup.steps]
+
+
+def faults_with(board: Board, **changed: object) -> tuple[str, ...]:
+    assert board.chip is not None
+    return examine(board.model_copy(update=changed), CHIPS[board.chip]).faults
+
+
+def faults_with_step(board: Board, number: int, step: Step) -> tuple[str, ...]:
+    steps = list(board.startup.steps)
+    steps[number] = step
+    return faults_with(board, startup=Startup(steps=tuple(steps)))
+
+
+@pytest.mark.parametrize("board", STARTED, ids=lambda b: b.name)
+def test_planted_in_each_step_of_each_board(board: Board) -> None:
+    """Another address, and every reserved bit that the register has, are named with the step."""
+    assert board.chip is not None
+    chip = CHIPS[board.chip]
+    for number, step in enumerate(board.startup.steps):
+        kind, address = register_of(step)
+        register = chip.at(address)
+        assert register is not None
+        place = f"step {number + 1} ({register.path}): "
+        gap = next(a for a in range(address, 2**32, 4) if chip.at(a) is None)
+        faults = faults_with_step(board, number, step.model_copy(update={kind: gap}))
+        assert any(f.startswith(f"step {number + 1} (0x{gap:08X}): ") for f in faults)
+        for bit in (1 << n for n in range(32) if not register.known >> n & 1):
+            key = "value" if kind == "write" else "bits"
+            changed = step.model_copy(update={key: (getattr(step, key) or 0) ^ bit})
+            assert any(f.startswith(place) for f in faults_with_step(board, number, changed)), bit
+
+
+@pytest.mark.parametrize("board", HARDWARE, ids=lambda b: b.name)
+def test_planted_in_each_table_of_each_board(board: Board) -> None:
+    console, clock, memory = board.console, board.clock, board.memory
+    banks = CHIPS[board.chip or ""].facts.memory
+
+    def named(word: str, **changed: object) -> bool:
+        return any(word in fault for fault in faults_with(board, **changed))
+
+    for key, value in (("irq", console.irq + 1), ("driver", "posix"), ("base", console.base + 4)):
+        table = console.model_copy(update={key: value})
+        assert named(f"{key} = ", console=table) or named(f"{key} = 0x", console=table)
+    assert named("clock_hz = ", console=console.model_copy(update={"clock_hz": 7_000_000}))
+    assert named("core_hz = ", clock=clock.model_copy(update={"core_hz": 7_000_000}))
+    for kind in ("flash", "ram"):
+        longest = sum(bank.length for bank in getattr(banks, kind))
+        region = getattr(memory, kind).model_copy(update={"length": longest + 1024})
+        assert named(f"[memory.{kind}]", memory=memory.model_copy(update={kind: region}))
+
+
+@pytest.mark.parametrize("board", STARTED, ids=lambda b: b.name)
+def test_console_needs_its_pins_and_its_clock(board: Board) -> None:
+    """Without the steps on pins, and without those that enable clocks, the check fails."""
+    assert board.chip is not None
+    chip = CHIPS[board.chip]
+    for number, step in enumerate(board.startup.steps):
+        register = chip.at(register_of(step)[1])
+        assert register is not None
+        if re.search(r"MODER|AFR|CRH|PIN_CNF|PSEL|AFSEL|DEN|ENR|RCGC", register.path):
+            rest = board.startup.steps[:number] + board.startup.steps[number + 1 :]
+            pins = ("tx = ", "rx = ", "has no clock", "cannot be reached")
+            faults = faults_with(board, startup=Startup(steps=rest))
+            assert any(word in fault for fault in faults for word in pins), register.path
 
 
 CHIP_MISTAKES = [

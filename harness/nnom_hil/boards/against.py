@@ -97,7 +97,8 @@ def _fields(ours: ChipRegister, theirs: SvdRegister) -> Iterator[tuple[str, str]
 
 def _coverage(ours: ChipRegister, theirs: SvdRegister) -> Iterator[str]:
     """Yield a line on bits that only one of the two has."""
-    only, more = ours.known & ~theirs.known, theirs.known & ~ours.known
+    used = sum(one.mask for one in ours.fields if not one.zero)
+    only, more = used & ~theirs.known, theirs.known & ~ours.known
     for which, mask, fields in (
         ("the chip's", only, ours.fields),
         ("the SVD", more, theirs.fields),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,11 +30,14 @@ _Symbol = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 _RegisterName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(\{\d+\.\.\d+\}\w*)?$")]
 _FieldPath = Annotated[str, Field(pattern=r"^!?\w+\.\w+\.\w+$")]
 _ROW = re.compile(r"(\w+)\{(\d+)\.\.(\d+)\}(\w*)")
-_FIELD = re.compile(r"(\w+)(?:\{(\d+)\.\.(\d+)\}(\w*))?\s+(\d+)(?::(\d+))?( r)?")
+_FIELD = re.compile(r"(\w+)(?:\{(\d+)\.\.(\d+)\}(\w*))?\s+(\d+)(?::(\d+))?( r| 0)?")
 
 
 class _Register(Facts):
-    """fields: "NAME 3, NAME 7:4, NAME 8 r": bits; r: read only; NAME{0..15} 1:0: a row of them."""
+    """fields: "NAME 3, NAME 7:4, NAME 8 r": bits; NAME{0..15} 1:0: a row of them.
+
+    r: read only; 0: written as zeros only, where reserved bits are ones after reset.
+    """
 
     offset: Annotated[int, Field(ge=0, lt=2**20, multiple_of=4)]
     reset: Word = 0
@@ -74,7 +78,8 @@ class _Memories(Facts):
 class _File(Facts):
     """A chip file, with its family's merged under it.
 
-    svd: registers and fields that SVD files have wrong, and how that is known.
+    after: what fields must be when the steps are done. svd: registers and fields that SVD files
+    have wrong, and how that is known.
     """
 
     schema_: Annotated[Literal["nnom-hil/chip/1"], Field(alias="schema")]
@@ -87,9 +92,11 @@ class _File(Facts):
     pins: _Name
     memory: _Memories
     id: Check | None = None
+    unlocked: Check | None = None
     limits: dict[str, int | list[int]] = Field(default_factory=dict)
     status: dict[_FieldPath, str | int] = Field(default_factory=dict)
     locked: dict[str, list[_FieldPath]] = Field(default_factory=dict)
+    after: dict[_FieldPath, int] = Field(default_factory=dict)
     svd: dict[str, str] = Field(default_factory=dict)
     blocks: dict[_Symbol, dict[_RegisterName, _Register]] = Field(default_factory=dict)
     peripherals: dict[_Symbol, _Peripheral] = Field(default_factory=dict)
@@ -98,12 +105,13 @@ class _File(Facts):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BitField:
-    """Some adjacent bits of a register."""
+    """Some adjacent bits of a register. zero: they may be written as zeros only."""
 
     name: str
     low: int
     width: int
     read_only: bool = False
+    zero: bool = False
 
     @property
     def mask(self) -> int:
@@ -148,9 +156,21 @@ class Chip:
         """The chip file's name."""
         return self.facts.name
 
+    @cached_property
+    def _by_address(self) -> dict[int, ChipRegister]:
+        return {register.address: register for register in self.registers.values()}
+
+    @cached_property
+    def _by_field(self) -> dict[str, tuple[ChipRegister, BitField]]:
+        return {
+            f"{path}.{field.name}": (register, field)
+            for path, register in self.registers.items()
+            for field in register.fields
+        }
+
     def at(self, address: int) -> ChipRegister | None:
         """Return the register at an address."""
-        return next((r for r in self.registers.values() if r.address == address), None)
+        return self._by_address.get(address)
 
     def nearest(self, address: int) -> ChipRegister:
         """Return the register whose address is nearest."""
@@ -164,14 +184,8 @@ class Chip:
         return None
 
     def field(self, path: str) -> tuple[ChipRegister, BitField] | None:
-        """Return what PERIPHERAL.REGISTER.FIELD names."""
-        peripheral, register, name = path.lstrip("!").split(".")
-        found = self.registers.get(f"{peripheral}.{register}")
-        for one in found.fields if found else ():
-            if one.name == name:
-                assert found is not None
-                return found, one
-        return None
+        """Return what PERIPHERAL.REGISTER.FIELD, with or without "!", names."""
+        return self._by_field.get(path.lstrip("!"))
 
 
 def list_chips(extra: Path | None = None) -> dict[str, Path]:
@@ -282,7 +296,7 @@ def _fields(block: str, register: str, text: str) -> tuple[BitField, ...]:
         if matched is None:
             raise ValueError(
                 f'blocks.{block}.{register}: {part!r} is no field; "NAME 3", "NAME 7:4", '
-                '"NAME 8 r" and "NAME{0..15} 1:0" are'
+                '"NAME 8 r", "NAME 8 0" and "NAME{0..15} 1:0" are'
             )
         found += _row(*matched.groups())
     taken = 0
@@ -297,17 +311,18 @@ def _fields(block: str, register: str, text: str) -> tuple[BitField, ...]:
 
 
 def _row(
-    name: str, first: str | None, last: str, rest: str, high: str, low: str | None, r: str | None
+    name: str, first: str | None, last: str, rest: str, high: str, low: str | None, flag: str | None
 ) -> Iterator[BitField]:
     """Yield the fields that one entry names: a row of them follow each other."""
     at = int(high if low is None else low)
     width = int(high) - at + 1
+    one = BitField(name=name, low=at, width=width, read_only=flag == " r", zero=flag == " 0")
     if first is None:
-        yield BitField(name=name, low=at, width=width, read_only=bool(r))
+        yield one
         return
     for n in range(int(first), min(int(last), int(first) + 31) + 1):
         place = at + (n - int(first)) * width
-        yield BitField(name=f"{name}{n}{rest}", low=place, width=width, read_only=bool(r))
+        yield replace(one, name=f"{name}{n}{rest}", low=place)
 
 
 def _consistent(chip: Chip) -> None:
@@ -315,7 +330,7 @@ def _consistent(chip: Chip) -> None:
     facts = chip.facts
     paths = [p for one in facts.peripherals.values() for p in one.on]
     paths += [*facts.status, *(p for p in facts.status.values() if isinstance(p, str))]
-    paths += [p for ones in facts.locked.values() for p in ones]
+    paths += [*facts.after, *(p for ones in facts.locked.values() for p in ones)]
     for name, uart in facts.uarts.items():
         if name not in facts.peripherals:
             raise ValueError(f"uarts.{name}: it needs a base in [peripherals.{name}]")

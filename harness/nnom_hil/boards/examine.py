@@ -61,7 +61,7 @@ def _carry_out(state: State, steps: list[str]) -> tuple[ClockTree, list[str]]:
     faults: list[str] = []
     model = MODELS[state.chip.facts.clocks]
     tree = model(state)
-    seen = set(tree.faults)
+    at_reset, seen = tree.faults, set(tree.faults)
     for number, step in enumerate(state.board.startup.steps, 1):
         kind, address = register_of(step)
         register = state.chip.at(address)
@@ -69,10 +69,15 @@ def _carry_out(state: State, steps: list[str]) -> tuple[ClockTree, list[str]]:
         fields = "?" if register is None else decode(step, register)
         steps.append(f"{number:3}  {kind:6} {name:16} {fields}")
         found = state.apply(step)
+        state.previous = tree.clocks
         tree = model(state)
         found += [fault for fault in tree.faults if fault not in seen]
         seen |= set(tree.faults)
         faults += [f"step {number} ({name}): {fault}" for fault in found]
+    faults += [fault for fault in at_reset if fault in tree.faults]
+    for path, value in state.chip.facts.after.items():
+        if state[path] != value:
+            faults.append(f"{path} is {state[path]} after the steps; it must be {value}")
     return tree, faults
 
 
@@ -114,13 +119,22 @@ def _joined(banks: list[Region]) -> list[Region]:
 
 
 def _id(board: Board, chip: Chip) -> list[str]:
-    probe, has = board.backend.probe, chip.facts.id
-    if probe is None or probe.id is None or has is None:
+    probe = board.backend.probe
+    if probe is None:
         return []
-    wrong = probe.id.bits & ~has.bits or (probe.id.value ^ has.value) & probe.id.bits
-    if probe.id.address != has.address or wrong:
-        return [f"id = {probe.id} in [backend.probe]: {chip.name} has {has} (bits 0x{has.bits:X})"]
-    return []
+    faults = []
+    for key, says, has in (
+        ("id", probe.id, chip.facts.id),
+        ("unlocked", probe.unlocked, chip.facts.unlocked),
+    ):
+        if says is None or has is None:
+            continue
+        wrong = says.bits & ~has.bits or (says.value ^ has.value) & says.bits
+        if says.address != has.address or wrong:
+            faults.append(
+                f"{key} = {says} in [backend.probe]: {chip.name} has {has} (bits 0x{has.bits:X})"
+            )
+    return faults
 
 
 def _console(board: Board, chip: Chip, name: str, uart: Uart) -> list[str]:

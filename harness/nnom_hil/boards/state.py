@@ -1,5 +1,6 @@
 """A chip's registers while the start-up steps are carried out, and what each step does wrong."""
 
+from fractions import Fraction
 from typing import Final, Protocol
 
 from nnom_hil.boards.board import Board, Step
@@ -59,6 +60,7 @@ class State:
         self.chip = chip
         self.board = board
         self._values = {path: register.reset for path, register in chip.registers.items()}
+        self.previous: dict[str, Fraction] = {}  # the clocks before the step
         # what is ready from reset on needs no wait
         self._waited = {path for path in chip.facts.status if self[path]}
 
@@ -188,9 +190,10 @@ def _wrong_bits(register: ChipRegister, kind: str, bits: int, value: int) -> lis
     else:
         faults = _reserved(register, bits)
     changed = value if kind == "write" else bits
-    faults += [
-        f"{register.path}.{field.name} is read only (bits 0x{field.mask:08X})"
-        for field in register.fields
-        if field.read_only and field.mask & changed
-    ]
+    for field in register.fields:
+        where = f"{register.path}.{field.name}"
+        if field.read_only and field.mask & changed:
+            faults.append(f"{where} is read only (bits 0x{field.mask:08X})")
+        if field.zero and field.mask & value:
+            faults.append(f"{where} (bits 0x{field.mask:08X}) may be written as zeros only")
     return faults

@@ -31,7 +31,8 @@ def lm3s(state: State) -> ClockTree:
     if not state["SYSCTL.RCC.PWRDN"]:
         _crystal(state, tree)
     if not state["SYSCTL.RCC.BYPASS"]:
-        if not tree.feeds("the PLL", "MOSC"):
+        if source != "MOSC":
+            tree.faults.append(f"the PLL runs from {source}; it needs the crystal (OSCSRC of 0)")
             return tree
         if not state.ready("SYSCTL.RIS.PLLLRIS"):
             tree.faults.append("the core is switched to the PLL before a step has waited for it")
