@@ -158,7 +158,7 @@ class Chip:
 
     @cached_property
     def _by_address(self) -> dict[int, ChipRegister]:
-        return {register.address: register for register in self.registers.values()}
+        return {r.address: r for r in reversed(self.registers.values())}  # the first of several
 
     @cached_property
     def _by_field(self) -> dict[str, tuple[ChipRegister, BitField]]:
