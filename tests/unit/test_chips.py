@@ -134,7 +134,11 @@ def test_planted_error_is_named(
 def test_without_a_chip_a_line_says_so(tmp_path: Path) -> None:
     path = tmp_path / "nucleo_f446re.toml"
     path.write_text(F446.replace('chip = "stm32f446re"\n', ""))
-    assert any("no chip is named" in line for line in check_board(path, build=False))
+    assert any(
+        "no chip is named" in line
+        and line.endswith("chip = 'stm32f446re' is like the probe's target")
+        for line in check_board(path, build=False)
+    )
     path.write_text(path.read_text().replace("baud = 115_200", "baud = 2_750_000"))
     with pytest.raises(BoardError, match="gets 2812500"):  # known without a chip
         check_board(path, build=False)
@@ -215,6 +219,13 @@ def test_console_needs_its_pins_and_its_clock(board: Board) -> None:
             pins = ("tx = ", "rx = ", "has no clock", "cannot be reached")
             faults = faults_with(board, startup=Startup(steps=rest))
             assert any(word in fault for fault in faults for word in pins), register.path
+
+
+def test_registers_of_the_core_are_anybodys(tmp_path: Path) -> None:
+    path = tmp_path / "nucleo_f446re.toml"
+    step = "{ set = 0xE000_ED88, bits = 0x00F0_0000 }, # SCB_CPACR\n    { set = 0x4002_3840"
+    path.write_text(F446.replace("{ set = 0x4002_3840", step, 1))
+    assert any("18 steps are right" in line for line in check_board(path, build=False))
 
 
 CHIP_MISTAKES = [

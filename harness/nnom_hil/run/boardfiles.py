@@ -91,8 +91,7 @@ def _check_chip(board: Board, path: Path) -> list[str]:
     if board.backend.native is not None:
         return []
     if examination is None:
-        known = ", ".join(list_chips(path.parent / "chips"))
-        return [f"no chip is named: registers, clocks, pins are not checked; chip = one of {known}"]
+        return [_without_a_chip(board, path)]
     steps = len(examination.steps)
     if examination.tree is None:
         return [f"chip {board.chip}: console and memories are right; no step, so no clock to check"]
@@ -100,6 +99,16 @@ def _check_chip(board: Board, path: Path) -> list[str]:
         f"chip {board.chip}: console, memories and {steps} steps are right",
         f"clocks come out as stated: {'; '.join(examination.tree.lines())}",
     ]
+
+
+def _without_a_chip(board: Board, path: Path) -> str:
+    known = list_chips(path.parent / "chips")
+    target = board.backend.probe.target if board.backend.probe is not None else ""
+    like = [name for name in known if target.startswith(name)]
+    choice = f"chip = {like[0]!r} is like the probe's target" if like else (
+        f"chip = one of {', '.join(known)}"
+    )  # fmt: skip
+    return f"no chip is named: registers, clocks and pins are not checked; {choice}"
 
 
 def _check_svd(board: Board, path: Path, svd: Path) -> list[str]:

@@ -45,7 +45,7 @@ def stm32h7(state: State) -> ClockTree:
     limits = state.limits(f"flash_scale{4 - scale}_hz")
     why = f"voltage scale {4 - scale}"
     wait_states(tree, state["FLASH.ACR.LATENCY"], axi, limits, why)
-    needed = sum(axi > hz for hz in limits[:2])  # the same steps, RM0433 table 17
+    needed = sum(axi > hz for hz in state.limits(f"wrhighfreq_scale{4 - scale}_hz"))
     if state["FLASH.ACR.WRHIGHFREQ"] < needed:
         tree.faults.append(f"WRHIGHFREQ for flash at {megahertz(axi)} is {needed} at least ({why})")
     return tree
