@@ -8,6 +8,7 @@ from nnom_hil.boards.clocks.tree import (
     APB_DIVIDERS,
     ClockTree,
     bus,
+    by_way_of_half,
     megahertz,
     oscillator,
     wait_states,
@@ -115,6 +116,8 @@ def _tree(
     if not tree.feeds("the core", source):
         return tree
     tree.add("SYSCLK", tree.clocks[source], source)
+    if "at_once_hz" in state.chip.facts.limits:
+        by_way_of_half(state, tree, state.limit("at_once_hz"), "RCC.CFGR.HPRE")
     most, flash, why = limits(state)
     hclk = bus(tree, "core", "SYSCLK", family.ahb[state["RCC.CFGR.HPRE"]], most)
     for field, name in family.buses.items():

@@ -5,6 +5,7 @@ from nnom_hil.boards.clocks.tree import (
     APB_DIVIDERS,
     ClockTree,
     bus,
+    by_way_of_half,
     megahertz,
     oscillator,
     wait_states,
@@ -39,7 +40,7 @@ def stm32l4(state: State) -> ClockTree:
     slow = state["PWR.CR1.VOS"] == 2
     most = state.limits("range_hz")[state["PWR.CR1.VOS"] % 3]
     if "boost_hz" in state.chip.facts.limits and not slow and not state["PWR.CR5.R1MODE"]:
-        _by_way_of_half(state, tree, most)
+        by_way_of_half(state, tree, most, "RCC.CFGR.HPRE")
         most = state.limit("boost_hz")
     hclk = bus(tree, "core", "SYSCLK", AHB_DIVIDERS[state["RCC.CFGR.HPRE"]], most)
     bus(tree, "APB1", "core", APB_DIVIDERS[state["RCC.CFGR.PPRE1"]], most)
@@ -47,15 +48,6 @@ def stm32l4(state: State) -> ClockTree:
     limits = state.limits("flash_range2_hz" if slow else "flash_hz")
     wait_states(tree, state["FLASH.ACR.LATENCY"], hclk, limits, "voltage range " + "12"[slow])
     return tree
-
-
-def _by_way_of_half(state: State, tree: ClockTree, most: int) -> None:
-    """Over 80 MHz the core's first clock must be half of the system's: RM0432, System clock."""
-    before = state.previous.get("SYSCLK", 0)
-    if tree.clocks["SYSCLK"] > most >= before and not state["RCC.CFGR.HPRE"]:
-        tree.faults.append(
-            f"the core goes from {megahertz(before)} over {megahertz(most)} at once: AHB / 2 first"
-        )
 
 
 def _pll(state: State, tree: ClockTree) -> None:

@@ -5,6 +5,7 @@ from nnom_hil.boards.clocks.tree import (
     APB_DIVIDERS,
     ClockTree,
     bus,
+    by_way_of_half,
     megahertz,
     oscillator,
     wait_states,
@@ -43,6 +44,7 @@ def stm32u5(state: State) -> ClockTree:
     if not tree.feeds("the core", source):
         return tree
     tree.add("SYSCLK", tree.clocks[source], source)
+    by_way_of_half(state, tree, state.limit("at_once_hz"), "RCC.CFGR2.HPRE")
     scale = state["PWR.VOSR.VOS"]  # 3 is range 1, the fastest
     most = state.limits("core_hz")[scale]
     if not boosted:

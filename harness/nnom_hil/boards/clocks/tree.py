@@ -11,6 +11,7 @@ __all__ = [
     "APB_DIVIDERS",
     "ClockTree",
     "bus",
+    "by_way_of_half",
     "megahertz",
     "oscillator",
     "wait_states",
@@ -108,6 +109,18 @@ def bus(tree: ClockTree, name: str, source: str, divider: int, most: int) -> Fra
     hz = tree.add(name, tree.clocks[source] / divider, f"{source} / {divider}")
     tree.within(name, hz, [0, most])
     return hz
+
+
+def by_way_of_half(state: State, tree: ClockTree, most: int, prescaler: str) -> None:
+    """Add a fault where the core's first clock over `most` is the whole of the system's.
+
+    RM0432, RM0438, RM0440 and RM0456 want AHB / 2 for a microsecond.
+    """
+    before = state.previous.get("SYSCLK", 0)
+    if tree.clocks["SYSCLK"] > most >= before and not state[prescaler]:
+        tree.faults.append(
+            f"the core goes from {megahertz(before)} over {megahertz(most)} at once: AHB / 2 first"
+        )
 
 
 def wait_states(tree: ClockTree, have: int, hz: Fraction, steps: list[int], why: str) -> None:
