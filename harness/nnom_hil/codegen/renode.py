@@ -21,19 +21,22 @@ _CPU_TYPES: Final = {
     Cpu.CORTEX_M55: "cortex-m55",
 }
 _UARTS: Final = {
-    "stm32_usart": ("UART.STM32_UART", ()),
-    "stm32_usart_v2": ("UART.STM32F7_USART", ("frequency: {clock_hz}",)),
-    "stm32_lpuart": ("UART.STM32F7_USART", ("frequency: {clock_hz}", "lowPowerMode: true")),
-    "nrf_uart": ("UART.NRF52840_UART", ()),
-    "pl011": ("UART.PL011", ()),
+    # no size of its own: it gets one. 1 Hz: at any other rate it notes the end of each byte's time,
+    # in a list that 1.15 walks for every byte; later versions would deliver bytes at that rate
+    "stm32_usart": ("UART.STM32_UART", 0x100, ("frequency: 1",)),
+    "stm32_usart_v2": ("UART.STM32F7_USART", None, ("frequency: {clock_hz}",)),
+    "stm32_lpuart": ("UART.STM32F7_USART", None, ("frequency: {clock_hz}", "lowPowerMode: true")),
+    "nrf_uart": ("UART.NRF52840_UART", None, ()),
+    "pl011": ("UART.PL011", None, ()),
 }
-"""Renode's model of what each UART driver drives."""
+"""Renode's model of what each UART driver drives, the bytes it takes, its properties."""
 
 
 def platform_description(board: Board) -> str:
     """Return the text of a .repl file.
 
-    Registers that the board's start-up touches and the description lacks read as 0 in Renode.
+    Registers that the description lacks read as 0 in Renode, and each access is a warning; those
+    that the board's start-up waits for read as it expects.
     Raises BoardError where Renode is not known to have a model of the UART.
     """
     console, core, memory = board.console, board.core, board.memory
@@ -42,7 +45,8 @@ def platform_description(board: Board) -> str:
             f"board {board.name}: no Renode model is known for driver = {console.driver!r} in "
             "[console]; name a platform and its uart in [backend.renode]"
         )
-    model, properties = _UARTS[console.driver]
+    model, size, properties = _UARTS[console.driver]
+    place = f"0x{console.base:08X}"
     cpu_type = _CPU_TYPES[core.cpu] + ("f" if core.cpu is Cpu.CORTEX_M4 and core.fpu else "")
     lines = [
         f"// {board.title}: made by nnom-hil from the board file",
@@ -60,8 +64,26 @@ def platform_description(board: Board) -> str:
         f"ram: Memory.MappedMemory @ sysbus 0x{memory.ram.origin:08X}",
         f"    size: 0x{memory.ram.length:X}",
         "",
-        f"{CONSOLE}: {model} @ sysbus 0x{console.base:08X}",
+        f"{CONSOLE}: {model} @ sysbus " + (place if size is None else f"<{place}, +0x{size:X}>"),
         *(f"    {line.format(clock_hz=console.clock_hz)}" for line in properties),
-        f"    -> nvic@{console.irq}",
+        f"    IRQ -> nvic@{console.irq}",  # named: some models have more than one output
+        *_tags(board),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tags(board: Board) -> list[str]:
+    """Return what makes the registers that start-up waits for read as it expects.
+
+    All that is waited for in one register is there at once: clocks stay ready.
+    """
+    expected: dict[int, int] = {}
+    for step in board.startup.steps:
+        if step.wait is not None and step.bits is not None:
+            value = step.bits if step.value is None else step.value
+            expected[step.wait] = expected.get(step.wait, 0) | value
+    tags = [
+        f'        Tag <0x{register:08X}, 0x{register + 3:08X}> "waited_for" 0x{value:08X}'
+        for register, value in expected.items()
+    ]
+    return ["", "sysbus:", "    init:", *tags] if tags else []

@@ -1,7 +1,5 @@
 """The seam between a session and what runs the firmware."""
 
-import contextlib
-import os
 import signal
 from pathlib import Path
 from typing import Protocol
@@ -87,8 +85,7 @@ class ProcessTarget:
     def _signal(self, number: signal.Signals) -> bool:
         if self._process is None:
             return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, number)
+        self._process.signal(number)
         return True
 
     def stop(self) -> None:

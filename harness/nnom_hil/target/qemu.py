@@ -68,7 +68,7 @@ class QemuTarget(ProcessTarget):
         self._process = ChildProcess(
             qemu_argv(self._qemu, elf.resolve(), console),
             name=self._name,
-            ignore="waiting for connection",
+            brief=_brief,
         )
         address = LinkAddress(url=f"unix://{console}", escape=_ESCAPE)
         while True:
@@ -86,3 +86,9 @@ class QemuTarget(ProcessTarget):
         """End QEMU and close its console; twice is fine."""
         super().stop()
         self._folder.close()
+
+
+def _brief(output: str) -> str:
+    """Leave out that it waits for us."""
+    lines = output.splitlines()
+    return "\n".join(line for line in lines if "waiting for connection" not in line).strip()

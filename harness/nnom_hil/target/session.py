@@ -15,7 +15,8 @@ from nnom_hil.target.symbols import describe_address
 
 __all__ = ["Session", "SessionState"]
 
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 120.0  # Renode: 4 s on a quiet machine, 20 s seen on a loaded one
+_HELLO_TIMEOUT_S = 20.0
 
 
 class SessionState(Enum):
@@ -63,11 +64,11 @@ class Session:
                 nonce=self._nonce,
             )
             self.state = SessionState.RUNNING
-            self._hello = self._client.hello(timeout_s=_START_TIMEOUT_S)
+            self._hello = self._client.hello(timeout_s=_HELLO_TIMEOUT_S)
             self._check_firmware(self._hello)
             if self.target.runs_already:
                 self._client.reset()
-                self._hello = self._client.hello(timeout_s=_START_TIMEOUT_S)
+                self._hello = self._client.hello(timeout_s=_HELLO_TIMEOUT_S)
         except BaseException as exc:
             self.close(exc)
             raise

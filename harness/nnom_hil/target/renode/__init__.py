@@ -1,0 +1,21 @@
+"""Renode: found, led through its monitor, one machine a process."""
+
+from nnom_hil.target.renode.finding import (
+    RENODE_VARIABLE,
+    TRIED,
+    Installation,
+    examine_renode,
+    find_renode,
+)
+from nnom_hil.target.renode.monitor import Monitor
+from nnom_hil.target.renode.target import RenodeTarget
+
+__all__ = [
+    "RENODE_VARIABLE",
+    "TRIED",
+    "Installation",
+    "Monitor",
+    "RenodeTarget",
+    "examine_renode",
+    "find_renode",
+]
