@@ -93,7 +93,16 @@ class StoreError(HilEnvironmentError):
 
 
 class TargetError(HilEnvironmentError):
-    """The emulator or board did not start, stopped, or faulted."""
+    """The emulator or board did not start, stopped, or faulted.
+
+    heard: what the emulator's own log has to say, the end of the message.
+    """
+
+    heard = ""
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return f"{said}\n{self.heard}" if self.heard else said
 
 
 class LinkError(TargetError):

@@ -51,10 +51,16 @@ class TimeSource(StrEnum):
     DWT = "dwt"
     SYSTICK = "systick"
     VIRTUAL = "virtual"
+    RENODE = "renode"
     INSTRUCTIONS = "instructions"
     MODEL = "model"
     HOST = "host"
     PRINTED = "printed"
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is an emulator's, which has nothing to do with the time a run takes."""
+        return self in {TimeSource.VIRTUAL, TimeSource.RENODE}
 
 
 class Task(StrEnum):

@@ -1,31 +1,41 @@
 """Renode: how it is found and led, against a stand-in; and for real, where it is installed."""
 
+import contextlib
 import os
+import re
 import stat
+import subprocess
 import sys
 import tarfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nnom_hil.boards import find_board
+from nnom_hil.boards import Board, find_board
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import BoardError, TargetError, ToolError
+from nnom_hil.errors import BoardError, LinkError, TargetError, ToolError
+from nnom_hil.link.transport import Transport
 from nnom_hil.records import Verdict
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.prepare import find_model, prepare
 from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import RunRequest, open_run
+from nnom_hil.target import session
 from nnom_hil.target.renode import RENODE_VARIABLE, RenodeTarget, find_renode
+from nnom_hil.target.session import Session
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_renode.py"
+SHIPPED = ("nrf52840dk", "nucleo_l476rg", "stm32f072b_disco", "stm32f4", "stm32f746g_disco")
 REAL_BOARDS = ("stm32f072b_disco", "stm32f103", "stm32f4", "stm32f746g_disco")
 
 
 def program(folder: Path) -> Path:
+    """Like a source tree's: a shell script that stays, with the emulator as its child."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "renode"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
+    path.write_text(f'#!/bin/sh\n"{sys.executable}" -S "{FAKE}" "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
@@ -38,8 +48,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made to agree by building one board natively.
     """
     monkeypatch.setenv(RENODE_VARIABLE, str(program(tmp_path / "bin")))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     log = tmp_path / "told.txt"
-    monkeypatch.setenv("FAKE_RENODE_LOG", str(log))
+    monkeypatch.setenv("FAKE_RENODE_TOLD", str(log))
     return log
 
 
@@ -127,68 +138,207 @@ def test_uart_without_a_model_is_refused(fake: Path, tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     text = (Path("boards") / "mps2_an386.toml").read_text().replace('"mps2_an386"', '"odd"')
     path.write_text(text + "\n[backend.renode]\nmips = 25\n")
-    target = RenodeTarget(find_board(str(path)))
-    try:
-        with pytest.raises(BoardError, match="no Renode model is known for driver = 'cmsdk_uart'"):
-            target.start(tmp_path / "x.elf", deadline())
-    finally:
-        target.stop()
-    assert fake.exists()
-
-
-def deadline() -> Deadline:
-    return Deadline.after(20)
+    with (
+        pytest.raises(BoardError, match="no Renode model is known for driver = 'cmsdk_uart'"),
+        led(find_board(str(path)), tmp_path),
+    ):
+        pass
+    assert not fake.exists()
 
 
 # ---- leading it
 
 
-def test_machine_is_made_from_the_board_file(
-    fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    native = build_for(find_board("native"), prepare(find_model(None), None).graph)
-    monkeypatch.setenv("FAKE_RENODE_FIRMWARE", str(native.elf))
-    target = RenodeTarget(find_board("stm32f4"))
-    assert target.description == "Renode v1.99.0 (fake)"
+def native_firmware() -> Path:
+    return build_for(find_board("native"), prepare(find_model(None), None).graph).elf
+
+
+@contextlib.contextmanager
+def led(board: Board, folder: Path) -> Iterator[tuple[RenodeTarget, Transport]]:
+    """A Renode that was started and is stopped."""
+    (folder / "firmware.elf").write_bytes(b"an image")
+    target = RenodeTarget(board)
     try:
-        transport = target.start(tmp_path / "firmware.elf", deadline())
-        text = b""
-        until = deadline()
-        while b"Start compiling" not in text and not until.expired:
-            text += transport.read(until)
-        assert b"Start compiling" in text
-        assert target.executed_instructions() == 1234
-        told = fake.read_text().splitlines()
-        pid = target.pid
+        yield target, target.start(folder / "firmware.elf", Deadline.after(60))
     finally:
         target.stop()
-    assert told[0].startswith("TMPDIR=")
-    assert told[0] != f"TMPDIR={os.environ.get('TMPDIR', '/tmp')}"
-    assert told[1:3] == ['$name="nnom_hil"', '$terminal="nnom-hil"']
-    assert told[3].startswith("$platform=@")
-    assert told[3].endswith("stm32f4.repl")
-    assert f"$elf=@{tmp_path / 'firmware.elf'}" in told
-    assert "$mips=168" in told
-    assert told[7].startswith("include @")
-    assert told[7].endswith("renode/session.resc")
-    assert told[8:10] == ["connector Connect sysbus.console nnom-hil", "start"]
-    assert pid is not None
-    assert not Path(f"/proc/{pid}").exists()
 
 
-@pytest.mark.parametrize("refused", ["include", "connector", "start"])
+def greeting(transport: Transport) -> bytes:
+    text, until = b"", Deadline.after(60)
+    while b"Start compiling" not in text and not until.expired:
+        text += transport.read(until)
+    return text
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_machine_is_made_from_the_board_file(
+    name: str, fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = find_board(name)
+    waits = [s for s in board.startup.steps if s.wait is not None and s.bits is not None]
+    monkeypatch.setenv("FAKE_RENODE_FIRMWARE", str(native_firmware()))
+    monkeypatch.setenv(
+        "FAKE_RENODE_WAITS",
+        ",".join(f"{s.wait}:{s.bits}:{s.bits if s.value is None else s.value}" for s in waits),
+    )
+    with led(board, tmp_path) as (target, transport):
+        assert b"Start compiling" in greeting(transport)
+        transport.write(b"noise")
+        assert target.executed_instructions() == 1234
+        assert target.remarks == ""
+        assert listening_ports(pids(target)) == []
+    told = fake.read_text().splitlines()
+    assert next(x for x in told if not x.startswith("#")).startswith("logFile @")
+    assert told.index("start") > told.index("connector Connect sysbus.console nnom_hil_console")
+    assert target.description == "Renode 1.15.3.23307"
+    assert not list(tmp_path.glob("nnom-hil-*"))
+
+
+def pids(target: RenodeTarget) -> list[int]:
+    """The processes of a target's group."""
+    assert target.pid is not None
+    group = os.getpgid(target.pid)
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(path.name)) == group:
+                found.append(int(path.name))
+    return found
+
+
+def listening_ports(processes: list[int]) -> list[str]:
+    """The TCP sockets that processes listen at."""
+    tables = [Path("/proc/net/tcp").read_text(), Path("/proc/net/tcp6").read_text()]
+    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]": row[1] for row in rows if row[3] == "0A"}
+    found = []
+    for pid in processes:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(sockets.get(os.readlink(link), ""))
+    return [port for port in found if port]
+
+
+@pytest.mark.parametrize("refused", ["logFile", "include", "connector", "start"])
 def test_command_that_renode_refuses_is_named(
     refused: str, fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_RENODE_REFUSES", refused)
-    monkeypatch.setenv("FAKE_RENODE_FIRMWARE", "/bin/false")
+    with (
+        pytest.raises(TargetError, match=f"Renode refused: {refused}"),
+        led(find_board("stm32f4"), tmp_path),
+    ):
+        pass
+    assert fake.exists()
+
+
+@pytest.mark.usefixtures("fake")
+def test_crash_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_RENODE_CRASHES", "1")
+    with pytest.raises(TargetError) as error, led(find_board("stm32f4"), tmp_path):
+        pass
+    assert str(error.value) == (
+        "renode ended with 1: it crashed: Could not add reference to assembly IronPython.StdLib"
+    )
+
+
+@pytest.mark.usefixtures("fake")
+def test_renode_that_is_not_ready_in_time_is_told(tmp_path: Path) -> None:
     target = RenodeTarget(find_board("stm32f4"))
+    (tmp_path / "x.elf").write_bytes(b"an image")
     try:
-        with pytest.raises((TargetError), match=f"Renode refused: {refused}|cannot open the port"):
-            target.start(tmp_path / "firmware.elf", deadline())
+        with pytest.raises(TargetError, match="monitor does not answer: its start"):
+            target.start(tmp_path / "x.elf", Deadline.after(0))
     finally:
         target.stop()
-    assert fake.exists()
+
+
+@pytest.mark.usefixtures("fake")
+def test_log_is_told_when_the_firmware_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_RENODE_WAITS", "0x40000000:1:1")  # no step of the board's start-up
+    monkeypatch.setattr(session, "_HELLO_TIMEOUT_S", 1.0)
+    board = find_board("stm32f4")
+    (tmp_path / "x.elf").write_bytes(b"an image")
+    one = Session(
+        RenodeTarget(board), tmp_path / "x.elf", "", on_text=lambda _: None, nonce=lambda: 1
+    )
+    with pytest.raises(LinkError, match="no bytes at all from the target") as error, one:
+        pass
+    told = str(error.value).splitlines()[1:]
+    assert told[0] == "Renode's log says, last:"
+    line = r"warning: sysbus: .* ReadDoubleWord from non existing 0x40000000\. \(and \d+ like it\)"
+    assert re.fullmatch(line, told[1])
+    assert len(told) == 2
+
+
+LOST = """
+import os, sys
+from pathlib import Path
+from nnom_hil.boards import find_board
+from nnom_hil.deadline import Deadline
+from nnom_hil.target.renode import RenodeTarget
+target = RenodeTarget(find_board("stm32f4"))
+target.start(Path(sys.argv[1]), Deadline.after(60))
+if sys.argv[2] == "held":
+    target.hold()
+print(target.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", ["running", "held"])
+@pytest.mark.usefixtures("fake")
+def test_killed_harness_leaves_nothing(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_RENODE_FIRMWARE", "/bin/false")
+    (tmp_path / "x.elf").write_bytes(b"an image")
+    with subprocess.Popen(
+        [sys.executable, "-c", LOST, str(tmp_path / "x.elf"), how],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as harness:  # fmt: skip
+        assert harness.stdout is not None
+        group = int(harness.stdout.readline())
+        assert list(tmp_path.glob("nnom-hil-*/renode-*"))
+        harness.kill()
+    until = Deadline.after(60)
+    while not until.expired and (list(tmp_path.glob("nnom-hil-*")) or members(group)):
+        time.sleep(0.05)
+    assert not list(tmp_path.glob("nnom-hil-*"))
+    assert members(group) == []
+
+
+def members(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, of = path.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state not in "ZX":
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.usefixtures("fake")
+def test_held_renode_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_RENODE_FIRMWARE", str(native_firmware()))
+    with led(find_board("stm32f4"), tmp_path) as (target, transport):
+        assert b"Start compiling" in greeting(transport)
+        target.hold()
+        until = Deadline.after(20)
+        stopped = [pid for pid in pids(target) if pid != target.pid]
+        while not until.expired and any(state(pid) not in "TZ" for pid in stopped):
+            time.sleep(0.01)
+        assert {state(pid) for pid in stopped} == {"T"}  # the emulator, not only a script
+        target.let_go()
+        assert target.executed_instructions() == 1234
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 # ---- for real

@@ -23,6 +23,7 @@ void ticks_init(void)
 
 void ticks_restart(void)
 {
+    (void)reg_read(SYST_CVR); /* Renode's time catches up when it is read, not when it is written */
     reg_write(SYST_CSR, 0);
     reg_write(SYST_CVR, 0); /* any write clears it, and a pending wrap with it */
     wraps = 0;

@@ -5,10 +5,16 @@ from typing import Final
 from nnom_hil.boards import Board, Cpu
 from nnom_hil.errors import BoardError
 
-__all__ = ["CONSOLE", "platform_description"]
+__all__ = ["CONSOLE", "MIPS", "platform_description"]
 
 CONSOLE: Final = "console"
 """The console's name in the description."""
+MIPS: Final = 1000
+"""Instructions per microsecond of Renode's time that the description is made for.
+
+Renode counts whole nanoseconds. One instruction is one of them, and SysTick is as much faster as
+the board's core is slower: so its ticks are whole instructions, and times repeat exactly.
+"""
 
 _CPU_TYPES: Final = {
     Cpu.CORTEX_M0: "cortex-m0",
@@ -40,6 +46,7 @@ def platform_description(board: Board) -> str:
     Raises BoardError where Renode is not known to have a model of the UART.
     """
     console, core, memory = board.console, board.core, board.memory
+    renode = board.backend.renode
     if console.driver not in _UARTS:
         raise BoardError(
             f"board {board.name}: no Renode model is known for driver = {console.driver!r} in "
@@ -47,11 +54,12 @@ def platform_description(board: Board) -> str:
         )
     model, size, properties = _UARTS[console.driver]
     place = f"0x{console.base:08X}"
+    systick_hz = board.clock.core_hz * MIPS // (renode.mips if renode else MIPS)
     cpu_type = _CPU_TYPES[core.cpu] + ("f" if core.cpu is Cpu.CORTEX_M4 and core.fpu else "")
     lines = [
         f"// {board.title}: made by nnom-hil from the board file",
         "nvic: IRQControllers.NVIC @ sysbus 0xE000E000",
-        f"    systickFrequency: {board.clock.core_hz}",
+        f"    systickFrequency: {systick_hz}",
         "    IRQ -> cpu@0",
         "",
         "cpu: CPU.CortexM @ sysbus",

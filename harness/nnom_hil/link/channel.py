@@ -45,7 +45,12 @@ class TargetFaultError(TargetError):
         self.where = ""
 
     def __str__(self) -> str:
-        return f"{self.args[0]} ({self.where})" if self.where else str(self.args[0])
+        said = super().__str__()
+        return (
+            said.replace(str(self.args[0]), f"{self.args[0]} ({self.where})")
+            if self.where
+            else said
+        )
 
 
 class AgentRefusedError(LinkError):

@@ -19,6 +19,7 @@ TIME_NOTES = {
     "dwt": "cycles counted by the core",
     "systick": "cycles of the core, counted by SysTick or a timer on its clock",
     "virtual": "virtual time: a fixed time per instruction, not the target's cycles",
+    "renode": "virtual time: instructions, one a cycle (the board's mips), not the target's cycles",
     "instructions": "counted instructions, not cycles",
     "model": "cycles estimated from an instruction profile",
     "host": "time of the machine the process ran on: it says nothing about a target",

@@ -11,7 +11,13 @@ from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.paths import cache_dir, runs_dir
 from nnom_hil.probe import list_probes, list_usb_ids
 from nnom_hil.run.boardfiles import known_boards
-from nnom_hil.target.renode import find_renode
+from nnom_hil.target.renode import (
+    RENODE_LIMITS,
+    TRIED,
+    check_start,
+    examine_renode,
+    find_renode,
+)
 from nnom_hil.tool import PACKAGES, run_tool, tool_version
 
 __all__ = ["Finding", "examine"]
@@ -26,6 +32,7 @@ _PYTHON_PACKAGES = (
     "pyocd",
     "robotframework",
 )
+_RENODE_START_S = 120.0
 _MIN_FREE_BYTES = 100_000_000
 
 
@@ -90,11 +97,18 @@ def _newlib() -> Finding:
 
 
 def _renode() -> Finding:
-    """Boards that QEMU lacks need it; nothing else does."""
+    """Boards that QEMU lacks need it; nothing else does. Its start shows what a version does not."""
+    what, program = "renode", ""
     try:
-        return Finding(what="renode", ok=True, found=str(find_renode()), optional=True)
-    except ToolError as exc:
-        return Finding(what="renode", ok=False, found="", remedy=str(exc), optional=True)
+        program = str(find_renode())
+        one = examine_renode(Path(program))
+        check_start(one.program, Deadline.after(_RENODE_START_S))
+    except (ToolError, TargetError) as exc:
+        remedy = f"{exc}\n(docs/renode.md)"
+        return Finding(what=what, ok=False, found=program, remedy=remedy, optional=True)
+    tried = "tried" if one.tried else f"not tried; tried: {', '.join(TRIED)}"
+    found = f"{one.version} ({tried}), {one.packaging}, {program}; {RENODE_LIMITS}"
+    return Finding(what=what, ok=True, found=found, optional=True)
 
 
 def _probes() -> Finding:

@@ -89,6 +89,7 @@ class Findings:
     seconds: float = 0.0
     tools: dict[str, str] = field(default_factory=dict)
     checks: list[CrossCheck] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)  # what the targets' own logs warn of
     unkept: list[StoreError] = field(default_factory=list)  # of the reference's outputs
 
     @property
@@ -195,6 +196,8 @@ def make_record(
     reasons += _failed_timing(found)
     reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
     verdict = Verdict.FAIL if reasons else Verdict.PASS
+    if reasons and trouble is None:  # else it is in the message
+        reasons += found.heard
     error = None
     if trouble is not None:
         verdict = Verdict.ERROR
@@ -347,7 +350,7 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
     if found.seconds <= 0:
         return None
     inference_s = None
-    if found.time_source is not TimeSource.VIRTUAL and found.tick_hz:
+    if not found.time_source.is_virtual and found.tick_hz:
         ticks = sum(share.ticks for share in found.shares) / len(found.shares)
         inference_s = round(ticks / found.tick_hz, 3)
     payload = (len(found.outputs) - found.resumed) * prepared.x.shape[1]

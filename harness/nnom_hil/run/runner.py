@@ -317,6 +317,7 @@ class Run:
             return self._record
         for session in self._sessions:
             session.close(trouble)
+            self.found.heard += [session.heard] if session.heard else []
         consoles = [self.folder.console_text(i) for i in range(max(1, len(self._sessions)))]
         # a run that was stopped may have all targets' status, but not all answers
         if trouble is None and self.found.status is not None and self.found.times:

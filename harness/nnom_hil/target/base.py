@@ -33,6 +33,11 @@ class Target(Protocol):
         """Run the image from its reset and return its console; raises TargetError."""
         ...
 
+    @property
+    def remarks(self) -> str:
+        """What its own log warns of, in a few lines, for runs that fail; "" where it has none."""
+        ...
+
     def why_dead(self) -> str | None:
         """Return why the target cannot answer any more, or None while it can."""
         ...
@@ -58,6 +63,11 @@ class ProcessTarget:
     """What all targets share that live in a child process; name is what messages call it."""
 
     runs_already = False
+
+    @property
+    def remarks(self) -> str:
+        """Nothing: what it printed is told when it has ended."""
+        return ""
 
     def __init__(self, name: str) -> None:
         self._name = name

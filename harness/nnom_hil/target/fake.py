@@ -83,6 +83,7 @@ class FakeTarget:
     """
 
     runs_already = False
+    remarks = ""
     time_source = "virtual"
     description = "fake target"
 

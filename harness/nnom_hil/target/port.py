@@ -13,6 +13,7 @@ class PortTarget:
     """A serial port: a device, `socket://`, `rfc2217://`. The session resets what is behind it."""
 
     runs_already = True
+    remarks = ""
 
     def __init__(self, board: Board, url: str) -> None:
         self._address = LinkAddress(url=url, baud=board.console.baud)

@@ -20,6 +20,7 @@ class ProbeTarget:
     """
 
     runs_already = False
+    remarks = ""
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class Session:
         nonce: Callable[[], int],
     ) -> None:
         self.state = SessionState.NEW
+        self.heard = ""  # the target's remarks, once it is closed
         self.target = target
         self._elf = elf
         self._image_id = image_id
@@ -101,6 +102,9 @@ class Session:
         if self._client is not None and self.state is SessionState.RUNNING:
             self._client.channel.drain_text()
         self.state = SessionState.CLOSED
+        self.heard = self.heard or self.target.remarks
+        if isinstance(trouble, (LinkError, TargetFaultError)) and not trouble.heard:
+            trouble.heard = self.heard
         self.target.stop()
         self._add_symbols(trouble)
 

@@ -1,6 +1,7 @@
 """Renode: found, led through its monitor, one machine a process."""
 
 from nnom_hil.target.renode.finding import (
+    RENODE_LIMITS,
     RENODE_VARIABLE,
     TRIED,
     Installation,
@@ -8,14 +9,16 @@ from nnom_hil.target.renode.finding import (
     find_renode,
 )
 from nnom_hil.target.renode.monitor import Monitor
-from nnom_hil.target.renode.target import RenodeTarget
+from nnom_hil.target.renode.target import RenodeTarget, check_start
 
 __all__ = [
+    "RENODE_LIMITS",
     "RENODE_VARIABLE",
     "TRIED",
     "Installation",
     "Monitor",
     "RenodeTarget",
+    "check_start",
     "examine_renode",
     "find_renode",
 ]

@@ -15,12 +15,24 @@ from nnom_hil.files import digest
 from nnom_hil.paths import cache_dir
 from nnom_hil.tool import find_tool, run_tool
 
-__all__ = ["RENODE_VARIABLE", "TRIED", "Installation", "examine_renode", "find_renode"]
+__all__ = [
+    "RENODE_LIMITS",
+    "RENODE_VARIABLE",
+    "TRIED",
+    "Installation",
+    "examine_renode",
+    "find_renode",
+]
 
 RENODE_VARIABLE: Final = variables.RENODE
 """Environment variable that names Renode's program, folder or portable package."""
 TRIED: Final = ("1.15.3",)
 """Versions that the tests have run on."""
+RENODE_LIMITS: Final = (
+    "it counts instructions, not cycles; no line errors, no baud rate; registers that are not in "
+    "the board's description read as 0"
+)
+"""What it cannot do, for people."""
 
 _HELP = (
     "get a portable package (renode-1.15.3 or newer, linux-portable) from the Renode project's "

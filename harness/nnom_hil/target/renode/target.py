@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from nnom_hil.boards import Board
-from nnom_hil.codegen.renode import CONSOLE, platform_description
+from nnom_hil.codegen.renode import CONSOLE, MIPS, platform_description
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.files import write_whole
@@ -20,7 +20,7 @@ from nnom_hil.target.renode.monitor import Monitor
 from nnom_hil.target.renode.trouble import brief_output, log_excerpt
 from nnom_hil.temporary import private_folder
 
-__all__ = ["RenodeTarget"]
+__all__ = ["RenodeTarget", "check_start"]
 
 _MACHINE = "nnom_hil"
 _TERMINAL = "nnom_hil_console"
@@ -31,7 +31,7 @@ _ONLY_ERRORS = 3
 class RenodeTarget(ProcessTarget):
     """Its monitor is a pipe, its console a pseudo-terminal, in a folder of this user alone."""
 
-    time_source = "virtual"
+    time_source = "renode"
 
     def __init__(self, board: Board) -> None:
         if board.backend.renode is None:
@@ -56,16 +56,7 @@ class RenodeTarget(ProcessTarget):
         folder = self._folder.enter_context(private_folder(plain=True))
         self._log = folder / "renode.log"
         commands = self._commands(elf, folder)
-        self._process = ChildProcess(
-            [find_renode(), "--plain", "--disable-gui", "--console", "--hide-log"],
-            name=self._name,
-            pipes=True,
-            brief=brief_output,
-            # it clears renode-* folders of its TMPDIR when it starts, and keeps a history and
-            # settings: none of these are the user's, or another Renode's
-            env={**os.environ, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder)},
-            folder=folder,
-        )
+        self._process = _started(find_renode(), self._name, folder)
         try:
             self._monitor = Monitor(*self._process.pipes)
             self._monitor.ready(deadline)
@@ -74,14 +65,14 @@ class RenodeTarget(ProcessTarget):
             self._transport = SerialTransport(LinkAddress(url=str(folder / "console")))
             self._monitor.command("start", deadline)
         except TargetError as exc:
-            raise TargetError(self._why_dead_soon() or str(exc)) from exc
+            _why_ended_soon(self._process)
+            raise TargetError(self.why_dead() or str(exc)) from exc
         return self._transport
 
-    def _why_dead_soon(self) -> str | None:
-        grace = Deadline.after(_DYING_S)
-        while (reason := self.why_dead()) is None and not grace.expired:
-            time.sleep(0.01)
-        return reason
+    def why_dead(self) -> str | None:
+        """Return how Renode ended, with what its log warns of, or None while it runs."""
+        reason = super().why_dead()
+        return f"{reason}\n{self.remarks}".strip() if reason else None
 
     def _commands(self, elf: Path, folder: Path) -> list[str]:
         """Return the monitor commands that make the machine: variables, script, console."""
@@ -92,15 +83,15 @@ class RenodeTarget(ProcessTarget):
         if renode.platform is None:
             made = folder / f"{self._board.name}.repl"
             write_whole(made, platform_description(self._board))
-            platform, uart = made, CONSOLE
+            platform, uart, mips = made, CONSOLE, MIPS
         else:
-            platform, uart = Path(renode.platform), renode.uart or ""
+            platform, uart, mips = Path(renode.platform), renode.uart or "", renode.mips
         return [
             f"logFile @{self._log} true",
             f'$name="{_MACHINE}"',
             f"$platform=@{platform}",
             f"$elf=@{image}",
-            f"$mips={renode.mips}",
+            f"$mips={mips}",
             f"include @{script}",
             f'emulation CreateUartPtyTerminal "{_TERMINAL}" @{folder / "console"}',
             f"connector Connect sysbus.{uart} {_TERMINAL}",
@@ -120,9 +111,44 @@ class RenodeTarget(ProcessTarget):
     @property
     def remarks(self) -> str:
         """The last warnings and errors of Renode's log, in a few lines."""
-        return "" if self._log is None else log_excerpt(self._log)
+        said = "" if self._log is None else log_excerpt(self._log)
+        return f"Renode's log says, last:\n{said}" if said else ""
 
     def stop(self) -> None:
         """End Renode and remove its folder; twice is fine."""
         super().stop()
         self._folder.close()
+
+
+def check_start(program: Path, deadline: Deadline) -> None:
+    """Start Renode until it takes commands; raises TargetError that says why it does not."""
+    with private_folder(plain=True) as folder:
+        process = _started(program, "renode", folder)
+        try:
+            Monitor(*process.pipes).ready(deadline)
+        except TargetError as exc:
+            raise TargetError(_why_ended_soon(process) or str(exc)) from exc
+        finally:
+            process.kill()
+
+
+def _started(program: Path, name: str, folder: Path) -> ChildProcess:
+    """Return a Renode whose monitor is its pipes."""
+    return ChildProcess(
+        [program, "--plain", "--disable-gui", "--console", "--hide-log"],
+        name=name,
+        pipes=True,
+        brief=brief_output,
+        # it clears renode-* folders of its TMPDIR when it starts, and keeps a history and
+        # settings: none of these are the user's, or another Renode's
+        env={**os.environ, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder)},
+        folder=folder,
+    )
+
+
+def _why_ended_soon(process: ChildProcess) -> str | None:
+    """Return how it ended, also if that is a moment after its pipes did."""
+    grace = Deadline.after(_DYING_S)
+    while (reason := process.why_ended()) is None and not grace.expired:
+        time.sleep(0.01)
+    return reason
