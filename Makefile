@@ -42,7 +42,7 @@ unit: setup
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 robot: setup
-	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off --exclude renode robot_tests
+	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
 
 # What only the slow matrices need: other compilers, word sizes and byte orders, analysers, fuzzers.
 # (gcc-multilib itself cannot stand beside a cross compiler; the package of the version can.)

@@ -2,31 +2,45 @@
 Documentation       One network, the same bytes on every kind of core and in every back end. What is not
 ...                 installed here is skipped, saying what it is.
 Library             nnom_hil.robot.NnomHil
+Library             ../50_tasks/small_models.py
 Test Template       Board Gives The Same Bytes
 Test Tags           boards
 
 
-*** Test Cases ***    BOARD               BACKEND
+*** Test Cases ***    BOARD               BACKEND    MODEL
 Process               native              native
 Cortex-M3             lm3s6965evb         qemu
 Cortex-M4             stm32f4             qemu
 Cortex-M7             mps2_an500          qemu
 Cortex-M33            mps2_an505          qemu
 Cortex-M55            mps3_an547          qemu
-Renode Cortex-M3      stm32f103           renode
+Renode Cortex-M0      stm32f072b_disco    renode     small
+Renode Cortex-M3      stm32f103           renode     small
 Renode Cortex-M4      stm32f4             renode
+Renode Nordic         nrf52840dk          renode
 Renode Cortex-M7      stm32f746g_disco    renode
 
 
 *** Keywords ***
 Board Gives The Same Bytes
-    [Arguments]    ${board}    ${backend}
+    [Documentation]    The digits; where they do not fit, one layer.
+    [Arguments]    ${board}    ${backend}    ${model}=digits
     ${reason}    Why Board Cannot Run    ${board}    ${backend}
     Skip If    $reason    ${reason}
+    &{model}    Files Of    ${model}
     Open Run    board=${board}    backend=${backend}    limit=${20}    runs=${OUTPUT DIR}${/}runs
+    ...    &{model}
     Take All Steps
     Verdict Should Be    pass
     Outputs Should Equal Reference
     Layer Times Should Be Positive
     Printed Tables Should Agree
     [Teardown]    Close Run
+
+Files Of
+    [Arguments]    ${model}
+    IF    $model == 'digits'
+        RETURN    ${{{}}}
+    END
+    ${folder}    Make Model    ${{pathlib.Path(r'${OUTPUT DIR}') / 'small'}}    10    softmax    classes
+    RETURN    ${{{'model': $folder / 'm.keras', 'data': $folder / 'm.npz'}}}

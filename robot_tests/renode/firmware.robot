@@ -1,41 +1,45 @@
 *** Settings ***
-Documentation       The firmware in Renode's own Robot engine, without the harness around it:
-...                 nnom-hil build --board stm32f4 -o /tmp/f, then
-...                 renode-test robot_tests/renode --variable ELF:/tmp/f/stm32f4.elf
-...                 --variable PLATFORM:/tmp/f/stm32f4.repl
-Resource            ${RENODEKEYWORDS}
-Suite Setup         Setup
-Suite Teardown      Teardown
+Documentation       The firmware in Renode's own Robot engine, without the harness around it.
+Library             nnom_hil.robot.NnomHil
+Library             engine.py
+Suite Setup         Start Renode
+Suite Teardown      Stop Engine
 Test Setup          Make Machine
-Test Teardown       Test Teardown
+Test Teardown       Renode.Reset Emulation
 Test Tags           renode
 
 
 *** Variables ***
-${ELF}              stm32f4.elf
-${PLATFORM}         stm32f4.repl
-${MIPS}             168
+${BOARD}            stm32f4
 ${UART}             sysbus.console
 
 
 *** Test Cases ***
 Model Compiles
-    Create Terminal Tester    ${UART}    timeout=20
-    Start Emulation
-    Wait For Line On Uart    Start compiling model
-    Wait For Line On Uart    Compling done
+    Renode.Create Terminal Tester    ${UART}    20
+    Renode.Start Emulation
+    Renode.Wait For Line On Uart    Start compiling model
+    Renode.Wait For Line On Uart    Compling done
 
 Instructions Are Counted
-    Create Terminal Tester    ${UART}    timeout=20
-    Start Emulation
-    Wait For Line On Uart    Compling done
-    ${count}    Execute Command    cpu ExecutedInstructions
-    Should Be True    int('${count}'.strip(), 0) > 0
+    Renode.Create Terminal Tester    ${UART}    20
+    Renode.Start Emulation
+    Renode.Wait For Line On Uart    Compling done
+    ${count}    Renode.Execute Command    sysbus.cpu ExecutedInstructions
+    Should Be True    int($count.strip(), 0) > 0
 
 
 *** Keywords ***
+Start Renode
+    ${reason}    Why Board Cannot Run    ${BOARD}    renode
+    Skip If    $reason    ${reason}
+    ${firmware}    Write Firmware    ${BOARD}    ${OUTPUT DIR}${/}firmware
+    Set Suite Variable    ${FIRMWARE}    ${firmware}
+    ${address}    Start Engine    ${OUTPUT DIR}${/}engine
+    Import Library    Remote    ${address}    AS    Renode
+
 Make Machine
-    Execute Command    mach create "nnom_hil"
-    Execute Command    machine LoadPlatformDescription @${PLATFORM}
-    Execute Command    cpu PerformanceInMips ${MIPS}
-    Execute Command    sysbus LoadELF @${ELF}
+    Renode.Execute Command    mach create "nnom_hil"
+    Renode.Execute Command    machine LoadPlatformDescription @${FIRMWARE}[platform]
+    Renode.Execute Command    sysbus.cpu PerformanceInMips 1000
+    Renode.Execute Command    sysbus LoadELF @${FIRMWARE}[elf]

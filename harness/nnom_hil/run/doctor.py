@@ -97,7 +97,7 @@ def _newlib() -> Finding:
 
 
 def _renode() -> Finding:
-    """Boards that QEMU lacks need it; nothing else does. Its start shows what a version does not."""
+    """Boards that QEMU lacks need it. It is started: one that tells its version may still crash."""
     what, program = "renode", ""
     try:
         program = str(find_renode())
