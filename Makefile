@@ -20,12 +20,13 @@ define install-missing
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
 endef
 
-.PHONY: help run test lint unit robot nightly mutants oldest other-tools setup packages clean
+.PHONY: help run test lint unit robot renode nightly mutants oldest other-tools setup packages clean
 
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
 	@echo "make test     set up what is missing, then lint, types, unit, native, QEMU and Robot tests"
 	@echo "make nightly  the slow matrices: every board, both behaviours, more random cases, mutants"
+	@echo "make renode   the tests that run in Renode, where it is"
 	@echo "make setup    set up only;  make clean  remove the virtual environment and test output"
 
 run: setup
@@ -43,6 +44,12 @@ unit: setup
 
 robot: setup
 	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
+
+# What runs in Renode, where it is on PATH or named by NNOM_HIL_RENODE.
+renode: setup
+	$(BIN)/nnom-hil doctor
+	$(BIN)/pytest -n 2 --dist loadgroup -rs tests/integration/test_renode.py
+	$(BIN)/robot --outputdir reports/robot --consolecolors off robot_tests/20_boards robot_tests/renode
 
 # What only the slow matrices need: other compilers, word sizes and byte orders, analysers, fuzzers.
 # (gcc-multilib itself cannot stand beside a cross compiler; the package of the version can.)

@@ -11,7 +11,7 @@ from nnom_hil.run.options import request_of
 from nnom_hil.run.service import build_files
 from nnom_hil.target.renode import find_renode
 
-__all__ = ["write_firmware", "start_engine", "stop_engine"]
+__all__ = ["start_engine", "stop_engine", "write_firmware"]
 
 _START_S = 120
 _engines: list[subprocess.Popen[bytes]] = []
@@ -29,7 +29,14 @@ def start_engine(folder: Path) -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    argv = [find_renode(), "--plain", "--disable-gui", "--hide-log", "--robot-server-port", str(port)]
+    argv = [
+        find_renode(),
+        "--plain",
+        "--disable-gui",
+        "--hide-log",
+        "--robot-server-port",
+        str(port),
+    ]
     env = {**os.environ, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder)}
     engine = subprocess.Popen(
         argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True

@@ -27,6 +27,7 @@ from nnom_hil.target.renode import RENODE_VARIABLE, RenodeTarget, find_renode
 from nnom_hil.target.session import Session
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_renode.py"
+IDLE_LINE = "(a timer for the idle line)"  # as the stand-in notes it
 SHIPPED = ("nrf52840dk", "nucleo_l476rg", "stm32f072b_disco", "stm32f4", "stm32f746g_disco")
 REAL_BOARDS = ("stm32f072b_disco", "stm32f103", "stm32f4", "stm32f746g_disco")
 
@@ -49,6 +50,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """
     monkeypatch.setenv(RENODE_VARIABLE, str(program(tmp_path / "bin")))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     log = tmp_path / "told.txt"
     monkeypatch.setenv("FAKE_RENODE_TOLD", str(log))
     return log
@@ -187,12 +189,15 @@ def test_machine_is_made_from_the_board_file(
         transport.write(b"noise")
         assert target.executed_instructions() == 1234
         assert target.remarks == ""
+        transport.write(b"more noise")  # of what the first may have made a list
         assert listening_ports(pids(target)) == []
     told = fake.read_text().splitlines()
+    assert IDLE_LINE not in told
     assert next(x for x in told if not x.startswith("#")).startswith("logFile @")
     assert told.index("start") > told.index("connector Connect sysbus.console nnom_hil_console")
     assert target.description == "Renode 1.15.3.23307"
     assert not list(tmp_path.glob("nnom-hil-*"))
+    assert not (tmp_path / ".config").exists()  # the user's settings are none of ours
 
 
 def pids(target: RenodeTarget) -> list[int]:

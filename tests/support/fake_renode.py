@@ -85,6 +85,11 @@ def over_telnet(port: int) -> None:
     Shell(read, peer.sendall).run()
 
 
+def note(line: str) -> None:
+    with Path(os.environ["FAKE_RENODE_TOLD"]).open("a") as file:
+        file.write(line + "\n")
+
+
 class Shell:
     """Reads a byte, echoes it; runs a line at its end."""
 
@@ -127,8 +132,7 @@ class Machine:
         self.prompt = "(monitor) "
 
     def run(self, line: str) -> str:
-        with Path(os.environ["FAKE_RENODE_TOLD"]).open("a") as file:
-            file.write(line + "\n")
+        note(line)
         refused = os.environ.get("FAKE_RENODE_REFUSES")
         try:
             if refused and line.startswith(refused):
@@ -159,6 +163,8 @@ class Machine:
             case ["emulation", "CreateUartPtyTerminal", _, path]:
                 self._terminal, link = terminal()
                 Path(path.removeprefix("@")).symlink_to(link)
+            case ["emulation", "CreateServerSocketTerminal", port, _, "false"]:
+                self._server = socket.create_server(("", int(port)))
             case ["logLevel", level, of]:
                 self._levels[of] = level
             case ["start"]:
@@ -199,12 +205,15 @@ class Machine:
         firmware.stdin.write(b"\n")
         firmware.stdin.flush()
         threading.Thread(target=self._outward, args=(inner,), daemon=True).start()
-        warns = "frequency: 1\n" in self._platform and "sysbus.console" not in self._levels
-        while data := os.read(self._terminal, 4096):
-            if warns:
+        slow = "frequency: 1\n" not in self._platform
+        warns = not slow and "sysbus.console" not in self._levels
+        is_first = "UART.STM32_UART" in self._platform
+        while data := os.read(self._terminal, 1):
+            if is_first and warns:
                 self._warn("console: Unknown baud rate, couldn't trigger the idle line interrupt")
-            while data:
-                data = data[os.write(inner, data) :]
+            if is_first and slow:  # one for each byte, in a list that is walked: time stands still
+                note("(a timer for the idle line)")
+            os.write(inner, data)
 
     def _outward(self, inner: int) -> None:
         while data := os.read(inner, 4096):
