@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """
     monkeypatch.setenv(RENODE_VARIABLE, str(program(tmp_path / "bin")))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # else it is what was asked first
     monkeypatch.setenv("HOME", str(tmp_path))
     log = tmp_path / "told.txt"
     monkeypatch.setenv("FAKE_RENODE_TOLD", str(log))

@@ -26,7 +26,7 @@ __all__ = [
 
 RENODE_VARIABLE: Final = variables.RENODE
 """Environment variable that names Renode's program, folder or portable package."""
-TRIED: Final = ("1.15.3",)
+TRIED: Final = ("1.15.3", "1.16.1")
 """Versions that the tests have run on."""
 RENODE_LIMITS: Final = (
     "it counts instructions, not cycles; no line errors, no baud rate; registers that are not in "
