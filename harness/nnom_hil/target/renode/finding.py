@@ -1,7 +1,6 @@
 """Where Renode is, how it was packaged, which version it says it is."""
 
 import os
-import re
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -58,13 +57,14 @@ class Installation:
 def examine_renode(program: Path) -> Installation:
     """Start Renode for its version; raises ToolError if it does not answer."""
     said = run_tool([program, "--version"], deadline=Deadline.after(_VERSION_TIMEOUT_S))
-    version = re.search(r"Renode,? v(?:ersion )?(\d[\d.]*)", said)
+    facts = [line.strip() for line in said.splitlines() if line.strip()]
+    version = next((x.removeprefix("Renode v") for x in facts if x.startswith("Renode v")), None)
     if version is None:
-        first = next(iter(said.strip().splitlines()), "nothing")
+        first = next(iter(facts), "nothing")
         raise ToolError(f"{program} --version: this is not Renode, it says: {first[:120]}")
-    runtime = re.search(r"runtime: *(\S[^\n]*)", said)
-    packaging = _packaging(program) + ("" if runtime is None else f", {runtime[1].strip()}")
-    return Installation(program=program, version=version[1], packaging=packaging)
+    runtime = [x.removeprefix("runtime: ") for x in facts if x.startswith("runtime: ")]
+    packaging = ", ".join([_packaging(program), *runtime])
+    return Installation(program=program, version=version, packaging=packaging)
 
 
 def _packaging(program: Path) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 __all__ = ["brief_output", "log_excerpt"]
 
 _MOST_LINES = 6
-_LOG_LINE = re.compile(r"^\d\d:\d\d:\d\d\.\d+ \[(WARNING|ERROR)\] (.*)")
-_THROWN = re.compile(r"(?:FATAL UNHANDLED EXCEPTION|Unhandled [Ee]xception)[.:]? *(\S.*)")
+_TOLD_KINDS = ("WARNING", "ERROR")
+_THROWN = ("FATAL UNHANDLED EXCEPTION", "Unhandled exception", "Unhandled Exception")
 _NUMBER = re.compile(r"0x[0-9A-Fa-f]+|\d+")
 _LOG_END = 64 << 10  # bytes
 
@@ -21,7 +21,9 @@ def brief_output(output: str) -> str:
         for before, line in itertools.pairwise(lines)
         if before.strip() in ("Fatal error:", "Inner exception:")
     ]
-    thrown = [found[1] for line in lines if (found := _THROWN.search(line))]
+    thrown = [
+        line.partition(mark)[2].lstrip(" .:") for mark in _THROWN for line in lines if mark in line
+    ]
     native = [line.strip() for line in lines if line.startswith("Got a SIG")]
     for told in (causes[-1:], thrown[-1:], native[:1]):  # the innermost is the cause
         if told:
@@ -41,9 +43,9 @@ def log_excerpt(path: Path) -> str:
         return ""
     told: dict[str, tuple[str, int]] = {}
     for line in text.splitlines():
-        if (found := _LOG_LINE.match(line)) is None:
+        kind, _, what = line.partition(" [")[2].partition("] ")  # after the time
+        if kind not in _TOLD_KINDS:
             continue
-        kind, what = found.groups()
         shape = _NUMBER.sub("N", what)
         told[shape] = (f"{kind.lower()}: {what}", told.pop(shape, ("", 0))[1] + 1)
     return "\n".join(
