@@ -111,7 +111,8 @@ def _with_script_region(board: Board) -> str:
     text = linker_script((FIRMWARE / "platform" / "link.ld.in").read_text(), small)
     region = f"    SCRIPT (r) : ORIGIN = {ram.origin + half:#x}, LENGTH = {half:#x}\n}}"
     text = text.replace("}", region, 1)
-    section = "    .script : { KEEP(*(.script)) } > SCRIPT\n    .text :"
+    text = text.replace("    bss PT_LOAD", "    script PT_LOAD FLAGS(4);\n    bss PT_LOAD", 1)
+    section = "    .script : { KEEP(*(.script)) } > SCRIPT :script\n    .text :"
     return text.replace("    .text :", section, 1)
 
 
