@@ -1,6 +1,7 @@
 """Where an image lies: at every allowed origin a loader gets the image's bytes and no others."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pyocd.flash.file_programmer import FileProgrammer
 
 from nnom_hil.boards import Board, find_board
 from nnom_hil.codegen.firmware import linker_script
+from nnom_hil.codegen.renode import platform_description
 from nnom_hil.paths import firmware_dir
 from nnom_hil.target.symbols import load_pieces
 from nnom_hil.tool import find_tool
@@ -122,6 +124,26 @@ def test_at_any_origins(compiled: Path, flash: int, ram: int, page: int) -> None
     board = board_at(flash, ram)
     elf = link(compiled, board, page)
     check_pieces(load_pieces(elf), board, image_bytes(elf))
+
+
+@given(
+    offset=st.integers(0, PAGE // 512).map(lambda n: 512 * n),
+    ram=st.integers(0, 127).map(lambda n: 8 * n),
+)
+def test_renode_maps_whole_pages_around_the_memories(offset: int, ram: int) -> None:
+    """It refuses others: 1,024 bytes on a Cortex-M."""
+    board = board_at(FLASH + offset, 0x2000_0000 + ram)
+    found = re.findall(
+        r"MappedMemory @ sysbus (0x\w+)\n    size: (0x\w+)", platform_description(board)
+    )
+    for region, (start, size) in zip(
+        (board.memory.flash, board.memory.ram),
+        ((int(a, 16), int(b, 16)) for a, b in found),
+        strict=True,
+    ):
+        assert start % 1024 == size % 1024 == 0
+        assert start <= region.origin < start + 1024
+        assert region.end <= start + size < region.end + 1024
 
 
 @pytest.fixture

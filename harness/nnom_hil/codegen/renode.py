@@ -3,6 +3,7 @@
 from typing import Final
 
 from nnom_hil.boards import Board, Cpu
+from nnom_hil.boards.schema import Region
 from nnom_hil.errors import BoardError
 
 __all__ = ["CONSOLE", "MIPS", "platform_description"]
@@ -26,6 +27,7 @@ _CPU_TYPES: Final = {
     Cpu.CORTEX_M33: "cortex-m33",
     Cpu.CORTEX_M55: "cortex-m55",
 }
+_PAGE: Final = 1024
 _UARTS: Final = {
     # no size of its own: it gets one. 1 Hz: at any other rate it notes the end of each byte's time,
     # in a list that 1.15 walks for every byte; later versions would deliver bytes at that rate
@@ -66,11 +68,9 @@ def platform_description(board: Board) -> str:
         f'    cpuType: "{cpu_type}"',
         "    nvic: nvic",
         "",
-        f"flash: Memory.MappedMemory @ sysbus 0x{memory.flash.origin:08X}",
-        f"    size: 0x{memory.flash.length:X}",
+        *_memory("flash", memory.flash),
         "",
-        f"ram: Memory.MappedMemory @ sysbus 0x{memory.ram.origin:08X}",
-        f"    size: 0x{memory.ram.length:X}",
+        *_memory("ram", memory.ram),
         "",
         f"{CONSOLE}: {model} @ sysbus " + (place if size is None else f"<{place}, +0x{size:X}>"),
         *(f"    {line.format(clock_hz=console.clock_hz)}" for line in properties),
@@ -78,6 +78,13 @@ def platform_description(board: Board) -> str:
         *_tags(board),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _memory(name: str, region: Region) -> list[str]:
+    """Return a memory of whole pages, which are all that Renode maps: it may begin below."""
+    start = region.origin // _PAGE * _PAGE
+    size = -(-region.end // _PAGE) * _PAGE - start
+    return [f"{name}: Memory.MappedMemory @ sysbus 0x{start:08X}", f"    size: 0x{size:X}"]
 
 
 def _tags(board: Board) -> list[str]:
