@@ -2,6 +2,7 @@
  * Items of NNOM_COMPAT.md section 6 that show in how a model is put together. */
 #include "nnom.h"
 
+#include "../../firmware/nnom/src/core/nnom_core.h"
 #include "layers/nnom_baselayer.h"
 
 #define CHECK(condition)                                        \

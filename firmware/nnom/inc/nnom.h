@@ -336,31 +336,6 @@ nnom_status_t block_mem_set(nnom_model_t *m, void *buf);
 nnom_status_t tensor_mem_set(nnom_model_t *m);
 nnom_status_t set_tailed_activation(nnom_model_t *m);
 
-/* Inside the core. */
-
-/* Forgets what nnom_mem_stat() counted. */
-void nnom_mem_forget(void);
-/* Gives back the latest allocation. */
-void nnom_mem_release(void *p);
-#ifdef NNOM_USING_STATIC_MEMORY
-size_t nnom_static_buf_size(void);
-#endif
-/* The layer reached by following primary outputs; NULL where they lead back. */
-nnom_layer_t *nnom_last_layer(nnom_layer_t *layer);
-/* Makes the shortcut list hold every layer reachable from the head. */
-void nnom_list_layers(nnom_model_t *m);
-bool nnom_is_listed(const nnom_model_t *m, const nnom_layer_t *wanted);
-/* Decides which activations are tails; what active() returned for those becomes a view. */
-void nnom_settle_tails(nnom_model_t *m);
-/* The layer that a view stands for, or layer itself. */
-nnom_layer_t *nnom_viewed_layer(nnom_model_t *m, nnom_layer_t *layer);
-/* Lets views show their layers' tensors. */
-void nnom_open_views(nnom_model_t *m);
-/* Plans the network buffer and returns its size; SIZE_MAX where it cannot be planned. */
-size_t nnom_plan_memory(nnom_model_t *m);
-/* Turns the plan into addresses in m->buffer. */
-void nnom_plan_apply(nnom_model_t *m);
-
 #ifdef __cplusplus
 }
 #endif

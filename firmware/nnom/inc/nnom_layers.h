@@ -124,40 +124,6 @@ void act_delete(nnom_activation_t *act);
 /* Fraction bits of the result: 7 for tanh and sigmoid and their hard forms, else dec_bit. */
 int32_t act_get_dec_bit(nnom_activation_type_t type, int32_t dec_bit);
 
-/* For layer implementations. */
-
-/* Fraction bits after an activation: as act_get_dec_bit, with 15 for int16 data. */
-int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide);
-
-/* A zeroed layer of struct_size bytes with its primary in and out (kind out_type) and, if asked
- * for, a scratch buffer, all in one allocation; NULL without memory. */
-nnom_layer_t *nnom_layer_new(size_t struct_size, nnom_layer_type_t type, uint8_t out_type,
-                             bool with_comp, nnom_status_t (*run)(nnom_layer_t *),
-                             nnom_status_t (*build)(nnom_layer_t *));
-/* Points every input at its producer's tensor. NN_ARGUMENT_ERROR if one has no producer. */
-nnom_status_t nnom_layer_take_inputs(nnom_layer_t *layer);
-/* A new output tensor of the input's element width; dec is changed by a tail activation that has a
- * format of its own. NN_SIZE_MISMATCH for no elements, or NNOM_SIZE_LIMIT of them. */
-nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t *dim,
-                                    uint8_t num_dim, int32_t dec);
-/* For layers that keep their configuration: notes it, passes layer on; layer may be NULL. */
-nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config);
-/* Frees a layer, its tensors, hooks and activation. */
-void nnom_layer_delete(nnom_layer_t *layer);
-/* Whether the layer's data is int16. */
-bool nnom_layer_is_wide(const nnom_layer_t *layer);
-/* a + b - c, fraction bits or shifts, held within 32 bits whatever a configuration says. */
-int32_t nnom_sum_decs(int32_t a, int32_t b, int32_t c);
-/* {h, w} of a configuration, or {w} in one dimension; negative sizes become 0. */
-nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d);
-/* Shape as h, w, c: fewer dimensions are right-aligned, (n) is (1, 1, n). */
-nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t);
-/* Cells before the first tap of a SAME window. */
-uint16_t nnom_pad_before(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride,
-                         uint32_t dilation);
-/* NN_ARGUMENT_ERROR unless 0 <= shift[i] <= 30 for all n. */
-nnom_status_t nnom_check_shifts(const nnom_qformat_param_t *shift, size_t n);
-
 #ifdef __cplusplus
 }
 #endif

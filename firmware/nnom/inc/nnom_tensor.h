@@ -44,17 +44,8 @@ void tensor_chw2hwc_q7(nnom_tensor_t *des, nnom_tensor_t *src);
 void hwc2chw_q7(nnom_3d_shape_t shape, q7_t *p_in, q7_t *p_out);
 void chw2hwc_q7(nnom_3d_shape_t shape, q7_t *p_in, q7_t *p_out);
 
-/* An int8 tensor over constant data of the user's; NULL without memory. */
-nnom_tensor_t *nnom_tensor_over(const void *data, const nnom_shape_data_t *dim, uint32_t num_dim);
 /* No tensor has as many elements: all blocks together stay below 2^31 bytes. */
 #define NNOM_SIZE_LIMIT (UINT32_MAX / 4 / NNOM_BLOCK_NUM)
-/* Product of the dimensions, 0 for none, NNOM_SIZE_LIMIT for all that is larger. */
-uint32_t nnom_dims_size(const nnom_shape_data_t *dim, uint32_t num_dim);
-/* Whether the tensor has data and at least n elements. */
-bool nnom_tensor_holds(const nnom_tensor_t *t, size_t n);
-/* Where element i, counted in h, w, c order, is stored: i itself, or in a channel-first build, where
- * the last dimension is outermost, its place there. */
-size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i);
 
 #ifdef __cplusplus
 }

@@ -42,12 +42,6 @@ void prediction_summary(nnom_predict_t *pre);
  * the model's is returned, and neither is written. */
 nnom_status_t nnom_predict(nnom_model_t *m, uint32_t *label, float *prob);
 
-/* Parts of the printed tables: a count with its unit or none, each followed by tail; a shape,
- * without its closing bracket. */
-void nnom_print_macc(size_t macc, const char *none, const char *tail);
-void nnom_print_shape(const nnom_tensor_t *t);
-void nnom_print_name(const nnom_layer_t *layer);
-
 void model_stat(nnom_model_t *m);
 void model_io_format(nnom_model_t *m);
 /* Where each layer's output lies in the network buffer, and what NNoM's blocks would take. */

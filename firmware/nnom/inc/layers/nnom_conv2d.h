@@ -12,13 +12,6 @@ extern "C" {
 /* A configuration can say what the cells around an image hold (pad_value); NNoM's own has zeros. */
 #define NNOM_CONV_PAD_VALUE 1
 
-/* Kernels of HWC data take that value; those of CHW data do not. */
-#ifdef NNOM_USING_CHW
-#define NNOM_PAD_VALUE(value)
-#else
-#define NNOM_PAD_VALUE(value) , value
-#endif
-
 typedef struct _nnom_conv2d_layer_t {
     nnom_layer_t super;
     nnom_3d_shape_t kernel;
@@ -56,32 +49,6 @@ nnom_layer_t *conv2d_s(const nnom_conv2d_config_t *config);
 nnom_status_t conv2d_build(nnom_layer_t *layer);
 nnom_status_t conv2d_run(nnom_layer_t *layer);
 nnom_status_t conv2d_free(nnom_layer_t *layer);
-
-/* For convolution layers. */
-
-/* The kernels' types (nnom_local.h). */
-typedef void (*nnom_conv_q7_t)(const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                               const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                               const uint16_t, const uint16_t, const uint16_t, const uint16_t,
-                               const uint16_t, const uint16_t, const q7_t *,
-                               const nnom_qformat_param_t *, const nnom_qformat_param_t *,
-                               const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t, q15_t *,
-                               q7_t *NNOM_PAD_VALUE(const q7_t));
-typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, const uint16_t,
-                                const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                                const uint16_t, const uint16_t, const uint16_t, const uint16_t,
-                                const uint16_t, const uint16_t, const q7_t *,
-                                const nnom_qformat_param_t *, const nnom_qformat_param_t *,
-                                const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
-                                q15_t *, q7_t *);
-/* Checks weights (window values an output channel), bias, strides and shifts. */
-nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t window);
-nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
-/* Checks, padding, output and MACs of a layer whose inputs are taken. */
-nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
-                              uint32_t channels_per_filter);
-/* Runs the kernel of the data's width. */
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide);
 
 /* Keras' rule; 0 when a valid window does not fit. */
 uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_padding_t padding,

@@ -32,24 +32,6 @@ nnom_layer_t *maxpool_s(const nnom_pool_config_t *config);
 nnom_status_t maxpool_build(nnom_layer_t *layer);
 nnom_status_t maxpool_run(nnom_layer_t *layer);
 
-/* For pooling layers: what their kernels are called with. */
-typedef struct {
-    nnom_3d_shape_t in;
-    uint16_t out_h, out_w;
-    bool wide; /* int16 data */
-    const void *src;
-    void *dst;
-    const nnom_maxpool_layer_t *layer;
-} nnom_pool_t;
-
-nnom_pool_t nnom_pool_of(const nnom_layer_t *layer);
-/* Fraction bits of the result. A sum's depend on the data, which decide how far it is shifted. */
-int32_t nnom_pooled_dec(const nnom_layer_t *layer);
-
-#define NNOM_POOL_VALUES(p, T)                                                               \
-    (const T *)(p).src, (p).in.w, (p).in.h, (p).in.c, (p).layer->kernel.w,                   \
-        (p).layer->kernel.h, (p).layer->pad.w, (p).layer->pad.h, (p).layer->stride.w,        \
-        (p).layer->stride.h, (p).out_w, (p).out_h
 
 #ifdef __cplusplus
 }

@@ -57,14 +57,6 @@ nnom_status_t rnn_build(nnom_layer_t *layer);
 nnom_status_t rnn_run(nnom_layer_t *layer);
 nnom_status_t rnn_free(nnom_layer_t *layer);
 
-/* For cells. */
-nnom_rnn_cell_t *nnom_rnn_cell_new(size_t struct_size, nnom_rnn_cell_type_t type, uint16_t units,
-                                   const void *config);
-/* Whether the tables can work with that many fraction bits. */
-bool nnom_rnn_dec_fits(int32_t dec);
-/* The tensor's values if it has at least n of them, else NULL. */
-const q7_t *nnom_rnn_values(const nnom_tensor_t *t, size_t n);
-
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Compilation and run of a model. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 const char default_layer_names[][12] = DEFUALT_LAYER_NAMES;
 const char default_activation_names[][8] = ACTIVATION_NAMES;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Model object: construction of the graph, activations attached to layers, deletion. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 size_t nnom_io_length(nnom_layer_io_t *io)
 {
@@ -27,6 +27,43 @@ nnom_layer_t *nnom_last_layer(nnom_layer_t *layer)
         layer = --left == 0 ? NULL : layer->out->hook.io->owner;
     }
     return layer;
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+static void free_ios(nnom_layer_io_t *io, bool own_tensors)
+{
+    bool is_primary = true; /* the primary io is part of the layer */
+    while (io != NULL) {
+        nnom_layer_io_t *next_io = io->aux;
+        if (own_tensors) {
+            delete_tensor(io->tensor);
+        }
+        for (nnom_layer_hook_t *hook = io->hook.next; hook != NULL;) {
+            nnom_layer_hook_t *next_hook = hook->next;
+            nnom_free(hook);
+            hook = next_hook;
+        }
+        if (!is_primary) {
+            nnom_free(io);
+        }
+        is_primary = false;
+        io = next_io;
+    }
+}
+
+void nnom_layer_delete(nnom_layer_t *layer)
+{
+    if (layer == NULL) {
+        return;
+    }
+    if (layer->free != NULL) {
+        layer->free(layer);
+    }
+    free_ios(layer->in, layer->type == NNOM_INPUT);
+    free_ios(layer->out, true);
+    act_delete(layer->actail);
+    nnom_free(layer);
 }
 
 /* ---- failures while the graph is made ------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Allocation: through the port's malloc, or from one buffer of the user's. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 extern size_t nnom_memory_taken; /* NNoM exports it; users' debuggers and shells read it */
 size_t nnom_memory_taken = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Memory plan: each buffer gets a place of its own in time and space, instead of one of the shared
  * blocks. Largest first, each at the lowest address where nothing alive at the same time lies. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 #if NNOM_MEMORY_PLAN
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tensor objects. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 void delete_tensor(nnom_tensor_t *t)
 {
@@ -89,6 +89,20 @@ size_t tensor_size(nnom_tensor_t *t)
 size_t tensor_size_byte(nnom_tensor_t *t)
 {
     return t == NULL ? 0 : tensor_size(t) * t->bitwidth / 8;
+}
+
+nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t)
+{
+    switch (t->num_dim) {
+    case 0:
+        return shape(0, 0, 0);
+    case 1:
+        return shape(1, 1, t->dim[0]);
+    case 2:
+        return shape(1, t->dim[0], t->dim[1]);
+    default:
+        return shape(t->dim[0], t->dim[1], t->dim[2]);
+    }
 }
 
 void hwc2chw_q7(nnom_3d_shape_t shape, q7_t *p_in, q7_t *p_out)

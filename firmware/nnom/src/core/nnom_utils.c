@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Evaluation: predictions, statistics and the printed tables. */
-#include "nnom.h"
+#include "nnom_core.h"
 
 nnom_predict_t *prediction_create(nnom_model_t *m, int8_t *buf_prediction, size_t label_num,
                                   size_t top_k_size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Activations, as layers and as tails. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 /* ---- activation objects: they work on act->tensor, in place ------------------------------- */
 

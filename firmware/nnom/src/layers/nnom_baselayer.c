@@ -2,6 +2,8 @@
  * Base layer. */
 #include "layers/nnom_baselayer.h"
 
+#include "nnom_layer.h"
+
 nnom_layer_t *BaseLayer(void)
 {
     return nnom_layer_new(sizeof(nnom_layer_t), NNOM_BASE, NNOM_TENSOR_BUF_NULL, false, default_run,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Concatenation layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *Concat(int8_t axis)
 {

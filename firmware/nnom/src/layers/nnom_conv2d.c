@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution layer, and what the depthwise convolution shares with it. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 uint32_t conv_output_length(uint32_t input_length, uint32_t filter_size, nnom_padding_t padding,
                             uint32_t stride, uint32_t dilation)

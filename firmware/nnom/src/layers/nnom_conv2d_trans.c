@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Transposed convolution layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 static nnom_layer_t *as_transposed(nnom_layer_t *layer)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Dense layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 static nnom_layer_t *new_dense(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Flatten layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *Flatten(void)
 {

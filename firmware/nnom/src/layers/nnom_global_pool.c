@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Pooling over the whole plane. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 static nnom_layer_t *as_global(nnom_layer_t *layer, nnom_layer_type_t type)
 {

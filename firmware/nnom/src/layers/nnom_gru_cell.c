@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GRU cell: h' = z h + (1 - z) hh, in both of Keras' forms; docs/numerics.md has the formats. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_rnn_cell_t *gru_cell_s(const nnom_gru_cell_config_t *config)
 {

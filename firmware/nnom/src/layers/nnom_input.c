@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Input layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 static nnom_layer_t *new_input(nnom_3d_shape_t input_shape, int32_t dec, void *p_buf)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Lambda layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *Lambda(nnom_status_t (*run)(nnom_layer_t *), nnom_status_t (*build)(nnom_layer_t *),
                      nnom_status_t (*free)(nnom_layer_t *), void *parameters)

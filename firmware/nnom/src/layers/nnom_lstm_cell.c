@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * LSTM cell: c' = i g + f c, h' = o tanh(c'); docs/numerics.md has the formats. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_rnn_cell_t *lstm_cell_s(const nnom_lstm_cell_config_t *config)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Element-wise add, sub and mult. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *_same_shape_matrix_layer(void)
 {

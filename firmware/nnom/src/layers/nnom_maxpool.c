@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Max pooling layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *MaxPool(nnom_3d_shape_t k, nnom_3d_shape_t s, nnom_padding_t pad)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Output layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *Output(nnom_3d_shape_t output_shape, void *p_buf)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reshape layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 #define MAX_DIMS 8
 

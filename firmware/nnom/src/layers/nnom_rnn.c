@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Recurrent layer: the loop over time steps, and what cells share. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_rnn_cell_t *nnom_rnn_cell_new(size_t struct_size, nnom_rnn_cell_type_t type, uint16_t units,
                                    const void *config)

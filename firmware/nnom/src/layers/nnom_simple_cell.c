@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Simple recurrent cell: h = f(x W + b + h R). */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_rnn_cell_t *simple_cell_s(const nnom_simple_cell_config_t *config)
 {

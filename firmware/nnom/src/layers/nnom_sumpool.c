@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sum pooling layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 static nnom_layer_t *as_sum(nnom_layer_t *layer)
 {

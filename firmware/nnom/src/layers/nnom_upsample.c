@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Nearest-neighbour upsampling layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *UpSample(nnom_3d_shape_t kernel)
 {

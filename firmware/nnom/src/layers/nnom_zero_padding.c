@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Zero padding layer. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_layer_t *ZeroPadding(nnom_border_t pad)
 {

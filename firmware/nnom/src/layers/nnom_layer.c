@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What layers share: shapes, ios, the default build and run. */
-#include "nnom.h"
+#include "nnom_layer.h"
 
 nnom_3d_shape_t shape(size_t h, size_t w, size_t c)
 {
@@ -169,41 +169,6 @@ nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config)
     return layer;
 }
 
-static void free_ios(nnom_layer_io_t *io, bool own_tensors)
-{
-    bool is_primary = true; /* the primary io is part of the layer */
-    while (io != NULL) {
-        nnom_layer_io_t *next_io = io->aux;
-        if (own_tensors) {
-            delete_tensor(io->tensor);
-        }
-        for (nnom_layer_hook_t *hook = io->hook.next; hook != NULL;) {
-            nnom_layer_hook_t *next_hook = hook->next;
-            nnom_free(hook);
-            hook = next_hook;
-        }
-        if (!is_primary) {
-            nnom_free(io);
-        }
-        is_primary = false;
-        io = next_io;
-    }
-}
-
-void nnom_layer_delete(nnom_layer_t *layer)
-{
-    if (layer == NULL) {
-        return;
-    }
-    if (layer->free != NULL) {
-        layer->free(layer);
-    }
-    free_ios(layer->in, layer->type == NNOM_INPUT);
-    free_ios(layer->out, true);
-    act_delete(layer->actail);
-    nnom_free(layer);
-}
-
 bool nnom_layer_is_wide(const nnom_layer_t *layer)
 {
     return layer->in->tensor != NULL && layer->in->tensor->bitwidth == 16;
@@ -220,20 +185,6 @@ nnom_3d_shape_t nnom_size_pair(const int8_t *size, bool is_1d)
     const size_t a = (size_t)(size[0] > 0 ? size[0] : 0);
     const size_t b = (size_t)(!is_1d && size[1] > 0 ? size[1] : 0);
     return is_1d ? shape(1, a, 1) : shape(a, b, 1);
-}
-
-nnom_3d_shape_t nnom_tensor_shape3d(const nnom_tensor_t *t)
-{
-    switch (t->num_dim) {
-    case 0:
-        return shape(0, 0, 0);
-    case 1:
-        return shape(1, 1, t->dim[0]);
-    case 2:
-        return shape(1, t->dim[0], t->dim[1]);
-    default:
-        return shape(t->dim[0], t->dim[1], t->dim[2]);
-    }
 }
 
 uint16_t nnom_pad_before(uint32_t in, uint32_t out, uint32_t kernel, uint32_t stride,
