@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from nnom_hil.tool import find_tool
-from tests.support.native import NNOM
+from tests.support.native import NNOM, library_sources
 
 MAIN = """
 #include "nnom.h"
@@ -51,7 +51,7 @@ def test_unused_layers_cost_nothing(tmp_path: Path) -> None:
     folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
     link = ["--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-Wl,-w"]
     command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *flags, *folders]
-    library = sorted(NNOM.glob("src/*/*.c"))
+    library = library_sources()
     subprocess.run([*command, "-c", *library], cwd=tmp_path, check=True, capture_output=True)
     objects = sorted(tmp_path.glob("*.o"))
     command += [tmp_path / "main.c", *objects, *link, "-o", elf]

@@ -224,9 +224,9 @@ def test_users_tree_is_built_and_judged(board: str, tmp_path: Path) -> None:
 
 def test_fault_in_the_users_tree_is_seen(tmp_path: Path) -> None:
     tree = nnom_tree(tmp_path)
-    dot = tree / "src" / "backends" / "nnom_dot.h"
-    assert "value > 127 ? 127" in dot.read_text()
-    dot.write_text(dot.read_text().replace("value > 127 ? 127", "value > 9 ? 9"))
+    rule = tree / "src" / "kernels" / "requantise.h"
+    assert "value > INT8_MAX ? INT8_MAX" in rule.read_text()
+    rule.write_text(rule.read_text().replace("value > INT8_MAX ? INT8_MAX", "value > 9 ? 9"))
     done = nnom_hil("run", "--board", "native", "--nnom", tree, "--out", tmp_path / "r")
     assert done.returncode == 1, done.stderr
     assert "outputs differ from the reference" in done.stdout

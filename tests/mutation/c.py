@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.native import NNOM, ROOT, SANITIZERS, describe
+from tests.support.native import NNOM, ROOT, SANITIZERS, describe, library_sources
 from tests.support.random_graphs import random_graph, random_inputs, random_layer
 from tests.unit.test_golden import MATCHED
 
@@ -91,7 +91,7 @@ class Build:
         self._compiler = ["cc", "-std=c99", "-O1", "-w", *SANITIZERS, *flags]
         self._compiler += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", f"-I{NATIVE}", "-c"]
         folder.mkdir()
-        sources = [*(NNOM / "src").glob("*/*.c"), *(NATIVE / main for main in mains)]
+        sources = [*library_sources(), *(NATIVE / main for main in mains)]
         subprocess.run([*self._compiler, *map(str, sources)], cwd=folder, check=True)
         self._truth = [self._outcome(folder, main) for main in self._mains]
         if any("ERROR: AddressSanitizer" in told for _, told in self._truth):
@@ -164,7 +164,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     wishes = parser.parse_args()
-    files = sorted((NNOM / "src").glob("*/*.c"))
+    files = library_sources()
     everything = [mutant for file in files for mutant in mutants_of(file)]
     chosen = random.Random(wishes.seed).sample(everything, min(wishes.sample, len(everything)))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(wishes.jobs) as pool:

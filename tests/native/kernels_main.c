@@ -2,6 +2,8 @@
  * Numeric checks of NNOM_COMPAT.md, appendix D, and answers to wrong models. */
 #include "nnom.h"
 
+#include "../../firmware/nnom/src/kernels/kernels.h"
+
 #define CHECK(condition)                                             \
     if (!(condition)) {                                              \
         fprintf(stderr, "line %d: %s\n", __LINE__, #condition);      \
@@ -178,15 +180,18 @@ static void padding_and_softmax(void)
     local_convolve_HWC_q7_nonsquare(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift,
                                     shift, NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL);
     EXPECT(out, 10, 10, 10, 10);
-    nnom_convolve_padded_HWC_q7(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift, shift,
-                                NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL, -1);
+    const nnom_conv_t ours = {.window = {2, 2, 1, 2, 2, 3, 3, 1, 1, 1, 1, 1, 1},
+                              .scale = {NULL, NULL, shift, false},
+                              .weights = ones,
+                              .filters = 1,
+                              .pad_value = -1};
+    nnom_conv_s8(&ours, image, out);
     EXPECT(out, 5, 5, 5, 5);
     local_depthwise_separable_conv_HWC_q7_nonsquare(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1,
                                                     NULL, shift, shift, NNOM_QTYPE_PER_TENSOR, out,
                                                     2, 2, NULL, NULL);
     EXPECT(out, 10, 10, 10, 10);
-    nnom_depthwise_padded_HWC_q7(image, 2, 2, 1, ones, 1, 3, 3, 1, 1, 1, 1, 1, 1, NULL, shift,
-                                 shift, NNOM_QTYPE_PER_TENSOR, out, 2, 2, NULL, NULL, -1);
+    nnom_depthwise_s8(&ours, image, out);
     EXPECT(out, 5, 5, 5, 5);
     local_softmax_q15(equal, 2, halves);
     CHECK(halves[0] == 16384 && halves[1] == 16384);

@@ -55,6 +55,11 @@ class Toolchain:
 HOST = Toolchain()
 
 
+def library_sources(sources: Path = NNOM / "src") -> list[Path]:
+    """Return the library's C files, found as its users' globs find them."""
+    return sorted([*sources.glob("*/*.c"), *sources.glob("kernels/*/*.c")])
+
+
 def build_native(
     main: Path,
     out: Path,
@@ -63,10 +68,8 @@ def build_native(
     sources: Path = NNOM / "src",
     toolchain: Toolchain = HOST,
 ) -> Path:
-    """Compile a C program with the whole library, as its users do: three globs, two folders."""
-    files = [
-        str(p) for d in ("core", "layers", "backends") for p in sorted((sources / d).glob("*.c"))
-    ]
+    """Compile a C program with the whole library, as its users do: two globs, two folders."""
+    files = [str(p) for p in library_sources(sources)]
     command = [*toolchain.command, "-std=c99", "-g", *(WARNINGS if warnings else []), *flags]
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *files, "-lm", "-o", str(out)]
     subprocess.run(command, check=True)

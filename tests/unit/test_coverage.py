@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.support.golden import load_golden
-from tests.support.native import NNOM, ROOT, describe
+from tests.support.native import NNOM, ROOT, describe, library_sources
 from tests.support.random_graphs import random_graph, random_inputs, random_layer, with_zero_padding
 
 from nnom_hil.codegen.layouts import channel_first
@@ -20,7 +20,7 @@ Lines = dict[str, dict[int, bool]]
 def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: str = "") -> Lines:
     """Return, by source file and line, whether one native program reaches it."""
     folder.mkdir()
-    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    files = [str(p) for p in library_sources()]
     command = ["cc", "-std=c99", "-g", "-O0", "--coverage", *flags, f"-I{NATIVE}"]
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(NATIVE / main), *files]
     subprocess.run([*command, "-lm", "-o", "program"], cwd=folder, check=True)
@@ -37,7 +37,7 @@ def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: s
     for document in report.stdout.splitlines():
         for file in json.loads(document)["files"]:
             path = Path(file["file"])
-            if path.parent.parent.name == "src":
+            if NNOM / "src" in path.parents:
                 for line in file["lines"]:
                     lines[path.name][line["line_number"]] = line["count"] > 0
     return lines

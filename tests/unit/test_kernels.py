@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.support.native import NNOM, WARNINGS
+from tests.support.native import NNOM, WARNINGS, library_sources
 
 from nnom_hil.codegen.streams import interleave_dense, interleave_q7_q15
 from nnom_hil.model.graph import ActivationKind
@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 
 def shared_library(folder: Path, *flags: str) -> ctypes.CDLL:
-    files = [str(p) for d in ("core", "layers", "backends") for p in (NNOM / "src" / d).glob("*.c")]
+    files = [str(p) for p in library_sources()]
     out = folder / "libnnom.so"
     command = ["cc", "-std=c99", "-O1", "-shared", "-fPIC", *WARNINGS, *flags]
     folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.native import NNOM, ROOT, build_native
+from tests.support.native import NNOM, ROOT, build_native, library_sources
 
 from nnom_hil.tool import find_tool
 
@@ -233,9 +233,9 @@ EXAMPLE = NNOM / "examples" / "minimal"
 
 
 def test_library_builds_as_its_users_build_it(tmp_path: Path) -> None:
-    """Three globs and two folders; no other flag is needed."""
+    """Two globs and two folders; no other flag is needed."""
     command = ["cc", "-std=c99", f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(EXAMPLE / "main.c")]
-    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    files = [str(p) for p in library_sources()]
     subprocess.run([*command, *files, "-o", str(tmp_path / "minimal")], check=True)
     assert "class 0, probability" in output_of(tmp_path / "minimal")
 
@@ -270,7 +270,7 @@ def test_port_header_of_nnom_itself_works(tmp_path: Path) -> None:
 """
     )
     command = ["cc", "-std=c99", f"-I{NNOM / 'inc'}", f"-I{tmp_path}", str(EXAMPLE / "main.c")]
-    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    files = [str(p) for p in library_sources()]
     subprocess.run([*command, *files, "-o", str(tmp_path / "minimal")], check=True)
     assert "class 0, probability" in output_of(tmp_path / "minimal")
 
@@ -278,7 +278,7 @@ def test_port_header_of_nnom_itself_works(tmp_path: Path) -> None:
 def test_library_has_no_mutable_state_of_its_own(tmp_path: Path) -> None:
     """Models may live side by side: only NNoM's exported memory counter is left."""
     folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
-    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    files = [str(p) for p in library_sources()]
     subprocess.run(["cc", "-std=c99", *folders, "-c", *files], cwd=tmp_path, check=True)
     symbols = subprocess.run(
         ["nm", *map(str, tmp_path.glob("*.o"))], capture_output=True, text=True, check=True

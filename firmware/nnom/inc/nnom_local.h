@@ -36,12 +36,6 @@ static inline int __NNOM_USAT(int32_t value, int32_t bit)
 }
 #endif
 
-/* value * 2^shift for 0 <= shift <= 31; a left shift of a negative number is undefined in C. */
-static inline int32_t nnom_lshift(int32_t value, int32_t shift)
-{
-    return (int32_t)((uint32_t)value << (uint32_t)shift);
-}
-
 /* Table look-up, 1/16 steps over [-8, 8): entry i is f(i/16) in Q0.7 or Q0.15, i the two's-complement
  * byte. */
 extern const q7_t nnom_sigmoid_table_q7[256];
@@ -84,22 +78,17 @@ extern const q15_t nnom_tanh_table_q15[256];
         const uint16_t padding_left, const uint16_t padding_right, T *Im_out,                      \
         const uint16_t dim_im_out_x, const uint16_t dim_im_out_y
 
-/* What the cells around an image hold, beside the arguments of a convolution. */
-#define NNOM_PADDED_ARGUMENTS(T) NNOM_CONVOLVE_ARGUMENTS(T), const T pad_value
-
 /* Convolution. wt is int8 in all variants: HWC [ch_im_out][kernel_y][kernel_x][ch_im_in], CHW
  * [kernel_y][kernel_x][ch_im_in][ch_im_out]; bias may be NULL. Padding is what lies before the
  * image; behind it as much as the output size needs. Shifts are per channel with
  * NNOM_QTYPE_PER_AXIS, else entry 0 is used. The buffers may be NULL. */
 void local_convolve_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
-void nnom_convolve_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t));
 void local_convolve_HWC_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 void local_convolve_CHW_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
 void local_convolve_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 
 /* Depthwise convolution. wt: [kernel_y][kernel_x][ch_im_out]; ch_im_out is a multiple of ch_im_in. */
 void local_depthwise_separable_conv_HWC_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
-void nnom_depthwise_padded_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t));
 void local_depthwise_separable_conv_HWC_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 void local_depthwise_separable_conv_CHW_q7_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q7_t));
 void local_depthwise_separable_conv_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q15_t));
@@ -108,11 +97,6 @@ void local_depthwise_separable_conv_CHW_q15_nonsquare(NNOM_CONVOLVE_ARGUMENTS(q1
  * wt: HWC [ch_im_out][kernel_y][kernel_x][ch_im_in], CHW [kernel_y][kernel_x][ch_im_out][ch_im_in]. */
 void local_conv_trans_HWC_q7_nonsquare(NNOM_CONV_TRANS_ARGUMENTS(q7_t));
 void local_conv_trans_HWC_q15_nonsquare(NNOM_CONV_TRANS_ARGUMENTS(q15_t));
-/* The same with shifts per channel, and with typed data. */
-void nnom_conv_trans_HWC_q7(NNOM_PADDED_ARGUMENTS(q7_t)); /* which it has no use for */
-void nnom_conv_trans_HWC_q15(NNOM_CONVOLVE_ARGUMENTS(q15_t));
-void nnom_conv_trans_CHW_q7(NNOM_CONVOLVE_ARGUMENTS(q7_t));
-void nnom_conv_trans_CHW_q15(NNOM_CONVOLVE_ARGUMENTS(q15_t));
 
 /* Fully connected. pM: [num_of_rows][dim_vec], plain or, for _opt, interleaved (docs/numerics.md:
  * "x4" for int8, "q7_q15" for an int16 vector); bias may be NULL. vec_buffer may be NULL. */
@@ -124,11 +108,6 @@ void local_fully_connected_q7(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t));
 void local_fully_connected_q7_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q7_t));
 void local_fully_connected_mat_q7_vec_q15(NNOM_FULLY_CONNECTED_ARGUMENTS(q15_t));
 void local_fully_connected_mat_q7_vec_q15_opt(NNOM_FULLY_CONNECTED_ARGUMENTS(q15_t));
-/* Fully connected with shifts of each row's own; pM is plain, bias may be NULL. */
-void nnom_fully_connected_per_axis_q7(const q7_t *pV, const q7_t *pM, uint16_t dim_vec,
-                                      uint16_t num_of_rows, const nnom_qformat_param_t *bias_shift,
-                                      const nnom_qformat_param_t *out_shift, const q7_t *bias,
-                                      q7_t *pOut);
 /* The same without bias; local_dot_q15_opt takes int16 weights in "x4_q15" order. */
 #define NNOM_DOT_ARGUMENTS(T)                                                                      \
     const T *pV, const T *pM, const uint16_t dim_vec, const uint16_t num_of_rows,                  \
@@ -171,9 +150,6 @@ void local_cropping_CHW_q15(NNOM_BORDER_ARGUMENTS(q15_t));
  * format. */
 void local_softmax_q7(const q7_t *vec_in, const uint32_t dim_vec, q7_t *p_out);
 void local_softmax_q15(const q15_t *vec_in, const uint16_t dim_vec, q15_t *p_out);
-/* Base e, of data with dec fraction bits. */
-void local_softmax_exact_q7(const q7_t *vec_in, uint32_t dim_vec, int32_t dec, q7_t *p_out);
-void local_softmax_exact_q15(const q15_t *vec_in, uint32_t dim_vec, int32_t dec, q15_t *p_out);
 
 /* Activations, in place. int_width: integer bits of the data; dec_bit: fraction bits of int8 data,
  * eight less than those of int16 data. */
@@ -217,29 +193,6 @@ void local_q7_to_q15(const q7_t *src, q15_t *des, uint32_t size);
 void local_q15_to_q7(const q15_t *src, q7_t *des, uint32_t shift, uint32_t size);
 /* One minus z, z in dec_bit fraction bits. */
 void local_1_minor_z_q15(q15_t *src, q15_t *des, uint16_t dec_bit, uint32_t size);
-
-/* The kernels of this build's layout; type is q7 or q15. */
-#ifdef NNOM_USING_CHW
-#define NNOM_LAYER_CONVOLVE_Q7 local_convolve_CHW_q7_nonsquare
-#define NNOM_LAYER_DEPTHWISE_Q7 local_depthwise_separable_conv_CHW_q7_nonsquare
-#define NNOM_CONVOLVE(type) local_convolve_CHW_##type##_nonsquare
-#define NNOM_DEPTHWISE(type) local_depthwise_separable_conv_CHW_##type##_nonsquare
-#define NNOM_CONV_TRANS(type) nnom_conv_trans_CHW_##type
-#define NNOM_POOL(kind, type) local_##kind##pool_##type##_CHW
-#define NNOM_UP_SAMPLING(type) local_up_sampling_##type##_CHW
-#define NNOM_ZERO_PADDING(type) local_zero_padding_CHW_##type
-#define NNOM_CROPPING(type) local_cropping_CHW_##type
-#else
-#define NNOM_LAYER_CONVOLVE_Q7 nnom_convolve_padded_HWC_q7
-#define NNOM_LAYER_DEPTHWISE_Q7 nnom_depthwise_padded_HWC_q7
-#define NNOM_CONVOLVE(type) local_convolve_HWC_##type##_nonsquare
-#define NNOM_DEPTHWISE(type) local_depthwise_separable_conv_HWC_##type##_nonsquare
-#define NNOM_CONV_TRANS(type) nnom_conv_trans_HWC_##type
-#define NNOM_POOL(kind, type) local_##kind##pool_##type##_HWC
-#define NNOM_UP_SAMPLING(type) local_up_sampling_##type##_HWC
-#define NNOM_ZERO_PADDING(type) local_zero_padding_HWC_##type
-#define NNOM_CROPPING(type) local_cropping_HWC_##type
-#endif
 
 #ifdef __cplusplus
 }

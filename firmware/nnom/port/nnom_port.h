@@ -73,6 +73,11 @@
 /* Define for channel-first data inside the network; input and output stay channel-last. */
 /* #define NNOM_USING_CHW */
 
+/* plain: the kernels in C99 on every core; auto: the best that the core has (src/kernels). */
+#ifndef NNOM_KERNELS
+#define NNOM_KERNELS auto
+#endif
+
 /* NNOM_USING_CMSIS_NN may be defined and changes nothing: the library's own kernels use the DSP
  * extension where the core has it. */
 

@@ -1,4 +1,4 @@
-"""Bit-exact softmax: base e as firmware/nnom/src/backends/nnom_local_softmax.c has it (its bounds
+"""Bit-exact softmax: base e as firmware/nnom/src/kernels/plain/nnom_softmax_exact.c has it (its bounds
 are argued there), and NNoM's base two (NNOM_COMPAT.md 3.12).
 """
 

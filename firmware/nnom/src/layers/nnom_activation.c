@@ -27,9 +27,9 @@ static bool is_wide(const nnom_activation_t *act)
 static nnom_status_t relu_run(nnom_activation_t *act)
 {
     if (is_wide(act)) {
-        local_relu_q15(wide_data_of(act), size_of(act));
+        nnom_relu_s16(wide_data_of(act), size_of(act));
     } else {
-        local_relu_q7(data_of(act), size_of(act));
+        nnom_relu_s8(data_of(act), size_of(act));
     }
     return NN_SUCCESS;
 }
@@ -38,9 +38,9 @@ static nnom_status_t leaky_relu_run(nnom_activation_t *act)
 {
     const q7_t alpha = ((nnom_activation_leaky_relu_t *)act)->alpha;
     if (is_wide(act)) {
-        local_leaky_relu_q15(wide_data_of(act), alpha, size_of(act));
+        nnom_leaky_relu_s16(wide_data_of(act), alpha, size_of(act));
     } else {
-        local_leaky_relu_q7(data_of(act), alpha, size_of(act));
+        nnom_leaky_relu_s8(data_of(act), alpha, size_of(act));
     }
     return NN_SUCCESS;
 }
@@ -81,10 +81,10 @@ static nnom_status_t adv_relu_run(nnom_activation_t *act)
     const int32_t max = has_max ? to_fixed(a->max, scale_dec, limit) : limit;
     const int32_t threshold = to_fixed(a->threshold, scale_dec, limit);
     if (is_wide(act)) {
-        local_adv_relu_q15(wide_data_of(act), a->negative_slope, (q15_t)max, (q15_t)threshold,
+        nnom_adv_relu_s16(wide_data_of(act), a->negative_slope, (q15_t)max, (q15_t)threshold,
                            size_of(act));
     } else {
-        local_adv_relu_q7(data_of(act), a->negative_slope, (q7_t)max, (q7_t)threshold, size_of(act));
+        nnom_adv_relu_s8(data_of(act), a->negative_slope, (q7_t)max, (q7_t)threshold, size_of(act));
     }
     return NN_SUCCESS;
 }
@@ -104,9 +104,9 @@ static int16_t int_width_of(const nnom_activation_t *act)
 static nnom_status_t tanh_run(nnom_activation_t *act)
 {
     if (is_wide(act)) {
-        local_tanh_q15(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
+        nnom_tanh_s16(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
     } else {
-        local_tanh_q7(data_of(act), size_of(act), int_width_of(act));
+        nnom_tanh_s8(data_of(act), size_of(act), int_width_of(act));
     }
     return NN_SUCCESS;
 }
@@ -114,9 +114,9 @@ static nnom_status_t tanh_run(nnom_activation_t *act)
 static nnom_status_t sigmoid_run(nnom_activation_t *act)
 {
     if (is_wide(act)) {
-        local_sigmoid_q15(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
+        nnom_sigmoid_s16(wide_data_of(act), size_of(act), (uint16_t)int_width_of(act));
     } else {
-        local_sigmoid_q7(data_of(act), size_of(act), int_width_of(act));
+        nnom_sigmoid_s8(data_of(act), size_of(act), int_width_of(act));
     }
     return NN_SUCCESS;
 }
@@ -135,9 +135,9 @@ static int16_t dec_of(const nnom_activation_t *act)
 static nnom_status_t hard_tanh_run(nnom_activation_t *act)
 {
     if (is_wide(act)) {
-        local_hard_tanh_q15(wide_data_of(act), size_of(act), dec_of(act));
+        nnom_hard_tanh_s16(wide_data_of(act), size_of(act), dec_of(act));
     } else {
-        local_hard_tanh_q7(data_of(act), size_of(act), dec_of(act));
+        nnom_hard_tanh_s8(data_of(act), size_of(act), dec_of(act));
     }
     return NN_SUCCESS;
 }
@@ -145,9 +145,9 @@ static nnom_status_t hard_tanh_run(nnom_activation_t *act)
 static nnom_status_t hard_sigmoid_run(nnom_activation_t *act)
 {
     if (is_wide(act)) {
-        local_hard_sigmoid_q15(wide_data_of(act), size_of(act), dec_of(act));
+        nnom_hard_sigmoid_s16(wide_data_of(act), size_of(act), dec_of(act));
     } else {
-        local_hard_sigmoid_q7(data_of(act), size_of(act), dec_of(act));
+        nnom_hard_sigmoid_s8(data_of(act), size_of(act), dec_of(act));
     }
     return NN_SUCCESS;
 }

@@ -33,12 +33,14 @@ nnom_status_t avgpool_build(nnom_layer_t *layer)
 
 nnom_status_t avgpool_run(nnom_layer_t *layer)
 {
-    const nnom_pool_t p = nnom_pool_of(layer);
-    const uint16_t shift = (uint16_t)p.layer->output_shift;
-    if (p.wide) {
-        NNOM_POOL(ave, q15)(NNOM_POOL_VALUES(p, q15_t), shift, NULL, (q15_t *)p.dst);
+    const nnom_window_t w = nnom_pool_window(layer);
+    const uint16_t shift = (uint16_t)((const nnom_avgpool_layer_t *)layer)->output_shift;
+    const void *in = layer->in->tensor->p_data;
+    void *out = layer->out->tensor->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        NNOM_LAYOUT(avgpool, s16)(&w, shift, (const q15_t *)in, (q15_t *)out);
     } else {
-        NNOM_POOL(ave, q7)(NNOM_POOL_VALUES(p, q7_t), shift, NULL, (q7_t *)p.dst);
+        NNOM_LAYOUT(avgpool, s8)(&w, shift, (const q7_t *)in, (q7_t *)out);
     }
     return NN_SUCCESS;
 }

@@ -161,29 +161,28 @@ nnom_status_t conv2d_build(nnom_layer_t *layer)
     return nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
 }
 
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide)
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_narrow_t *narrow, nnom_conv_wide_t *wide)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
-    const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    const q7_t *weight = (const q7_t *)cl->weight->p_data;
-    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
+    const nnom_conv_t p = {
+        .window = nnom_layer_window(layer, &cl->kernel, &cl->stride, &cl->pad, &cl->dilation),
+        .scale = {cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data, cl->bias_lshift,
+                  cl->output_rshift, cl->weight->qtype == NNOM_QTYPE_PER_AXIS},
+        .weights = (const q7_t *)cl->weight->p_data,
+        .filters = nnom_tensor_shape3d(layer->out->tensor).c,
+        .pad_value = cl->pad_value,
+    };
+    const void *in = layer->in->tensor->p_data;
+    void *out = layer->out->tensor->p_data;
     if (nnom_layer_is_wide(layer)) {
-        wide((const q15_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
-             cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
-             cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
-             cl->weight->qtype, (q15_t *)layer->out->tensor->p_data, out.w, out.h, NULL, NULL);
+        wide(&p, (const q15_t *)in, (q15_t *)out);
     } else {
-        narrow((const q7_t *)layer->in->tensor->p_data, in.w, in.h, in.c, weight, out.c,
-               cl->kernel.w, cl->kernel.h, cl->pad.w, cl->pad.h, cl->stride.w, cl->stride.h,
-               cl->dilation.w, cl->dilation.h, bias, cl->bias_lshift, cl->output_rshift,
-               cl->weight->qtype, (q7_t *)layer->out->tensor->p_data, out.w, out.h, NULL,
-               NULL NNOM_PAD_VALUE(cl->pad_value));
+        narrow(&p, (const q7_t *)in, (q7_t *)out);
     }
     return NN_SUCCESS;
 }
 
 nnom_status_t conv2d_run(nnom_layer_t *layer)
 {
-    return nnom_conv_run(layer, NNOM_LAYER_CONVOLVE_Q7, NNOM_CONVOLVE(q15));
+    return nnom_conv_run(layer, NNOM_LAYOUT(conv, s8), NNOM_LAYOUT(conv, s16));
 }

@@ -75,5 +75,5 @@ nnom_status_t conv2d_trans_build(nnom_layer_t *layer)
 
 nnom_status_t conv2d_trans_run(nnom_layer_t *layer)
 {
-    return nnom_conv_run(layer, NNOM_CONV_TRANS(q7), NNOM_CONV_TRANS(q15));
+    return nnom_conv_run(layer, NNOM_LAYOUT(conv_trans, s8), NNOM_LAYOUT(conv_trans, s16));
 }

@@ -40,16 +40,9 @@ nnom_status_t cropping_build(nnom_layer_t *layer)
 nnom_status_t cropping_run(nnom_layer_t *layer)
 {
     const nnom_border_t b = ((const nnom_cropping_layer_t *)layer)->pad;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
     const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    const void *src = layer->in->tensor->p_data;
-    void *dst = layer->out->tensor->p_data;
-    if (nnom_layer_is_wide(layer)) {
-        NNOM_CROPPING(q15)((const q15_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
-        (q15_t *)dst, out.w, out.h);
-    } else {
-        NNOM_CROPPING(q7)((const q7_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
-        (q7_t *)dst, out.w, out.h);
-    }
+    const nnom_picture_t p = nnom_layer_picture(layer);
+    nnom_crop(&p, b.top, b.left, out.w, out.h, layer->in->tensor->p_data,
+              layer->out->tensor->p_data);
     return NN_SUCCESS;
 }

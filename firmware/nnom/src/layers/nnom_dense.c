@@ -8,15 +8,23 @@ static nnom_layer_t *new_dense(void)
                           dense_run, dense_build);
 }
 
-static nnom_status_t run_per_axis(nnom_layer_t *layer)
+static nnom_status_t run(nnom_layer_t *layer, nnom_dense_s8_t *product)
 {
     const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
-    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
-    nnom_fully_connected_per_axis_q7(
-        (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
-        (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, cl->bias_lshift,
-        cl->output_rshift, bias, (q7_t *)layer->out->tensor->p_data);
+    const nnom_dense_t p = {
+        .scale = {cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data, cl->bias_lshift,
+                  cl->output_rshift, cl->per_axis},
+        .weights = (const q7_t *)cl->weight->p_data,
+        .columns = (uint16_t)tensor_size(layer->in->tensor),
+        .rows = (uint16_t)cl->output_unit,
+    };
+    product(&p, (const q7_t *)layer->in->tensor->p_data, (q7_t *)layer->out->tensor->p_data);
     return NN_SUCCESS;
+}
+
+static nnom_status_t run_per_axis(nnom_layer_t *layer)
+{
+    return run(layer, nnom_dense_s8);
 }
 
 nnom_layer_t *dense_s(const nnom_dense_config_t *config)
@@ -113,17 +121,9 @@ nnom_status_t dense_build(nnom_layer_t *layer)
 
 nnom_status_t dense_run(nnom_layer_t *layer)
 {
-    const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
-    const q7_t *bias = cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data;
-    const uint16_t bias_shift = bias == NULL ? 0 : (uint16_t)cl->bias_lshift[0];
 #if DENSE_WEIGHT_OPT
-    local_fully_connected_q7_opt(
+    return run(layer, nnom_dense_x4_s8);
 #else
-    local_fully_connected_q7(
+    return run(layer, nnom_dense_s8);
 #endif
-        (const q7_t *)layer->in->tensor->p_data, (const q7_t *)cl->weight->p_data,
-        (uint16_t)tensor_size(layer->in->tensor), (uint16_t)cl->output_unit, bias_shift,
-        (uint16_t)cl->output_rshift[0], bias, (q7_t *)layer->out->tensor->p_data,
-        (q15_t *)layer->comp->mem->blk);
-    return NN_SUCCESS;
 }

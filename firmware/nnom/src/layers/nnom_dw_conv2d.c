@@ -40,5 +40,5 @@ nnom_status_t dw_conv2d_build(nnom_layer_t *layer)
 
 nnom_status_t dw_conv2d_run(nnom_layer_t *layer)
 {
-    return nnom_conv_run(layer, NNOM_LAYER_DEPTHWISE_Q7, NNOM_DEPTHWISE(q15));
+    return nnom_conv_run(layer, NNOM_LAYOUT(depthwise, s8), NNOM_LAYOUT(depthwise, s16));
 }

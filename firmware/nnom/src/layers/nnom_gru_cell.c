@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GRU cell: h' = z h + (1 - z) hh, in both of Keras' forms; docs/numerics.md has the formats. */
+#include "../kernels/requantise.h"
 #include "nnom_layer.h"
 
 nnom_rnn_cell_t *gru_cell_s(const nnom_gru_cell_config_t *config)
@@ -70,26 +71,23 @@ nnom_status_t gru_cell_build(nnom_rnn_cell_t *cell)
 
 static int32_t scaled(int32_t product)
 {
-    return __NNOM_SSAT((product + NNOM_ROUND(15)) >> 15, 16);
+    return nnom_sat_s16((product + nnom_round(15)) >> 15);
 }
 
 /* h R + b; a bias finer than the product loses its last bits */
 static void recurrent(const nnom_gru_cell_t *c, const q15_t *h, const q7_t *bias, q15_t *out)
 {
-    const uint16_t units = c->super.units, rows = (uint16_t)(3 * units);
+    const uint32_t units = c->super.units, rows = 3 * units;
     const int32_t shift = bias == NULL ? 0 : recurrent_bias_shift(c) + 8;
-    const q7_t *matrix = (const q7_t *)c->recurrent_weights->p_data;
     if (shift >= 0) {
-        local_fully_connected_mat_q7_vec_q15_opt(h, matrix, units, rows, (uint16_t)shift,
-                                                 (uint16_t)c->oshift_hw, bias, out, NULL);
+        nnom_rnn_product(c->recurrent_weights, units, rows, c->oshift_hw, bias, shift, h, out);
         return;
     }
-    local_fully_connected_mat_q7_vec_q15_opt(h, matrix, units, rows, 0, (uint16_t)c->oshift_hw,
-                                             NULL, out, NULL);
+    nnom_rnn_product(c->recurrent_weights, units, rows, c->oshift_hw, NULL, 0, h, out);
     for (uint32_t k = 0; k < rows; k++) {
         const int32_t total = c->oshift_hw - shift;
-        const int32_t b = total > 30 ? 0 : (bias[k] + NNOM_ROUND(total)) >> total;
-        out[k] = (q15_t)__NNOM_SSAT(out[k] + b, 16);
+        const int32_t b = total > 30 ? 0 : (bias[k] + nnom_round(total)) >> total;
+        out[k] = nnom_sat_s16(out[k] + b);
     }
 }
 
@@ -97,7 +95,7 @@ nnom_status_t gru_cell_run(nnom_rnn_cell_t *cell)
 {
     const nnom_gru_cell_t *c = (const nnom_gru_cell_t *)cell;
     const uint32_t units = cell->units;
-    const uint16_t rows = (uint16_t)(3 * units);
+    const uint32_t rows = 3 * units;
     const q15_t *h_in = (const q15_t *)cell->in_state;
     q15_t *h_out = (q15_t *)cell->out_state;
     q15_t *from_x = (q15_t *)cell->layer->comp->mem->blk, *from_h = from_x + rows;
@@ -109,15 +107,14 @@ nnom_status_t gru_cell_run(nnom_rnn_cell_t *cell)
      * NNoM's is reset_after=True */
     const bool reset_after = bias == NULL || recurrent_bias != NULL;
 
-    local_q7_to_q15((const q7_t *)cell->in_data, x, cell->feature_size);
-    local_fully_connected_mat_q7_vec_q15_opt(
-        x, (const q7_t *)c->weights->p_data, cell->feature_size, rows,
-        (uint16_t)(c->bias_shift + 8), (uint16_t)c->oshift_iw, bias, from_x, NULL);
+    nnom_widen((const q7_t *)cell->in_data, x, cell->feature_size);
+    nnom_rnn_product(c->weights, cell->feature_size, rows, c->oshift_iw, bias, c->bias_shift + 8, x,
+                     from_x);
     recurrent(c, h_in, recurrent_bias == NULL ? NULL : recurrent_bias + rows, from_h);
 
     q15_t *z = from_x, *r = z + units, *hh = r + units, *candidate_h = from_h + 2 * units;
-    local_add_q15(z, from_h, z, 0, 2 * units);
-    local_sigmoid_q15(z, 2 * units, width); /* z and r */
+    nnom_add_s16(z, from_h, z, 0, 2 * units);
+    nnom_sigmoid_s16(z, 2 * units, width); /* z and r */
     if (reset_after) {
         for (uint32_t k = 0; k < units; k++) {
             candidate_h[k] = (q15_t)scaled(r[k] * candidate_h[k]);
@@ -128,11 +125,11 @@ nnom_status_t gru_cell_run(nnom_rnn_cell_t *cell)
         }
         recurrent(c, reset_h, NULL, from_h);
     }
-    local_add_q15(hh, candidate_h, hh, 0, (uint32_t)units);
-    local_tanh_q15(hh, units, width);
+    nnom_add_s16(hh, candidate_h, hh, 0, (uint32_t)units);
+    nnom_tanh_s16(hh, units, width);
     for (uint32_t k = 0; k < units; k++) {
-        h_out[k] = (q15_t)__NNOM_SSAT(scaled(z[k] * h_in[k]) + scaled((32767 - z[k]) * hh[k]), 16);
+        h_out[k] = nnom_sat_s16(scaled(z[k] * h_in[k]) + scaled((32767 - z[k]) * hh[k]));
     }
-    local_q15_to_q7(h_out, (q7_t *)cell->out_data, 8, units);
+    nnom_narrow(h_out, 8, (q7_t *)cell->out_data, units);
     return NN_SUCCESS;
 }

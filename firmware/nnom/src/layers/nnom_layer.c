@@ -231,3 +231,39 @@ nnom_status_t default_run(nnom_layer_t *layer)
     }
     return NN_SUCCESS;
 }
+
+nnom_window_t nnom_layer_window(const nnom_layer_t *layer, const nnom_3d_shape_t *kernel,
+                                const nnom_3d_shape_t *stride, const nnom_3d_shape_t *pad,
+                                const nnom_3d_shape_t *dilation)
+{
+    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
+    const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
+    const nnom_window_t w = {
+        .in_x = in.w,
+        .in_y = in.h,
+        .channels = in.c,
+        .out_x = out.w,
+        .out_y = out.h,
+        .kernel_x = kernel->w,
+        .kernel_y = kernel->h,
+        .pad_x = pad->w,
+        .pad_y = pad->h,
+        .stride_x = stride->w,
+        .stride_y = stride->h,
+        .dilation_x = dilation == NULL ? 1 : dilation->w,
+        .dilation_y = dilation == NULL ? 1 : dilation->h,
+    };
+    return w;
+}
+
+nnom_picture_t nnom_layer_picture(const nnom_layer_t *layer)
+{
+    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
+    const size_t bytes = nnom_layer_is_wide(layer) ? 2 : 1;
+#ifdef NNOM_USING_CHW
+    const nnom_picture_t p = {bytes, in.w, in.h, in.c};
+#else
+    const nnom_picture_t p = {in.c * bytes, in.w, in.h, 1};
+#endif
+    return p;
+}

@@ -4,6 +4,7 @@
 #define NNOM_LAYER_H
 
 #include "../core/nnom_core.h"
+#include "../kernels/kernels.h"
 
 /* Fraction bits after an activation: as act_get_dec_bit, with 15 for int16 data. */
 int32_t nnom_dec_after(nnom_activation_type_t type, int32_t dec, bool wide);
@@ -33,30 +34,26 @@ uint16_t nnom_pad_before(uint32_t in, uint32_t out, uint32_t kernel, uint32_t st
 /* NN_ARGUMENT_ERROR unless 0 <= shift[i] <= 30 for all n. */
 nnom_status_t nnom_check_shifts(const nnom_qformat_param_t *shift, size_t n);
 
-/* ---- convolutions ---------------------------------------------------------------------------- */
+/* ---- kernels ----------------------------------------------------------------------------------- */
 
-/* Kernels of HWC data take that value; those of CHW data do not. */
+/* The kernel of this build's layout; width is s8 or s16. */
 #ifdef NNOM_USING_CHW
-#define NNOM_PAD_VALUE(value)
+#define NNOM_LAYOUT(operation, width) nnom_##operation##_chw_##width
 #else
-#define NNOM_PAD_VALUE(value) , value
+#define NNOM_LAYOUT(operation, width) nnom_##operation##_##width
 #endif
 
-/* The kernels' types (nnom_local.h). */
-typedef void (*nnom_conv_q7_t)(const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                               const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                               const uint16_t, const uint16_t, const uint16_t, const uint16_t,
-                               const uint16_t, const uint16_t, const q7_t *,
-                               const nnom_qformat_param_t *, const nnom_qformat_param_t *,
-                               const nnom_qtype_t, q7_t *, const uint16_t, const uint16_t, q15_t *,
-                               q7_t *NNOM_PAD_VALUE(const q7_t));
-typedef void (*nnom_conv_q15_t)(const q15_t *, const uint16_t, const uint16_t, const uint16_t,
-                                const q7_t *, const uint16_t, const uint16_t, const uint16_t,
-                                const uint16_t, const uint16_t, const uint16_t, const uint16_t,
-                                const uint16_t, const uint16_t, const q7_t *,
-                                const nnom_qformat_param_t *, const nnom_qformat_param_t *,
-                                const nnom_qtype_t, q15_t *, const uint16_t, const uint16_t,
-                                q15_t *, q7_t *);
+/* The window of a layer over its input; dilation NULL is none. */
+nnom_window_t nnom_layer_window(const nnom_layer_t *layer, const nnom_3d_shape_t *kernel,
+                                const nnom_3d_shape_t *stride, const nnom_3d_shape_t *pad,
+                                const nnom_3d_shape_t *dilation);
+/* The input as kernels that only move data see it. */
+nnom_picture_t nnom_layer_picture(const nnom_layer_t *layer);
+
+/* ---- convolutions ------------------------------------------------------------------------------ */
+
+typedef void nnom_conv_narrow_t(const nnom_conv_t *, const int8_t *, int8_t *);
+typedef void nnom_conv_wide_t(const nnom_conv_t *, const int16_t *, int16_t *);
 /* Checks weights (window values an output channel), bias, strides and shifts. */
 nnom_status_t nnom_conv_check(const nnom_layer_t *layer, uint32_t channels_out, size_t window);
 nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, uint32_t channels);
@@ -64,28 +61,13 @@ nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, 
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
                               uint32_t channels_per_filter);
 /* Runs the kernel of the data's width. */
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_q7_t narrow, nnom_conv_q15_t wide);
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_narrow_t *narrow, nnom_conv_wide_t *wide);
 
 /* ---- pools ----------------------------------------------------------------------------------- */
 
-/* What the kernels are called with. */
-typedef struct {
-    nnom_3d_shape_t in;
-    uint16_t out_h, out_w;
-    bool wide; /* int16 data */
-    const void *src;
-    void *dst;
-    const nnom_maxpool_layer_t *layer;
-} nnom_pool_t;
-
-nnom_pool_t nnom_pool_of(const nnom_layer_t *layer);
+nnom_window_t nnom_pool_window(const nnom_layer_t *layer);
 /* Fraction bits of the result. A sum's depend on the data, which decide how far it is shifted. */
 int32_t nnom_pooled_dec(const nnom_layer_t *layer);
-
-#define NNOM_POOL_VALUES(p, T)                                                               \
-    (const T *)(p).src, (p).in.w, (p).in.h, (p).in.c, (p).layer->kernel.w,                   \
-        (p).layer->kernel.h, (p).layer->pad.w, (p).layer->pad.h, (p).layer->stride.w,        \
-        (p).layer->stride.h, (p).out_w, (p).out_h
 
 /* ---- recurrent cells ------------------------------------------------------------------------- */
 
@@ -95,5 +77,9 @@ nnom_rnn_cell_t *nnom_rnn_cell_new(size_t struct_size, nnom_rnn_cell_type_t type
 bool nnom_rnn_dec_fits(int32_t dec);
 /* The tensor's values if it has at least n of them, else NULL. */
 const q7_t *nnom_rnn_values(const nnom_tensor_t *t, size_t n);
+/* out[rows] = weights[rows][columns] in, the weights in the order "q7_q15"; bias may be NULL. */
+void nnom_rnn_product(const nnom_tensor_t *weights, uint32_t columns, uint32_t rows,
+                      int32_t out_shift, const q7_t *bias, int32_t bias_shift, const q15_t *in,
+                      q15_t *out);
 
 #endif

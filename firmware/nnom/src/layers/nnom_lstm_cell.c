@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * LSTM cell: c' = i g + f c, h' = o tanh(c'); docs/numerics.md has the formats. */
+#include "../kernels/requantise.h"
 #include "nnom_layer.h"
 
 nnom_rnn_cell_t *lstm_cell_s(const nnom_lstm_cell_config_t *config)
@@ -58,43 +59,38 @@ nnom_status_t lstm_cell_q7_q15_build(nnom_rnn_cell_t *cell)
 
 static int32_t scaled(int32_t product, int32_t shift)
 {
-    return __NNOM_SSAT((product + NNOM_ROUND(shift)) >> shift, 16);
+    return nnom_sat_s16((product + nnom_round(shift)) >> shift);
 }
 
 nnom_status_t lstm_cell_q7_q15_run(nnom_rnn_cell_t *cell)
 {
     const nnom_lstm_cell_t *c = (const nnom_lstm_cell_t *)cell;
     const uint32_t units = cell->units;
-    const uint16_t rows = (uint16_t)(4 * units);
+    const uint32_t rows = 4 * units;
     const q15_t *h_in = (const q15_t *)cell->in_state, *c_in = h_in + units;
     q15_t *h_out = (q15_t *)cell->out_state, *c_out = h_out + units;
     q15_t *z = (q15_t *)cell->layer->comp->mem->blk, *z_h = z + rows, *x = z_h + rows;
     q7_t *y = (q7_t *)cell->out_data;
     const uint16_t z_width = (uint16_t)(7 - c->q_dec_z), c_width = (uint16_t)(7 - c->q_dec_c);
 
-    local_q7_to_q15((const q7_t *)cell->in_data, x, cell->feature_size);
-    local_fully_connected_mat_q7_vec_q15_opt(
-        x, (const q7_t *)c->weights->p_data, cell->feature_size, rows,
-        (uint16_t)(c->bias_shift + 8), (uint16_t)c->oshift_iw,
-        nnom_rnn_values(c->bias, 4 * units), z, NULL);
-    local_fully_connected_mat_q7_vec_q15_opt(h_in, (const q7_t *)c->recurrent_weights->p_data,
-                                             cell->units, rows, 0, (uint16_t)c->oshift_hw, NULL,
-                                             z_h, NULL);
-    local_add_q15(z, z_h, z, 0, rows);
+    nnom_widen((const q7_t *)cell->in_data, x, cell->feature_size);
+    nnom_rnn_product(c->weights, cell->feature_size, rows, c->oshift_iw,
+                     nnom_rnn_values(c->bias, 4 * units), c->bias_shift + 8, x, z);
+    nnom_rnn_product(c->recurrent_weights, units, rows, c->oshift_hw, NULL, 0, h_in, z_h);
+    nnom_add_s16(z, z_h, z, 0, rows);
     q15_t *i = z, *f = i + units, *g = f + units, *o = g + units;
-    local_sigmoid_q15(i, 2 * units, z_width); /* i and f */
-    local_tanh_q15(g, units, z_width);
-    local_sigmoid_q15(o, units, z_width);
+    nnom_sigmoid_s16(i, 2 * units, z_width); /* i and f */
+    nnom_tanh_s16(g, units, z_width);
+    nnom_sigmoid_s16(o, units, z_width);
 
     for (uint32_t k = 0; k < units; k++) {
-        c_out[k] = (q15_t)__NNOM_SSAT(scaled(i[k] * g[k], c->oshift_zc) + scaled(f[k] * c_in[k], 15),
-                                      16);
+        c_out[k] = nnom_sat_s16(scaled(i[k] * g[k], c->oshift_zc) + scaled(f[k] * c_in[k], 15));
     }
     nnom_memcpy(h_out, c_out, units * sizeof(q15_t));
-    local_tanh_q15(h_out, units, c_width);
+    nnom_tanh_s16(h_out, units, c_width);
     for (uint32_t k = 0; k < units; k++) {
         h_out[k] = (q15_t)scaled(o[k] * h_out[k], 15);
     }
-    local_q15_to_q7(h_out, y, 8, units);
+    nnom_narrow(h_out, 8, y, units);
     return NN_SUCCESS;
 }

@@ -76,10 +76,10 @@ nnom_status_t matrix_build(nnom_layer_t *layer)
     return nnom_layer_new_output(layer, first->dim, first->num_dim, dec);
 }
 
-typedef void (*narrow_t)(NNOM_MULTIPLE_ARGUMENTS(q7_t));
-typedef void (*wide_t)(NNOM_MULTIPLE_ARGUMENTS(q15_t));
+typedef void narrow_t(q7_t *const *, uint32_t, q7_t *, int32_t, uint32_t);
+typedef void wide_t(q15_t *const *, uint32_t, q15_t *, int32_t, uint32_t);
 
-static nnom_status_t combine(nnom_layer_t *layer, narrow_t narrow, wide_t wide)
+static nnom_status_t combine(nnom_layer_t *layer, narrow_t *narrow, wide_t *wide)
 {
     const int16_t oshift = ((const nnom_matrix_layer_t *)layer)->oshift;
     const uint32_t size = (uint32_t)tensor_size(layer->out->tensor);
@@ -92,24 +92,24 @@ static nnom_status_t combine(nnom_layer_t *layer, narrow_t narrow, wide_t wide)
         src_wide[n++] = (q15_t *)in->tensor->p_data;
     }
     if (nnom_layer_is_wide(layer)) {
-        wide((q15_t *)out, oshift, size, n, src_wide);
+        wide(src_wide, n, (q15_t *)out, oshift, size);
     } else {
-        narrow((q7_t *)out, oshift, size, n, src);
+        narrow(src, n, (q7_t *)out, oshift, size);
     }
     return NN_SUCCESS;
 }
 
 nnom_status_t add_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_add_q7, local_multiple_add_q15);
+    return combine(layer, nnom_add_many_s8, nnom_add_many_s16);
 }
 
 nnom_status_t sub_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_sub_q7, local_multiple_sub_q15);
+    return combine(layer, nnom_sub_many_s8, nnom_sub_many_s16);
 }
 
 nnom_status_t mult_run(nnom_layer_t *layer)
 {
-    return combine(layer, local_multiple_mult_q7, local_multiple_mult_q15);
+    return combine(layer, nnom_mult_many_s8, nnom_mult_many_s16);
 }

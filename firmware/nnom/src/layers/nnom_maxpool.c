@@ -65,30 +65,21 @@ nnom_status_t maxpool_build(nnom_layer_t *layer)
     return nnom_layer_new_output(layer, dim, 3, nnom_pooled_dec(layer));
 }
 
-nnom_pool_t nnom_pool_of(const nnom_layer_t *layer)
+nnom_window_t nnom_pool_window(const nnom_layer_t *layer)
 {
     const nnom_maxpool_layer_t *cl = (const nnom_maxpool_layer_t *)layer;
-    const nnom_tensor_t *out = layer->out->tensor;
-    const nnom_pool_t p = {
-        .in = nnom_tensor_shape3d(layer->in->tensor),
-        /* a global pool's result has the channels only */
-        .out_h = out->num_dim == 3 ? out->dim[0] : 1,
-        .out_w = out->num_dim == 3 ? out->dim[1] : 1,
-        .wide = nnom_layer_is_wide(layer),
-        .src = layer->in->tensor->p_data,
-        .dst = out->p_data,
-        .layer = cl,
-    };
-    return p;
+    return nnom_layer_window(layer, &cl->kernel, &cl->stride, &cl->pad, NULL);
 }
 
 nnom_status_t maxpool_run(nnom_layer_t *layer)
 {
-    const nnom_pool_t p = nnom_pool_of(layer);
-    if (p.wide) {
-        NNOM_POOL(max, q15)(NNOM_POOL_VALUES(p, q15_t), NULL, (q15_t *)p.dst);
+    const nnom_window_t w = nnom_pool_window(layer);
+    const void *in = layer->in->tensor->p_data;
+    void *out = layer->out->tensor->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        NNOM_LAYOUT(maxpool, s16)(&w, (const q15_t *)in, (q15_t *)out);
     } else {
-        NNOM_POOL(max, q7)(NNOM_POOL_VALUES(p, q7_t), NULL, (q7_t *)p.dst);
+        NNOM_LAYOUT(maxpool, s8)(&w, (const q7_t *)in, (q7_t *)out);
     }
     return NN_SUCCESS;
 }

@@ -155,3 +155,16 @@ nnom_status_t rnn_run(nnom_layer_t *layer)
     }
     return NN_SUCCESS;
 }
+
+void nnom_rnn_product(const nnom_tensor_t *weights, uint32_t columns, uint32_t rows,
+                      int32_t out_shift, const q7_t *bias, int32_t bias_shift, const q15_t *in,
+                      q15_t *out)
+{
+    const nnom_dense_t p = {
+        .scale = {bias, &bias_shift, &out_shift, false},
+        .weights = (const q7_t *)weights->p_data,
+        .columns = (uint16_t)columns,
+        .rows = (uint16_t)rows,
+    };
+    nnom_dense_x2_s16(&p, in, out);
+}

@@ -66,16 +66,25 @@ nnom_status_t simple_cell_run(nnom_rnn_cell_t *cell)
     const uint16_t units = cell->units;
     q7_t *h = (q7_t *)cell->out_state, *y = (q7_t *)cell->out_data;
     const int16_t int_width = (int16_t)(7 - coarser(c));
-    local_dot_q7_opt((const q7_t *)cell->in_state, (const q7_t *)c->recurrent_weights->p_data,
-                     units, units, (uint16_t)c->oshift_hw, h);
-    local_fully_connected_q7_opt((const q7_t *)cell->in_data, (const q7_t *)c->weights->p_data,
-                                 cell->feature_size, units, (uint16_t)c->bias_shift,
-                                 (uint16_t)c->oshift_iw, nnom_rnn_values(c->bias, units), y, NULL);
-    local_add_q7(y, h, h, 0, units);
+    const nnom_dense_t state = {
+        .scale = {NULL, NULL, &c->oshift_hw, false},
+        .weights = (const q7_t *)c->recurrent_weights->p_data,
+        .columns = units,
+        .rows = units,
+    };
+    const nnom_dense_t input = {
+        .scale = {nnom_rnn_values(c->bias, units), &c->bias_shift, &c->oshift_iw, false},
+        .weights = (const q7_t *)c->weights->p_data,
+        .columns = cell->feature_size,
+        .rows = units,
+    };
+    nnom_dense_x4_s8(&state, (const q7_t *)cell->in_state, h);
+    nnom_dense_x4_s8(&input, (const q7_t *)cell->in_data, y);
+    nnom_add_s8(y, h, h, 0, units);
     if (c->act_type == ACT_SIGMOID) {
-        local_sigmoid_q7(h, units, int_width);
+        nnom_sigmoid_s8(h, units, int_width);
     } else {
-        local_tanh_q7(h, units, int_width);
+        nnom_tanh_s8(h, units, int_width);
     }
     nnom_memcpy(y, h, units);
     return NN_SUCCESS;

@@ -46,9 +46,9 @@ nnom_status_t softmax_base_two_run(nnom_layer_t *layer)
     void *dst = layer->out->tensor->p_data;
     const size_t size = tensor_size(layer->out->tensor);
     if (nnom_layer_is_wide(layer)) {
-        local_softmax_q15((const q15_t *)src, (uint16_t)size, (q15_t *)dst);
+        nnom_softmax_base_two_s16((const q15_t *)src, (uint32_t)size, (q15_t *)dst);
     } else {
-        local_softmax_q7((const q7_t *)src, (uint32_t)size, (q7_t *)dst);
+        nnom_softmax_base_two_s8((const q7_t *)src, (uint32_t)size, (q7_t *)dst);
     }
     return NN_SUCCESS;
 }
@@ -66,9 +66,9 @@ nnom_status_t softmax_run(nnom_layer_t *layer)
     const uint32_t size = (uint32_t)tensor_size(layer->out->tensor);
     const int32_t dec = layer->in->tensor->q_dec[0];
     if (nnom_layer_is_wide(layer)) {
-        local_softmax_exact_q15((const q15_t *)src, size, dec, (q15_t *)dst);
+        nnom_softmax_s16((const q15_t *)src, size, dec, (q15_t *)dst);
     } else {
-        local_softmax_exact_q7((const q7_t *)src, size, dec, (q7_t *)dst);
+        nnom_softmax_s8((const q7_t *)src, size, dec, (q7_t *)dst);
     }
     return NN_SUCCESS;
 #endif

@@ -38,12 +38,14 @@ nnom_status_t sumpool_build(nnom_layer_t *layer)
 
 nnom_status_t sumpool_run(nnom_layer_t *layer)
 {
-    const nnom_pool_t p = nnom_pool_of(layer);
-    if (p.wide) {
-        NNOM_POOL(sum, q15)(NNOM_POOL_VALUES(p, q15_t), (uint16_t)p.layer->output_shift, NULL,
-                            (q15_t *)p.dst);
+    const nnom_window_t w = nnom_pool_window(layer);
+    const uint16_t shift = (uint16_t)((const nnom_sumpool_layer_t *)layer)->output_shift;
+    const void *in = layer->in->tensor->p_data;
+    void *out = layer->out->tensor->p_data;
+    if (nnom_layer_is_wide(layer)) {
+        NNOM_LAYOUT(sumpool, s16)(&w, shift, (const q15_t *)in, (q15_t *)out);
     } else {
-        NNOM_POOL(sum, q7)(NNOM_POOL_VALUES(p, q7_t), NULL, (q7_t *)p.dst);
+        NNOM_LAYOUT(sumpool, s8)(&w, (const q7_t *)in, (q7_t *)out);
     }
     return NN_SUCCESS;
 }

@@ -40,16 +40,7 @@ nnom_status_t upsample_build(nnom_layer_t *layer)
 nnom_status_t upsample_run(nnom_layer_t *layer)
 {
     const nnom_3d_shape_t k = ((const nnom_upsample_layer_t *)layer)->kernel;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
-    const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    const void *src = layer->in->tensor->p_data;
-    void *dst = layer->out->tensor->p_data;
-    if (nnom_layer_is_wide(layer)) {
-        NNOM_UP_SAMPLING(q15)((const q15_t *)src, in.w, in.h, in.c, k.w, k.h, out.w, out.h, NULL,
-                              (q15_t *)dst);
-    } else {
-        NNOM_UP_SAMPLING(q7)((const q7_t *)src, in.w, in.h, in.c, k.w, k.h, out.w, out.h, NULL,
-                             (q7_t *)dst);
-    }
+    const nnom_picture_t p = nnom_layer_picture(layer);
+    nnom_up_sample(&p, k.w, k.h, layer->in->tensor->p_data, layer->out->tensor->p_data);
     return NN_SUCCESS;
 }

@@ -41,16 +41,8 @@ nnom_status_t zero_padding_build(nnom_layer_t *layer)
 nnom_status_t zero_padding_run(nnom_layer_t *layer)
 {
     const nnom_border_t b = ((const nnom_zero_padding_layer_t *)layer)->pad;
-    const nnom_3d_shape_t in = nnom_tensor_shape3d(layer->in->tensor);
-    const nnom_3d_shape_t out = nnom_tensor_shape3d(layer->out->tensor);
-    const void *src = layer->in->tensor->p_data;
-    void *dst = layer->out->tensor->p_data;
-    if (nnom_layer_is_wide(layer)) {
-        NNOM_ZERO_PADDING(q15)((const q15_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
-        (q15_t *)dst, out.w, out.h);
-    } else {
-        NNOM_ZERO_PADDING(q7)((const q7_t *)src, in.w, in.h, in.c, b.top, b.bottom, b.left, b.right,
-        (q7_t *)dst, out.w, out.h);
-    }
+    const nnom_picture_t p = nnom_layer_picture(layer);
+    nnom_zero_pad(&p, b.top, b.bottom, b.left, nnom_tensor_shape3d(layer->out->tensor).w,
+                  layer->in->tensor->p_data, layer->out->tensor->p_data);
     return NN_SUCCESS;
 }

@@ -8,7 +8,7 @@
  * from the polynomial. Cutting each to 31 bits takes at most n * 2^-31 from a sum of n, and the
  * reciprocal is cut by less than 2^-31 of 1. So before it is rounded to 2^-7 (int8) or 2^-15
  * (int16), a result is wrong by less than 2^-19 + (n + 2) * 2^-31. */
-#include "nnom.h"
+#include "../kernels.h"
 
 #define T_BITS 20          /* fraction bits of t */
 #define LOG2_E 1549082005u /* in Q2.30 */
@@ -51,7 +51,7 @@ typedef struct {
 
 static int32_t value(const vector_t *v, uint32_t i)
 {
-    return v->wide ? ((const q15_t *)v->in)[i] : ((const q7_t *)v->in)[i];
+    return v->wide ? ((const int16_t *)v->in)[i] : ((const int8_t *)v->in)[i];
 }
 
 static uint32_t power_of(const vector_t *v, uint32_t i)
@@ -72,22 +72,22 @@ static uint32_t normalise(vector_t *v)
     return (uint32_t)(((uint64_t)1 << 62) / (sum == 0 ? ONE : sum));
 }
 
-void local_softmax_exact_q7(const q7_t *vec_in, uint32_t dim_vec, int32_t dec, q7_t *p_out)
+void nnom_softmax_s8(const int8_t *in, uint32_t n, int32_t dec, int8_t *out)
 {
-    vector_t v = {vec_in, dim_vec, shift_for(dec), INT8_MIN, false};
+    vector_t v = {in, n, shift_for(dec), INT8_MIN, false};
     const uint32_t reciprocal = normalise(&v);
-    for (uint32_t i = 0; i < dim_vec; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const uint32_t p = (high(power_of(&v, i), reciprocal) + (1u << 22)) >> 23; /* from Q0.30 */
-        p_out[i] = (q7_t)(p > INT8_MAX ? INT8_MAX : p);
+        out[i] = (int8_t)(p > INT8_MAX ? INT8_MAX : p);
     }
 }
 
-void local_softmax_exact_q15(const q15_t *vec_in, uint32_t dim_vec, int32_t dec, q15_t *p_out)
+void nnom_softmax_s16(const int16_t *in, uint32_t n, int32_t dec, int16_t *out)
 {
-    vector_t v = {vec_in, dim_vec, shift_for(dec), INT16_MIN, true};
+    vector_t v = {in, n, shift_for(dec), INT16_MIN, true};
     const uint32_t reciprocal = normalise(&v);
-    for (uint32_t i = 0; i < dim_vec; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const uint32_t p = (high(power_of(&v, i), reciprocal) + (1u << 14)) >> 15; /* from Q0.30 */
-        p_out[i] = (q15_t)(p > INT16_MAX ? INT16_MAX : p);
+        out[i] = (int16_t)(p > INT16_MAX ? INT16_MAX : p);
     }
 }

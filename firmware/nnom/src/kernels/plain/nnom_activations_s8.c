@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation kernels and their tables. */
-#include "nnom.h"
+ * Activations of int8 data, in place. */
+#include "../requantise.h"
 
 /* clang-format off */
-const q7_t nnom_sigmoid_table_q7[256] = {
+const int8_t nnom_sigmoid_table_q7[256] = {
     64, 66, 68, 70, 72, 74, 76, 78, 80, 82, 83, 85, 87, 89, 90, 92,
     94, 95, 97, 98, 99, 101, 102, 103, 105, 106, 107, 108, 109, 110, 111, 112,
     113, 114, 114, 115, 116, 116, 117, 118, 118, 119, 119, 120, 120, 121, 121, 122,
@@ -22,7 +22,7 @@ const q7_t nnom_sigmoid_table_q7[256] = {
     34, 36, 38, 39, 41, 43, 45, 46, 48, 50, 52, 54, 56, 58, 60, 62,
 };
 
-const q7_t nnom_tanh_table_q7[256] = {
+const int8_t nnom_tanh_table_q7[256] = {
     0, 8, 16, 24, 31, 39, 46, 53, 59, 65, 71, 76, 81, 86, 90, 94,
     97, 101, 104, 106, 109, 111, 113, 114, 116, 117, 118, 120, 120, 121, 122, 123,
     123, 124, 124, 125, 125, 126, 126, 126, 126, 126, 127, 127, 127, 127, 127, 127,
@@ -42,26 +42,7 @@ const q7_t nnom_tanh_table_q7[256] = {
 };
 /* clang-format on */
 
-void local_softmax_q7(const q7_t *vec_in, const uint32_t dim_vec, q7_t *p_out)
-{
-    int32_t max = -128;
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < dim_vec; i++) {
-        max = vec_in[i] > max ? vec_in[i] : max;
-    }
-    const int32_t base = max - 8; /* what is 2^-8 of the largest or less counts as nothing */
-    for (uint32_t i = 0; i < dim_vec; i++) {
-        if (vec_in[i] > base) {
-            sum += 1u << (vec_in[i] - base);
-        }
-    }
-    const int32_t q = (int32_t)(0x100000u / (sum == 0 ? 1 : sum));
-    for (uint32_t i = 0; i < dim_vec; i++) {
-        p_out[i] = vec_in[i] > base ? (q7_t)__NNOM_SSAT(q >> (13 + base - vec_in[i]), 8) : 0;
-    }
-}
-
-void local_relu_q7(q7_t *data, uint32_t size)
+void nnom_relu_s8(int8_t *data, uint32_t size)
 {
     /* four at a time: a byte whose sign bit is set is masked away */
     for (; size >= 4; size -= 4, data += 4) {
@@ -76,17 +57,17 @@ void local_relu_q7(q7_t *data, uint32_t size)
     }
 }
 
-void local_leaky_relu_q7(q7_t *data, q7_t alpha, uint32_t size)
+void nnom_leaky_relu_s8(int8_t *data, int8_t alpha, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
         if (data[i] < 0) {
-            data[i] = (q7_t)(data[i] * alpha / 128);
+            data[i] = (int8_t)(data[i] * alpha / 128);
         }
     }
 }
 
 /* Keras' ReLU: what is above the threshold stays. NNoM clips first and keeps the threshold too. */
-void local_adv_relu_q7(q7_t *data, q7_t alpha, q7_t max, q7_t threshold, uint32_t size)
+void nnom_adv_relu_s8(int8_t *data, int8_t alpha, int8_t max, int8_t threshold, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
         const int32_t clipped = data[i] > max ? max : data[i];
@@ -97,19 +78,19 @@ void local_adv_relu_q7(q7_t *data, q7_t alpha, q7_t max, q7_t threshold, uint32_
         const int32_t x = data[i];
         const bool below = x <= threshold;
 #endif
-        data[i] = (q7_t)(below ? (x - threshold) * alpha / 128 : clipped);
+        data[i] = (int8_t)(below ? (x - threshold) * alpha / 128 : clipped);
     }
 }
 
 /* Index of the table entry; 3 - int_width low bits are dropped toward minus infinity. */
-static uint8_t table_index(q7_t x, int16_t int_width)
+static uint8_t table_index(int8_t x, int16_t int_width)
 {
     const int32_t shift = 3 - int_width;
     return (uint8_t)(x >> (shift > 7 ? 7 : shift));
 }
 
 /* Data with more than three integer bits passes the table's range in either direction. */
-static q7_t look_up(const q7_t *table, q7_t x, int16_t int_width)
+static int8_t look_up(const int8_t *table, int8_t x, int16_t int_width)
 {
 #if NNOM_COMPAT_043
     if (int_width > 3) { /* NNoM: a step between the table's ends */
@@ -117,28 +98,28 @@ static q7_t look_up(const q7_t *table, q7_t x, int16_t int_width)
     }
 #else
     if (int_width > 3) {
-        const int32_t wide = nnom_lshift(x, int_width > 12 ? 9 : int_width - 3);
+        const int32_t wide = nnom_scale_up(x, int_width > 12 ? 9 : int_width - 3);
         return table[(uint8_t)(wide > 127 ? 127 : wide < -128 ? -128 : wide)];
     }
 #endif
     return table[table_index(x, int_width)];
 }
 
-void local_sigmoid_q7(q7_t *data, uint32_t size, int16_t int_width)
+void nnom_sigmoid_s8(int8_t *data, uint32_t size, int16_t int_width)
 {
     for (uint32_t i = 0; i < size; i++) {
         data[i] = look_up(nnom_sigmoid_table_q7, data[i], int_width);
     }
 }
 
-void local_tanh_q7(q7_t *data, uint32_t size, int16_t int_width)
+void nnom_tanh_s8(int8_t *data, uint32_t size, int16_t int_width)
 {
     for (uint32_t i = 0; i < size; i++) {
         data[i] = look_up(nnom_tanh_table_q7, data[i], int_width);
     }
 }
 
-void local_hard_sigmoid_q7(q7_t *data, uint32_t size, int16_t dec_bit)
+void nnom_hard_sigmoid_s8(int8_t *data, uint32_t size, int16_t dec_bit)
 {
     /* |x| <= 128, so from seven fraction bits on the limit is out of reach; without any, and with
      * less than none, every number but 0 is beyond it */
@@ -151,12 +132,12 @@ void local_hard_sigmoid_q7(q7_t *data, uint32_t size, int16_t dec_bit)
         } else if (data[i] >= limit) {
             data[i] = 127;
         } else {
-            data[i] = (q7_t)(((data[i] * 26) >> shift) + 64);
+            data[i] = (int8_t)(((data[i] * 26) >> shift) + 64);
         }
     }
 }
 
-void local_hard_tanh_q7(q7_t *data, uint32_t size, int16_t dec_bit)
+void nnom_hard_tanh_s8(int8_t *data, uint32_t size, int16_t dec_bit)
 {
     if (dec_bit == 7) {
         return;
@@ -170,9 +151,9 @@ void local_hard_tanh_q7(q7_t *data, uint32_t size, int16_t dec_bit)
         } else if (data[i] >= limit) {
             data[i] = 127;
         } else if (dec < 7) {
-            data[i] = (q7_t)nnom_lshift(data[i], 7 - dec);
+            data[i] = (int8_t)nnom_scale_up(data[i], 7 - dec);
         } else {
-            data[i] = (q7_t)(data[i] >> right);
+            data[i] = (int8_t)(data[i] >> right);
         }
     }
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dot products of int8 vectors on cores with the DSP extension. */
+#ifndef NNOM_DSP_DOT_H
+#define NNOM_DSP_DOT_H
+
+#include "../kernels.h"
+
+/* Four bytes from any address in one load. */
+static inline uint32_t nnom_load4(const int8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* bytes 0 and 2 as two int16 */
+static inline uint32_t nnom_even(uint32_t bytes)
+{
+    uint32_t pair;
+    __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(bytes));
+    return pair;
+}
+
+/* bytes 1 and 3 as two int16; the rotation is part of the instruction */
+static inline uint32_t nnom_odd(uint32_t bytes)
+{
+    uint32_t pair;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(bytes));
+    return pair;
+}
+
+/* sum + a0*b0 + a1*b1 */
+static inline int32_t nnom_mac2(uint32_t a, uint32_t b, int32_t sum)
+{
+    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
+static inline int32_t nnom_mac4(uint32_t even, uint32_t odd, const int8_t *w, int32_t sum)
+{
+    const uint32_t bytes = nnom_load4(w);
+    sum = nnom_mac2(even, nnom_even(bytes), sum);
+    return nnom_mac2(odd, nnom_odd(bytes), sum);
+}
+
+static inline int32_t nnom_dot(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum)
+{
+    for (; n >= 4; n -= 4, x += 4, w += 4) {
+        const uint32_t bytes = nnom_load4(x);
+        sum = nnom_mac4(nnom_even(bytes), nnom_odd(bytes), w, sum);
+    }
+    for (; n > 0; n--) {
+        sum += *x++ * *w++;
+    }
+    return sum;
+}
+
+/* x with four rows of weights, each n apart; sum[k] += row k */
+static inline void nnom_dot_4_rows(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum[4])
+{
+    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
+    const int8_t *w1 = w + n, *w2 = w1 + n, *w3 = w2 + n;
+    uint32_t left = n;
+    for (; left >= 4; left -= 4, x += 4, w += 4, w1 += 4, w2 += 4, w3 += 4) {
+        const uint32_t bytes = nnom_load4(x);
+        const uint32_t even = nnom_even(bytes), odd = nnom_odd(bytes);
+        s0 = nnom_mac4(even, odd, w, s0);
+        s1 = nnom_mac4(even, odd, w1, s1);
+        s2 = nnom_mac4(even, odd, w2, s2);
+        s3 = nnom_mac4(even, odd, w3, s3);
+    }
+    for (; left > 0; left--) {
+        const int32_t v = *x++;
+        s0 += v * *w++;
+        s1 += v * *w1++;
+        s2 += v * *w2++;
+        s3 += v * *w3++;
+    }
+    sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
+}
+
+/* x[0..3] with one tile of interleaved dense weights (docs/numerics.md) */
+static inline void nnom_dot_tile(const int8_t *x, const int8_t *m, int32_t sum[4])
+{
+    const uint32_t bytes = nnom_load4(x);
+    const uint32_t even = nnom_even(bytes), odd = nnom_odd(bytes);
+    const uint32_t a = nnom_load4(m), b = nnom_load4(m + 4), c = nnom_load4(m + 8),
+                   d = nnom_load4(m + 12);
+    sum[0] = nnom_mac2(odd, nnom_even(c), nnom_mac2(even, nnom_even(a), sum[0]));
+    sum[1] = nnom_mac2(odd, nnom_odd(c), nnom_mac2(even, nnom_odd(a), sum[1]));
+    sum[2] = nnom_mac2(odd, nnom_even(d), nnom_mac2(even, nnom_even(b), sum[2]));
+    sum[3] = nnom_mac2(odd, nnom_odd(d), nnom_mac2(even, nnom_odd(b), sum[3]));
+}
+
+#endif

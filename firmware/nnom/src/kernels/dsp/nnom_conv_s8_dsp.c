@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolution of int8 data. */
+#include "../kernels.h"
+
+#if NNOM_HAS_DSP
+
+#include "dot.h"
+
+#include "../conv_patch.h"
+
+void nnom_conv_s8_dsp(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+{
+    convolve(p, in, out);
+}
+
+#endif
