@@ -3,7 +3,6 @@
 #ifndef NNOM_CONV_PATCH_H
 #define NNOM_CONV_PATCH_H
 
-#include "requantise.h"
 #include "window.h"
 
 /* Largest window that is gathered on the stack; larger ones are read in place. */
@@ -60,13 +59,13 @@ static void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t s
         int32_t sum[4] = {nnom_start(s, f), nnom_start(s, f + 1), nnom_start(s, f + 2),
                           nnom_start(s, f + 3)};
         nnom_dot_4_rows(patch, wt, size, sum);
-        out[f] = nnom_finish_s8(s, f, sum[0]);
-        out[f + 1] = nnom_finish_s8(s, f + 1, sum[1]);
-        out[f + 2] = nnom_finish_s8(s, f + 2, sum[2]);
-        out[f + 3] = nnom_finish_s8(s, f + 3, sum[3]);
+        out[f] = nnom_finish(s, f, sum[0]);
+        out[f + 1] = nnom_finish(s, f + 1, sum[1]);
+        out[f + 2] = nnom_finish(s, f + 2, sum[2]);
+        out[f + 3] = nnom_finish(s, f + 3, sum[3]);
     }
     for (; f < p->filters; f++, wt += size) {
-        out[f] = nnom_finish_s8(s, f, nnom_dot(patch, wt, size, nnom_start(s, f)));
+        out[f] = nnom_finish(s, f, nnom_dot(patch, wt, size, nnom_start(s, f)));
     }
 }
 
@@ -91,12 +90,13 @@ static void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_
                                wt + (uint32_t)n * channels, channels, sum);
             }
         }
-        out[f] = nnom_finish_s8(&p->scale, f, sum);
+        out[f] = nnom_finish(&p->scale, f, sum);
     }
 }
 
-static inline void convolve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+static inline void convolve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
 {
+    const nnom_conv_t copy_of = *parameters, *p = &copy_of; /* which no store can change */
     const nnom_window_t *w = &p->window;
     const uint32_t size = (uint32_t)w->kernel_x * w->kernel_y * w->channels;
     int8_t patch[PATCH_MAX];

@@ -3,11 +3,11 @@
 #ifndef NNOM_DENSE_ROWS_H
 #define NNOM_DENSE_ROWS_H
 
-#include "requantise.h"
+#include "kernels.h"
 
 static inline void dense_by_rows(const nnom_dense_t *p, const int8_t *in, int8_t *out)
 {
-    const nnom_scale_t *s = &p->scale;
+    const nnom_scale_t scale = p->scale, *s = &scale; /* which no store can change */
     const int8_t *wt = p->weights;
     uint32_t r = 0;
     for (; r + 4 <= p->rows; r += 4, wt += 4 * (uint32_t)p->columns) {
@@ -17,11 +17,11 @@ static inline void dense_by_rows(const nnom_dense_t *p, const int8_t *in, int8_t
         }
         nnom_dot_4_rows(in, wt, p->columns, sum);
         for (uint32_t k = 0; k < 4; k++) {
-            out[r + k] = nnom_finish_s8(s, r + k, sum[k]);
+            out[r + k] = nnom_finish(s, r + k, sum[k]);
         }
     }
     for (; r < p->rows; r++, wt += p->columns) {
-        out[r] = nnom_finish_s8(s, r, nnom_dot(in, wt, p->columns, nnom_start(s, r)));
+        out[r] = nnom_finish(s, r, nnom_dot(in, wt, p->columns, nnom_start(s, r)));
     }
 }
 
@@ -29,7 +29,7 @@ static inline void dense_by_rows(const nnom_dense_t *p, const int8_t *in, int8_t
  * plain order. */
 static inline void dense_by_tiles(const nnom_dense_t *p, const int8_t *in, int8_t *out)
 {
-    const nnom_scale_t *s = &p->scale;
+    const nnom_scale_t scale = p->scale, *s = &scale; /* which no store can change */
     const uint32_t grouped = p->rows - p->rows % 4u;
     const int8_t *wt = p->weights;
     for (uint32_t r = 0; r < grouped; r += 4) {
@@ -48,7 +48,7 @@ static inline void dense_by_tiles(const nnom_dense_t *p, const int8_t *in, int8_
             }
         }
         for (uint32_t k = 0; k < 4; k++) {
-            out[r + k] = nnom_finish_s8(s, r + k, sum[k]);
+            out[r + k] = nnom_finish(s, r + k, sum[k]);
         }
     }
 #if NNOM_COMPAT_043
@@ -57,7 +57,7 @@ static inline void dense_by_tiles(const nnom_dense_t *p, const int8_t *in, int8_
     const uint32_t tail = grouped;
 #endif
     for (uint32_t r = grouped; r < p->rows; r++, wt += p->columns) {
-        out[r] = nnom_finish_s8(s, r, nnom_dot(in, wt, p->columns, nnom_start(s, r - grouped + tail)));
+        out[r] = nnom_finish(s, r, nnom_dot(in, wt, p->columns, nnom_start(s, r - grouped + tail)));
     }
 }
 

@@ -38,7 +38,7 @@ static inline int16_t nnom_sat_s16(int64_t value)
 
 static inline int32_t nnom_out_shift(const nnom_scale_t *s, uint32_t channel)
 {
-    return s->out_shift[s->per_channel ? channel : 0];
+    return s->out_shift[channel * s->per_channel];
 }
 
 /* What the sum of a channel starts with. */
@@ -48,7 +48,7 @@ static inline int32_t nnom_start(const nnom_scale_t *s, uint32_t channel)
     if (s->bias == NULL) {
         return round;
     }
-    return nnom_scale_up(s->bias[channel], s->bias_shift[s->per_channel ? channel : 0]) + round;
+    return nnom_scale_up(s->bias[channel], s->bias_shift[channel * s->per_channel]) + round;
 }
 
 /* The same in 64 bits, for s16 data. */
@@ -58,7 +58,7 @@ static inline int64_t nnom_start_wide(const nnom_scale_t *s, uint32_t channel)
     if (s->bias == NULL) {
         return round;
     }
-    const int32_t shift = s->bias_shift[s->per_channel ? channel : 0];
+    const int32_t shift = s->bias_shift[channel * s->per_channel];
     return (int64_t)s->bias[channel] * ((int64_t)1 << shift) + round;
 }
 

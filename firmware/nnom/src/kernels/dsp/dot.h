@@ -3,7 +3,15 @@
 #ifndef NNOM_DSP_DOT_H
 #define NNOM_DSP_DOT_H
 
-#include "../kernels.h"
+#include "../requantise.h"
+
+/* Compilers see SSAT in C only now and then. */
+static inline int8_t nnom_finish(const nnom_scale_t *s, uint32_t channel, int32_t sum)
+{
+    int32_t value = sum >> nnom_out_shift(s, channel);
+    __asm__("ssat %0, #8, %1" : "=r"(value) : "r"(value));
+    return (int8_t)value;
+}
 
 /* Four bytes from any address in one load. */
 static inline uint32_t nnom_load4(const int8_t *p)

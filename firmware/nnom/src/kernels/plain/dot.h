@@ -3,7 +3,12 @@
 #ifndef NNOM_PLAIN_DOT_H
 #define NNOM_PLAIN_DOT_H
 
-#include "../kernels.h"
+#include "../requantise.h"
+
+static inline int8_t nnom_finish(const nnom_scale_t *s, uint32_t channel, int32_t sum)
+{
+    return nnom_finish_s8(s, channel, sum);
+}
 
 static inline int32_t nnom_dot(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum)
 {

@@ -2,8 +2,9 @@
  * Max pooling of int8 data. */
 #include "../window.h"
 
-void nnom_maxpool_s8_plain(const nnom_window_t *w, const int8_t *in, int8_t *out)
+void nnom_maxpool_s8_plain(const nnom_window_t *window, const int8_t *in, int8_t *out)
 {
+    const nnom_window_t copy = *window, *w = &copy; /* which no store can change */
     const uint32_t channels = w->channels;
     for (uint32_t j = 0; j < w->out_y; j++) {
         const nnom_span_t y = nnom_clip_y(w, j);
