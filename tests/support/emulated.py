@@ -11,7 +11,7 @@ from nnom_hil.boards import Board, find_board
 from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.tool import find_tool
-from tests.support.native import NNOM, ROOT, describe
+from tests.support.native import NNOM, ROOT, describe, library_sources
 
 BOARDS = Path(__file__).parents[1] / "data" / "boards"
 FIRMWARE = ROOT / "firmware"
@@ -33,41 +33,70 @@ class EmulatedRun:
     crc32: dict[str, list[int]]
 
 
-class EmulatedRunner:
-    """tests/native/graph_runner.c as firmware of one board; each batch is linked into an image."""
+class EmulatedProgram:
+    """A C program with the whole library, as firmware of one board that QEMU runs."""
 
-    def __init__(self, board: str, folder: Path, *, compat: bool) -> None:
+    def __init__(
+        self,
+        board: str,
+        folder: Path,
+        main: Path,
+        *flags: str,
+        compat: bool = False,
+        sources: Path = NNOM / "src",
+    ) -> None:
         self.board = find_board(board, BOARDS)
-        self._folder = folder
-        self._flags = [
+        self.folder = folder
+        self.flags: list[str | Path] = [
             *cpu_flags(self.board).split(),
             *("-std=gnu11", "-O2", "-ffunction-sections", "-fdata-sections"),
             *(f"-I{d}" for d in (folder, FIRMWARE, NNOM / "inc", NNOM / "port")),
             f"-DNNOM_COMPAT_043={int(compat)}",
             f"-DCONFIG_COMPAT_043={int(compat)}",
-            "-DGRAPH_RUNNER_TARGET",
             "-DNNOM_LOG(...)=((void)0)",
+            *flags,
         ]
         settings = FirmwareSettings(input_bytes=64, model_hash="0", compat=compat)
         (folder / "config.h").write_text(config_h(self.board, settings, image_id="0"))
         (folder / "link.ld").write_text(_with_script_region(self.board))
-        self._objects = self._compile()
+        self._objects = self._compile(main, library_sources(sources))
 
-    def _compile(self) -> list[Path]:
+    def _compile(self, main: Path, library: list[Path]) -> list[Path]:
         platform = FIRMWARE / "platform"
-        sources = [*NNOM.glob("src/*/*.c"), *platform.glob("*.c")]
+        sources = [*library, *platform.glob("*.c"), main]
         sources += [platform / "uart" / f"{self.board.console.driver}.c"]
         sources += [platform / "time" / f"{self.board.time.driver}.c"]
         sources += [FIRMWARE / "agent" / f"{name}.c" for name in ("agent", "vectors", "frame")]
-        sources += [ROOT / "tests" / "native" / "graph_runner.c"]
-        command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *self._flags, "-c", *sources]
-        subprocess.run(command, cwd=self._folder, check=True)
-        return sorted(self._folder.glob("*.o"))
+        command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *self.flags, "-c", *sources]
+        subprocess.run(command, cwd=self.folder, check=True)
+        return sorted(self.folder.glob("*.o"))
+
+    def run(self, *more: Path) -> str:
+        """Link it with more sources, run it, and return what it printed, up to "finished"."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            elf = Path(name) / "program.elf"
+            subprocess.run(
+                [
+                    find_tool("arm-none-eabi-gcc"), *self.flags, *self._objects, *more,
+                    "--specs=nano.specs", "-nostartfiles", f"-T{self.folder / 'link.ld'}",
+                    "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-o", elf,
+                ],
+                check=True,
+            )  # fmt: skip
+            return _console_of(self.board, elf, Path(name) / "console.txt")
+
+
+class EmulatedRunner:
+    """tests/native/graph_runner.c as firmware of one board; each batch is linked into an image."""
+
+    def __init__(self, board: str, folder: Path, *, compat: bool) -> None:
+        main = ROOT / "tests" / "native" / "graph_runner.c"
+        self._program = EmulatedProgram(board, folder, main, "-DGRAPH_RUNNER_TARGET", compat=compat)
 
     def run(self, graphs: list[tuple[QGraph, Int8]]) -> list[EmulatedRun]:
         """Run all graphs, in as many images as their descriptions need."""
         scripts = [describe(graph, x) for graph, x in graphs]
-        limit = self.board.memory.ram.length // 2 - 1024
+        limit = self._program.board.memory.ram.length // 2 - 1024
         results: list[EmulatedRun] = []
         for batch in _batches([len(s) for s in scripts], limit):
             text = self._execute("".join(scripts[batch.start : batch.stop]))
@@ -80,21 +109,11 @@ class EmulatedRunner:
         return results
 
     def _execute(self, script: str) -> str:
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+        with tempfile.TemporaryDirectory(dir=self._program.folder) as name:
             folder = Path(name)
             (folder / "script.txt").write_text(script)
             (folder / "script.S").write_text(_SCRIPT_S.format(path=folder / "script.txt"))
-            elf = folder / "runner.elf"
-            subprocess.run(
-                [
-                    find_tool("arm-none-eabi-gcc"), *self._flags, *self._objects,
-                    folder / "script.S", "--specs=nano.specs", "-nostartfiles",
-                    f"-T{self._folder / 'link.ld'}", "-Wl,--gc-sections",
-                    "-Wl,--no-warn-rwx-segments", "-o", elf,
-                ],
-                check=True,
-            )  # fmt: skip
-            return _console_of(self.board, elf, folder / "console.txt")
+            return self._program.run(folder / "script.S")
 
 
 def _with_script_region(board: Board) -> str:

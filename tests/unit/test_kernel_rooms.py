@@ -1,4 +1,4 @@
-"""The rooms of the C library's kernels: who includes whom, who asks for the core, what has a row."""
+"""The rooms of the C library's kernels: who includes whom, who asks for cores, what has a row."""
 
 import re
 from pathlib import Path

@@ -1,0 +1,53 @@
+"""Each form of a kernel gives its twin's bytes, on every kind of core, in random cases."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_cores import CORES, NIGHTLY
+from tests.support.emulated import EmulatedProgram
+from tests.support.native import NNOM, ROOT, build_native
+from tests.unit.test_kernel_rooms import ROWS
+
+MAIN = ROOT / "tests" / "native" / "pairs_main.c"
+CASES = 2000 if NIGHTLY else 200
+HAVE = {"plain": set(CORES), "dsp": {"M4", "M7", "M33", "M55"}}
+SLIPS = {"dsp": ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7")}
+
+
+def differing(printed: str) -> dict[tuple[str, str], int]:
+    """Return how many cases of each row gave other bytes than the twin."""
+    rows = [line.split() for line in printed.splitlines() if line.count(" ") == 3]
+    assert all(int(cases) == CASES for _, _, cases, _ in rows)
+    return {(operation, form): int(different) for operation, form, _, different in rows}
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_forms_give_the_same_bytes(core: str, tmp_path: Path) -> None:
+    program = EmulatedProgram(CORES[core], tmp_path, MAIN, f"-DCASES={CASES}")
+    expected = {(operation, form): 0 for operation, form, _ in ROWS if core in HAVE[form]}
+    assert differing(program.run()) == expected
+
+
+def test_forms_in_c_are_clean(tmp_path: Path) -> None:
+    """Under the sanitizers: no case of the comparison leaves its buffers."""
+    program = build_native(MAIN, tmp_path / "pairs", f"-DCASES={CASES}")
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert set(differing(printed)) == {(o, form) for o, form, _ in ROWS if form == "plain"}
+
+
+@pytest.mark.parametrize("form", sorted(SLIPS))
+def test_a_slip_is_found_in_each_kernel(form: str, tmp_path: Path) -> None:
+    file, right, wrong = SLIPS[form]
+    sources = tmp_path / "src"
+    shutil.copytree(NNOM / "src", sources)
+    text = (sources / "kernels" / file).read_text()
+    assert right in text
+    (sources / "kernels" / file).write_text(text.replace(right, wrong))
+    core = min(HAVE[form])
+    program = EmulatedProgram(CORES[core], tmp_path, MAIN, f"-DCASES={CASES}", sources=sources)
+    found = differing(program.run())
+    assert all(count > 0 for (_, f), count in found.items() if f == form), found
+    assert not any(count for (_, f), count in found.items() if f != form), found
