@@ -1,7 +1,9 @@
 """How much of the C library the native tests reach, by gcov over all of its configurations."""
 
 import json
+import os
 import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -29,8 +31,25 @@ def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: s
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+    return lines_of(folder)
+
+
+def covered_by_calls(folder: Path) -> Lines:
+    """Return the same for tests that call the library's functions one by one."""
+    tests = [ROOT / "tests" / "unit" / f"test_{name}.py" for name in ("kernels", "wide_kernels")]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, f"--basetemp={folder}", *tests], env=os.environ | {"CFLAGS": "--coverage"},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    return lines_of(folder)
+
+
+def lines_of(folder: Path) -> Lines:
+    """Return what the programs of a folder have left there."""
     report = subprocess.run(
-        ["gcov", "--json-format", "--stdout", *folder.glob("*.gcda")],
+        ["gcov", "--json-format", "--stdout", *sorted(folder.rglob("*.gcda"))],
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     lines: Lines = defaultdict(dict)
@@ -39,7 +58,10 @@ def covered(folder: Path, main: str, *flags: str, script: str = "", arguments: s
             path = Path(file["file"])
             if NNOM / "src" in path.parents:
                 for line in file["lines"]:
-                    lines[path.name][line["line_number"]] = line["count"] > 0
+                    number = line["line_number"]
+                    lines[path.name][number] = lines[path.name].get(number, False) or (
+                        line["count"] > 0
+                    )
     return lines
 
 
@@ -54,6 +76,7 @@ def test_native_tests_reach_the_library(tmp_path: Path) -> None:
     first, compat = "-DNNOM_USING_CHW", "-DNNOM_COMPAT_043=1"
     quiet = "-DNNOM_LOG(...)=((void)0)"
     programs = [
+        covered_by_calls(tmp_path / "calls"),
         covered(tmp_path / "r", "graph_runner.c", RUNNER_PORT, script=golden + random + failing),
         covered(
             tmp_path / "c",

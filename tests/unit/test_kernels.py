@@ -3,6 +3,7 @@
 import ctypes
 import gzip
 import json
+import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -31,8 +32,9 @@ def shared_library(folder: Path, *flags: str) -> ctypes.CDLL:
     files = [str(p) for p in library_sources()]
     out = folder / "libnnom.so"
     command = ["cc", "-std=c99", "-O1", "-shared", "-fPIC", *WARNINGS, *flags]
+    command += os.environ.get("CFLAGS", "").split()
     folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
-    subprocess.run([*command, *folders, *files, "-o", str(out)], check=True)
+    subprocess.run([*command, *folders, *files, "-o", str(out)], cwd=folder, check=True)
     return ctypes.CDLL(str(out))
 
 

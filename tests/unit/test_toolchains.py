@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.support.native import NNOM, ROOT, Runner, Toolchain
+from tests.support.native import NNOM, ROOT, Runner, Toolchain, library_sources
 from tests.unit.test_golden import MATCHED
 
 TOOLCHAINS = {
@@ -63,7 +63,7 @@ def test_programs_of_the_library(name: str, tmp_path: Path) -> None:
     toolchain = toolchain_for(name, tmp_path)
     flags = ["-std=c99", "-DNNOM_LOG(...)=((void)0)", f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
     command = [*toolchain.command, *flags]
-    library = [str(p) for p in NNOM.glob("src/*/*.c")]
+    library = [str(p) for p in library_sources()]
     subprocess.run([*command, "-c", *library], cwd=tmp_path, check=True, capture_output=True)
     objects = list(tmp_path.glob("*.o"))
     for main in ("quirks_main.c", "wide_main.c", "kernels_main.c"):

@@ -1,5 +1,5 @@
-"""Bit-exact softmax: base e as firmware/nnom/src/kernels/plain/nnom_softmax_exact.c has it (its bounds
-are argued there), and NNoM's base two (NNOM_COMPAT.md 3.12).
+"""Bit-exact softmax: base e, whose bounds are argued in the library's nnom_softmax_exact.c, and
+NNoM's base two (NNOM_COMPAT.md 3.12).
 """
 
 from typing import cast
