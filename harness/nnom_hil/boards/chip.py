@@ -29,8 +29,8 @@ _Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 _Symbol = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 _RegisterName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(\{\d+\.\.\d+\}\w*)?$")]
 _FieldPath = Annotated[str, Field(pattern=r"^!?\w+\.\w+\.\w+$")]
-_ROW = re.compile(r"(\w+)\{(\d+)\.\.(\d+)\}(\w*)")
-_FIELD = re.compile(r"(\w+)(?:\{(\d+)\.\.(\d+)\}(\w*))?\s+(\d+)(?::(\d+))?( r| 0)?")
+_ROW = re.compile(r"(\w++)\{(\d++)\.\.(\d++)\}(\w*+)")
+_FIELD = re.compile(r"(\w++)(?:\{(\d++)\.\.(\d++)\}(\w*+))?\s++(\d++)(?::(\d++))?( r| 0)?")
 
 
 class _Register(Facts):
