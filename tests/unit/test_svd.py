@@ -11,7 +11,9 @@ import pytest
 from nnom_hil.boards import Comparison, compare, find_board, find_chip, load_svd
 from nnom_hil.boards import svd as svd_module
 from nnom_hil.boards.board import Board, Startup, Step
+from nnom_hil.cli.app import run_app
 from nnom_hil.errors import BoardError, ToolError
+from nnom_hil.paths import boards_dir
 from nnom_hil.run.boardfiles import check_board
 
 REGISTER = """<register><name>{name}</name><addressOffset>{offset}</addressOffset>
@@ -186,6 +188,24 @@ def test_without_the_package_its_extra_is_named(
 
 def test_check_fails_where_the_two_disagree(tmp_path: Path) -> None:
     path = tmp_path / "nucleo_f446re.toml"
-    path.write_text(Path("boards/nucleo_f446re.toml").read_text())
+    path.write_text((boards_dir() / "nucleo_f446re.toml").read_text())
     with pytest.raises(BoardError, match=r"x.svd says otherwise:\n  step 1 \(0x40023840\): no reg"):
         check_board(path, build=False, svd=written(tmp_path))
+
+
+def test_commands_show_what_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["boards", "show", "nucleo_f446re"]) == 0
+    said = capsys.readouterr().out
+    assert "    7  write  RCC.PLLCFGR      PLLM=4 PLLN=180 PLLSRC=1 PLLQ=8 PLLR=2\n" in said
+    assert "  PLL = HSE / 4 * 180 / 2 (VCO 360 MHz) = 180 MHz\n" in said
+    assert "  console  CMSIS header stm32f446xx.h (base, interrupt)" in said
+    path = tmp_path / "nucleo_f446re.toml"
+    text = (boards_dir() / "nucleo_f446re.toml").read_text()
+    path.write_text(text.replace('chip = "stm32f446re"\n', "").replace("115_200", "115_201"))
+    assert run_app(["boards", "show", str(path)]) == 0
+    assert "    7  write 0x40023804, value 0x28402D04\n" in capsys.readouterr().out
+    check = ["boards", "check", str(path), "--no-build", "--against"]
+    assert run_app([*check, "svd", str(written(tmp_path))]) == 2
+    assert "x.svd says otherwise:\n  step 1 (0x40023840): no register" in capsys.readouterr().err
+    assert run_app([*check, "pdsc", "x"]) == 2
+    assert "--against pdsc: svd FILE is all" in capsys.readouterr().err

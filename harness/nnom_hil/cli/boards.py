@@ -64,7 +64,8 @@ def show(
     examination = examined(board, folder)
     core, console = board.core, board.console
     print(f"{board.name}: {board.title}")
-    print(f"chip     {board.chip or 'not named'}")
+    if board.backend.native is None:
+        print(f"chip     {board.chip or 'not named: boards check tells what that leaves out'}")
     print(f"core     {core.cpu.value}, FPU {core.fpu or 'none'}, {board.clock.core_hz / 1e6:g} MHz")
     for kind, region in (("flash", board.memory.flash), ("ram", board.memory.ram)):
         print(f"{kind:8} {size(region.length)} at 0x{region.origin:08X}")
@@ -94,7 +95,10 @@ def show(
 def _show_start(board: "Board", examination: "Examination | None") -> None:
     """Print the steps, decoded where the chip is known, the clocks, and what is wrong."""
     print(f"start-up {len(board.startup.steps)} steps")
-    if examination is None:
+    if examination is None:  # as the file has them
+        for number, step in enumerate(board.startup.steps, 1):
+            facts = ((key, value) for key, value in step if value is not None)
+            print(f"  {number:3}  {', '.join(f'{key} 0x{value:08X}' for key, value in facts)}")
         return
     for line in examination.steps:
         print(f"  {line}")
