@@ -2,19 +2,20 @@
 
 import os
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from nnom_hil.run.options import request_of
 from nnom_hil.run.service import build_files
+from nnom_hil.target.process import ChildProcess
 from nnom_hil.target.renode import find_renode
 
 __all__ = ["start_engine", "stop_engine", "write_firmware"]
 
 _START_S = 120
-_engines: list[subprocess.Popen[bytes]] = []
+_OPTIONS = ("--plain", "--disable-gui", "--hide-log", "--robot-server-port")
+_engines: list[ChildProcess] = []
 
 
 def write_firmware(board: str, folder: Path) -> dict[str, Any]:
@@ -29,35 +30,26 @@ def start_engine(folder: Path) -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    argv = [
-        find_renode(),
-        "--plain",
-        "--disable-gui",
-        "--hide-log",
-        "--robot-server-port",
-        str(port),
-    ]
-    env = {**os.environ, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    engine = subprocess.Popen(
-        argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    engine = ChildProcess(
+        [find_renode(), *_OPTIONS, str(port)],
+        name="Renode",
+        env={**os.environ, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder)},
+        folder=folder,
     )
     _engines.append(engine)
     until = time.monotonic() + _START_S
-    while time.monotonic() < until and engine.poll() is None:
+    while time.monotonic() < until and engine.why_ended() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             time.sleep(0.1)
             continue
         return f"http://127.0.0.1:{port}/"
-    raise AssertionError(f"Renode does not open its server of keywords; it is {engine.poll()}")
+    raise AssertionError(engine.why_ended() or "Renode does not open its server of keywords")
 
 
 def stop_engine() -> None:
     """End what was started."""
     for engine in _engines:
-        with_children = os.getpgid(engine.pid) if engine.poll() is None else None
-        if with_children is not None:
-            os.killpg(with_children, 9)
-        engine.wait()
+        engine.kill()
     _engines.clear()

@@ -19,6 +19,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import BoardError, LinkError, TargetError, ToolError
 from nnom_hil.link.transport import Transport
 from nnom_hil.records import Verdict
+from nnom_hil.run import doctor
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.prepare import find_model, prepare
 from nnom_hil.run.runner import build_for
@@ -30,7 +31,8 @@ from nnom_hil.target.session import Session
 FAKE = Path(__file__).parents[1] / "support" / "fake_renode.py"
 IDLE_LINE = "(a timer for the idle line)"  # as the stand-in notes it
 SHIPPED = ("nrf52840dk", "nucleo_l476rg", "stm32f072b_disco", "stm32f4", "stm32f746g_disco")
-REAL_BOARDS = ("stm32f072b_disco", "stm32f103", "stm32f4", "stm32f746g_disco")
+REAL_BOARDS = ("nrf52840dk", "nucleo_l552ze_q", "stm32f072b_disco", "stm32f103", "stm32f4",
+    "stm32f746g_disco")  # fmt: skip
 
 
 def program(folder: Path) -> Path:
@@ -251,6 +253,20 @@ def test_crash_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("fake")
+def test_doctor_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = doctor._renode()
+    assert found.ok
+    assert found.found.startswith("1.15.3.23307 (tried), script, Mono 4.0.30319, ")
+    assert "instructions, not cycles" in found.found
+    monkeypatch.setenv("FAKE_RENODE_VERSION", "1.99.0")
+    assert "1.99.0 (not tried; tried: 1.15.3, 1.16.1)" in doctor._renode().found
+    monkeypatch.setenv("FAKE_RENODE_CRASHES", "1")
+    found = doctor._renode()
+    assert not found.ok
+    assert "it crashed: Could not add reference to assembly IronPython.StdLib" in found.remedy
+
+
+@pytest.mark.usefixtures("fake")
 def test_renode_that_is_not_ready_in_time_is_told(tmp_path: Path) -> None:
     target = RenodeTarget(find_board("stm32f4"))
     (tmp_path / "x.elf").write_bytes(b"an image")
@@ -359,7 +375,10 @@ def real_renode() -> bool:
     return True
 
 
-@pytest.mark.skipif(not real_renode(), reason="Renode is not installed (nnom-hil doctor)")
+REAL = pytest.mark.skipif(not real_renode(), reason="Renode is not installed (nnom-hil doctor)")
+
+
+@REAL
 @pytest.mark.parametrize("board", REAL_BOARDS)
 def test_real_renode_gives_equal_bytes_and_times(
     board: str, tiny: tuple[Path, Path], tmp_path: Path
@@ -376,3 +395,25 @@ def test_real_renode_gives_equal_bytes_and_times(
     ]  # fmt: skip
     assert [record.verdict for record in records] == [Verdict.PASS] * 2
     assert records[0].layers == records[1].layers
+
+
+@REAL
+def test_real_renode_listens_nowhere_and_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    board = find_board("stm32f4")
+    target = RenodeTarget(board)
+    try:
+        transport = target.start(
+            build_for(board, prepare(find_model(None), None).graph).elf, Deadline.after(120)
+        )
+        assert b"Start compiling" in greeting(transport)
+        assert listening_ports(pids(target)) == []
+        before = target.executed_instructions()
+        target.hold()
+        target.let_go()
+        assert target.executed_instructions() >= before > 0
+    finally:
+        target.stop()
+    assert not list(tmp_path.glob("nnom-hil-*"))

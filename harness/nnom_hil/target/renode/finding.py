@@ -75,9 +75,9 @@ def _packaging(program: Path) -> str:
     if (place.parent / "build.sh").is_file() and (place.parent / "output").is_dir():
         return "source tree"
     if not script:
-        return "portable program"
+        return "portable package"
     system = any(place.is_relative_to(folder) for folder in ("/usr", "/opt"))
-    return "system package" if system else "portable package"
+    return "system package" if system else "script"
 
 
 def find_renode() -> Path:
