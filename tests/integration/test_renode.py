@@ -1,6 +1,7 @@
 """Renode: how it is found and led, against a stand-in; and for real, where it is installed."""
 
 import contextlib
+import functools
 import os
 import re
 import stat
@@ -155,6 +156,7 @@ def test_uart_without_a_model_is_refused(fake: Path, tmp_path: Path) -> None:
 # ---- leading it
 
 
+@functools.cache
 def native_firmware() -> Path:
     return build_for(find_board("native"), prepare(find_model(None), None).graph).elf
 
@@ -177,10 +179,13 @@ def greeting(transport: Transport) -> bytes:
     return text
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    ("name", "version"), [*((name, "1.15.3.23307") for name in SHIPPED), ("stm32f4", "1.17.0.1")]
+)
 def test_machine_is_made_from_the_board_file(
-    name: str, fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, version: str, fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FAKE_RENODE_VERSION", version)
     board = find_board(name)
     waits = [s for s in board.startup.steps if s.wait is not None and s.bits is not None]
     monkeypatch.setenv("FAKE_RENODE_FIRMWARE", str(native_firmware()))
@@ -199,7 +204,7 @@ def test_machine_is_made_from_the_board_file(
     assert IDLE_LINE not in told
     assert next(x for x in told if not x.startswith("#")).startswith("logFile @")
     assert told.index("start") > told.index("connector Connect sysbus.console nnom_hil_console")
-    assert target.description == "Renode 1.15.3.23307"
+    assert target.description == f"Renode {version}"
     assert not list(tmp_path.glob("nnom-hil-*"))
     assert not (tmp_path / ".config").exists()  # the user's settings are none of ours
 

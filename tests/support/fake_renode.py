@@ -23,6 +23,7 @@ from pathlib import Path
 
 VERSION = os.environ.get("FAKE_RENODE_VERSION", "1.15.3.23307")
 WAITS_FOR_TELNET = VERSION.startswith("1.15")
+WRAPS = VERSION.startswith("1.17")  # the main branch, by its source
 INIT_BYTES = bytes([255, 253, 0, 255, 251, 1, 255, 251, 3, 255, 252, 34])
 FLOOD = 500  # of the 100,000 that a bounded wait reads
 
@@ -112,6 +113,8 @@ class Shell:
             if byte != b"\n":
                 line += byte
                 self._write(byte)
+                if WRAPS and (len(self._machine.prompt) + len(line)) % 80 == 0:
+                    self._write(b"\r\n")
                 continue
             self.say("\n\r")
             answer = self._machine.run(line.decode())

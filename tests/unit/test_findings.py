@@ -52,6 +52,13 @@ def test_timing_runs_that_end_in_an_error_fail_the_run() -> None:
     assert failed.reasons == ("NNoM returned error -3 in 2 of 3 timing runs",)
 
 
+def test_what_an_emulator_warned_of_is_told_of_runs_that_fail() -> None:
+    for statuses, told in (((0,), ()), ((0, -3), ("its log",))):
+        found = timed(*statuses)
+        found.heard = ["its log"]
+        assert record(found).reasons[1:] == told
+
+
 def test_tables_of_a_run_that_failed_are_compared_all_the_same() -> None:
     found = timed(0, -3)
     found.prepared = cast(Any, SimpleNamespace(graph=GRAPH))

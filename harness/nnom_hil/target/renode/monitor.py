@@ -50,9 +50,8 @@ class Monitor:
         end = f"# nnom-hil {self._number}\n"
         self._write(text, f"{text}\n{end}")
         said = self._until(end.encode(), text, deadline)
-        before, echo, answer = said.partition(text)
-        if not echo:
-            raise TargetError(f"Renode's monitor did not echo: {text}\n{before.strip()}")
+        if (answer := _after_echo(said, text)) is None:
+            raise TargetError(f"Renode's monitor did not echo: {text}\n{said.strip()}")
         lines = [line.strip() for line in answer.splitlines()]
         return "\n".join(line for line in lines[:-1] if line)  # the last is the comment's prompt
 
@@ -76,3 +75,22 @@ class Monitor:
                 raise TargetError(f"Renode's monitor answers without end: {text}")
         said, self._data = self._data.split(mark, 1)
         return said.decode(errors="replace")
+
+
+def _after_echo(said: str, text: str) -> str | None:
+    """Return what follows a command's echo, None where it is not there.
+
+    A prompt may be before it, and line ends in it: later versions wrap it as for a terminal.
+    """
+    rest = said.partition(") ")[2] if said.startswith("(") else said
+    wanted = "".join(text.split())
+    at = 0
+    for number, char in enumerate(rest):
+        if at == len(wanted):
+            return rest[number:]
+        if char.isspace():
+            continue
+        if char != wanted[at]:
+            return None
+        at += 1
+    return None
