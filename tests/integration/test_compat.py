@@ -123,7 +123,7 @@ def run_script(script: str, folder: Path) -> str:
 def answers(folder: Path, header: str) -> tuple[int, int]:
     """Return how many of how many records the C program answers rightly."""
     (folder / "main.c").write_text(READER.replace("weights.h", header))
-    sources = [str(p) for p in NNOM.glob("src/*/*.c")]
+    sources = [str(p) for p in NNOM.glob("src/**/*.c")]
     command = ["cc", "-std=c99", "-O1", f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", "main.c"]
     subprocess.run([*command, *sources, "-lm", "-o", "main"], cwd=folder, check=True)
     done = subprocess.run(["./main"], cwd=folder, capture_output=True, text=True, check=True)

@@ -52,7 +52,7 @@ class Library:
         self._flags += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
         self._archive = folder / "libnnom.a"
         folder.mkdir(exist_ok=True)
-        sources = [str(p) for p in sorted(NNOM.glob("src/*/*.c"))]
+        sources = [str(p) for p in sorted(NNOM.glob("src/**/*.c"))]
         subprocess.run(["cc", "-std=c99", *self._flags, "-c", *sources], cwd=folder, check=True)
         objects = [str(p) for p in folder.glob("*.o")]
         subprocess.run(["ar", "rcs", self._archive, *objects], check=True)

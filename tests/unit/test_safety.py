@@ -36,7 +36,7 @@ def test_each_allocation_may_fail(compat: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["", "-DNNOM_COMPAT_043=1", "-DNNOM_USING_CHW"])
 def test_random_fields(flag: str, tmp_path: Path) -> None:
-    files = [str(p) for p in NNOM.glob("src/*/*.c")]
+    files = [str(p) for p in NNOM.glob("src/**/*.c")]
     program = tmp_path / "fuzz"
     command = ["cc", "-std=c99", "-g", "-O1", *SANITIZERS, "-DNNOM_LOG(...)=((void)0)"]
     command += [flag] if flag else []
