@@ -341,6 +341,22 @@ def any_step(draw: st.DrawFn, addresses: list[int]) -> Step:
             return Step.model_validate({kind: address, "bits": bits})
 
 
+@pytest.mark.parametrize("board", STARTED, ids=lambda b: b.name)
+def test_oscillator_that_no_step_waits_for_is_no_clock_yet(board: Board) -> None:
+    """It may be switched on for later; the tree has what can be used, and can be shown."""
+    assert board.chip is not None
+    chip = CHIPS[board.chip]
+    for path in ("RCC.CR.HSION", "RCC.CR.HSEON"):
+        if (found := chip.field(path)) is None or path not in chip.facts.status.values():
+            continue
+        on = Step(set=found[0].address, bits=found[1].mask)
+        steps = Startup(steps=(*board.startup.steps, on))
+        tree = examine(board.model_copy(update={"startup": steps}), chip).tree
+        assert tree is not None
+        assert list(tree.how) == list(tree.clocks)
+        assert tree.lines()
+
+
 @settings(max_examples=1_000 if os.environ.get("NNOM_HIL_NIGHTLY") else 60)
 @given(data=st.data(), board=st.sampled_from(STARTED))
 def test_any_steps_are_judged(data: st.DataObject, board: Board) -> None:
@@ -352,6 +368,8 @@ def test_any_steps_are_judged(data: st.DataObject, board: Board) -> None:
     changed = board.model_copy(update={"startup": Startup(steps=tuple(steps))})
     found = examine(changed, CHIPS[board.chip])
     assert len(found.steps) == len(steps)
+    assert found.tree is not None
+    assert len(found.tree.lines()) == len(found.tree.clocks)
     for number, text in enumerate(found.steps, 1):
         unknown = "0x" in text.split()[2] and not text.split()[2].startswith("0xE000")
         assert unknown == any(f.startswith(f"step {number} (0x") for f in found.faults)

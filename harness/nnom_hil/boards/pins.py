@@ -1,7 +1,7 @@
 """Whether the pins of a console are its UART's after start-up; one function a kind of pins."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from nnom_hil.boards.chip import Uart
@@ -12,38 +12,43 @@ __all__ = ["MODELS"]
 _ALTERNATE = 2
 
 
+def _pins(state: State, uart: Uart) -> Iterator[tuple[str, str, int]]:
+    """Yield the console's pins that the UART can have, with what selects it there.
+
+    The others are told by examine().
+    """
+    console = state.board.console
+    for key, pin, choices in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx)):
+        if pin is not None and pin in choices:
+            yield key, pin, choices[pin]
+
+
 def _none(_state: State, _name: str, _uart: Uart) -> list[str]:
     return []
 
 
 def _stm32(state: State, name: str, uart: Uart) -> list[str]:
     """MODER and AFR of all STM32 but the F1."""
-    console = state.board.console
     faults = []
-    for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx)):
-        if pin is None or pin not in pins:
-            continue  # told already
+    for key, pin, choice in _pins(state, uart):
         port, number = f"GPIO{pin[1]}", int(pin[2:])
         mode = f"{port}.MODER.MODE{number}"
         if state[mode] != _ALTERNATE:
             faults.append(f"{key} = {pin}: {mode} is {state[mode]} after the steps; 2 is alternate")
             continue
         function = f"{port}.AFR{'H' if number > 7 else 'L'}.AFSEL{number}"
-        if state[function] != pins[pin]:
+        if state[function] != choice:
             faults.append(
                 f"{key} = {pin}: {function} is {state[function]} after the steps; {name} has "
-                f"AF{pins[pin]} there"
+                f"AF{choice} there"
             )
     return faults
 
 
 def _stm32f1(state: State, name: str, uart: Uart) -> list[str]:
     """CRL, CRH and the remap field of the STM32F1."""
-    console = state.board.console
     faults = []
-    for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx)):
-        if pin is None or pin not in pins:
-            continue  # told already
+    for key, pin, choice in _pins(state, uart):
         number = int(pin[2:])
         register = f"GPIO{pin[1]}.CR{'H' if number > 7 else 'L'}"
         mode, kind = state[f"{register}.MODE{number}"], state[f"{register}.CNF{number}"]
@@ -56,10 +61,10 @@ def _stm32f1(state: State, name: str, uart: Uart) -> list[str]:
                 f"{key} = {pin}: {register} has MODE{number}={mode} CNF{number}={kind} after the "
                 f"steps; {name} needs {wanted}"
             )
-        if uart.remap is not None and state[uart.remap] != pins[pin]:
+        if uart.remap is not None and state[uart.remap] != choice:
             faults.append(
                 f"{key} = {pin}: {uart.remap} is {state[uart.remap]} after the steps; "
-                f"{pins[pin]} gives {name} this pin"
+                f"{choice} gives {name} this pin"
             )
     return faults
 
@@ -87,11 +92,9 @@ def _nrf(state: State, name: str, uart: Uart) -> list[str]:
 
 def _lm3s(state: State, _name: str, uart: Uart) -> list[str]:
     """AFSEL and DEN; each UART has its pins."""
-    console = state.board.console
     return [
         f"{key} = {pin}: {field} is 0 after the steps: {state.how(field)}"
-        for key, pin, pins in (("tx", console.tx, uart.tx), ("rx", console.rx, uart.rx))
-        if pin in pins
+        for key, pin, _ in _pins(state, uart)
         for field in (f"GPIO{pin[1]}.AFSEL.PIN{pin[2:]}", f"GPIO{pin[1]}.DEN.PIN{pin[2:]}")
         if not state[field]
     ]

@@ -1,6 +1,8 @@
-"""STM32G0, G4, L5, WB: one PLL with M, N, R; voltage ranges; RM0444, RM0440, RM0438, RM0434."""
+"""STM32G0, G4, L4, L4+, L5, WB: one PLL with M, N, R; voltage ranges, boost.
 
-from collections.abc import Callable
+RM0444 (G0), RM0440 (G4), RM0351 (L4), RM0432 (L4+), RM0438 (L5), RM0434 (WB).
+"""
+
 from dataclasses import dataclass
 
 from nnom_hil.boards.clocks.tree import (
@@ -15,7 +17,7 @@ from nnom_hil.boards.clocks.tree import (
 )
 from nnom_hil.boards.state import State
 
-__all__ = ["stm32g0", "stm32g4", "stm32l5", "stm32wb"]
+__all__ = ["stm32g0", "stm32g4", "stm32l", "stm32wb"]
 
 _HSI = 16_000_000
 _MSI = (
@@ -52,7 +54,7 @@ _G4 = _Family(
     r=_EVEN_R,
     buses=_BUSES,
 )
-_L5 = _Family(
+_L = _Family(
     sources=("MSI", "HSI", "HSE", "PLL"),
     pll_sources=("none", "MSI", "HSI", "HSE"),
     r=_EVEN_R,
@@ -69,28 +71,22 @@ _WB = _Family(
 
 def stm32g0(state: State) -> ClockTree:
     """Return the tree of a G0: HSISYS is HSI / 2^HSIDIV, one APB."""
-    return _tree(state, _G0, _by_range)
+    return _tree(state, _G0)
 
 
 def stm32g4(state: State) -> ClockTree:
-    """Return the tree of a G4, with the boost mode of range 1."""
-
-    def limits(state: State) -> tuple[int, str, str]:
-        if state["PWR.CR1.VOS"] == 1 and not state["PWR.CR5.R1MODE"]:
-            return state.limit("boost_hz"), "flash_boost_hz", "range 1, boost"
-        return _by_range(state)
-
-    return _tree(state, _G4, limits)
+    """Return the tree of a G4."""
+    return _tree(state, _G4)
 
 
-def stm32l5(state: State) -> ClockTree:
-    """Return the tree of an L5."""
-    return _tree(state, _L5, _by_range)
+def stm32l(state: State) -> ClockTree:
+    """Return the tree of an L4, L4+ or L5."""
+    return _tree(state, _L)
 
 
 def stm32wb(state: State) -> ClockTree:
     """Return the tree of a WB: its second core must not become too fast either."""
-    tree = _tree(state, _WB, _by_range)
+    tree = _tree(state, _WB)
     if "SYSCLK" in tree.clocks:
         divider = _WB_DIVIDERS[state["RCC.EXTCFGR.C2HPRE"]]
         bus(tree, "core 2", "SYSCLK", divider, state.limit("core2_hz"))
@@ -100,13 +96,13 @@ def stm32wb(state: State) -> ClockTree:
 def _by_range(state: State) -> tuple[int, str, str]:
     """Return the core's limit, and which limits the wait states have."""
     scale = state["PWR.CR1.VOS"]
+    if "boost_hz" in state.chip.facts.limits and scale == 1 and not state["PWR.CR5.R1MODE"]:
+        return state.limit("boost_hz"), "flash_boost_hz", "range 1, boost"
     most = state.limits("core_hz")
     return (most[scale] if scale < len(most) else 0), f"flash_{scale}_hz", f"voltage range {scale}"
 
 
-def _tree(
-    state: State, family: _Family, limits: Callable[[State], tuple[int, str, str]]
-) -> ClockTree:
+def _tree(state: State, family: _Family) -> ClockTree:
     tree = ClockTree()
     _oscillators(state, tree)
     if state["RCC.CR.PLLON"]:
@@ -118,7 +114,7 @@ def _tree(
     tree.add("SYSCLK", tree.clocks[source], source)
     if "at_once_hz" in state.chip.facts.limits:
         by_way_of_half(state, tree, state.limit("at_once_hz"), "RCC.CFGR.HPRE")
-    most, flash, why = limits(state)
+    most, flash, why = _by_range(state)
     hclk = bus(tree, "core", "SYSCLK", family.ahb[state["RCC.CFGR.HPRE"]], most)
     for field, name in family.buses.items():
         bus(tree, name, "core", APB_DIVIDERS[state[f"RCC.CFGR.{field}"]], most)
@@ -135,13 +131,13 @@ def _oscillators(state: State, tree: ClockTree) -> None:
             chosen = _MSI_AFTER_RESET
         if chosen < len(_MSI):
             tree.add("MSI", _MSI[chosen], "internal")
-    if state["RCC.CR.HSION"]:
+        else:
+            tree.faults.append(f"MSIRANGE is {chosen}; it may be up to {len(_MSI) - 1}")
+    if state.ready("RCC.CR.HSIRDY"):
         tree.add("HSI", _HSI, "internal")
         divider = 1 << state["RCC.CR.HSIDIV"]
         if state.chip.field("RCC.CR.HSIDIV"):
             tree.add("HSISYS", _HSI // divider, f"HSI / {divider}")
-        if not state.ready("RCC.CR.HSIRDY"):
-            del tree.clocks["HSI"]
     bypass = "RCC.CR.HSEBYP"
     oscillator(
         state,
@@ -163,10 +159,9 @@ def _pll(state: State, tree: ClockTree, family: _Family) -> None:
         tree.faults.append(f"PLLN = {n}, R = {r}: N is {least} to {most}, R 2 at least")
     tree.within("the PLL's input", tree.clocks[source] / m, state.limits("pll_in_hz"))
     vco = tree.clocks[source] / m * n
-    tree.within("the PLL's VCO", vco, state.limits("vco_hz"))
+    slow = state["PWR.CR1.VOS"] == 2 and "vco_range2_hz" in state.chip.facts.limits
+    tree.within("the PLL's VCO", vco, state.limits("vco_range2_hz" if slow else "vco_hz"))
     if not state["RCC.PLLCFGR.PLLREN"]:
         tree.faults.append("the PLL is on, but RCC.PLLCFGR.PLLREN is 0: nothing comes out of R")
         return
     tree.add("PLL", vco / r, f"{source} / {m} * {n} / {r} (VCO {megahertz(vco)})")
-    if not state["RCC.CR.PLLRDY"]:
-        del tree.clocks["PLL"]

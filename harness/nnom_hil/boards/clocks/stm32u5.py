@@ -32,10 +32,8 @@ def stm32u5(state: State) -> ClockTree:
         tree.add(
             "MSI", _MSI[state["RCC.ICSCR1.MSISRANGE"] if own else _MSI_AFTER_RESET], "internal"
         )
-    if state["RCC.CR.HSION"]:
+    if state.ready("RCC.CR.HSIRDY"):
         tree.add("HSI", _HSI, "internal")
-        if not state.ready("RCC.CR.HSIRDY"):
-            del tree.clocks["HSI"]
     oscillator(state, tree, "RCC.CR.HSEON", "RCC.CR.HSERDY", "RCC.CR.HSEBYP")
     boosted = _booster(state, tree)
     if state["RCC.CR.PLL1ON"]:
@@ -89,5 +87,3 @@ def _pll(state: State, tree: ClockTree) -> None:
         tree.faults.append("PLL1 is on, but RCC.PLL1CFGR.PLL1REN is 0: nothing comes out of R")
         return
     tree.add("PLL1", vco / r, f"{source} / {m} * {n} / {r} (VCO {megahertz(vco)})")
-    if not state["RCC.CR.PLL1RDY"]:
-        del tree.clocks["PLL1"]
