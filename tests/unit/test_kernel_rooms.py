@@ -1,10 +1,13 @@
 """The rooms of the C library's kernels: who includes whom, who asks for cores, what has a row."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.support.native import NNOM, library_sources
+
+from nnom_hil.tool import find_tool
 
 KERNELS = NNOM / "src" / "kernels"
 FORMS = sorted(p.name for p in KERNELS.iterdir() if p.is_dir())
@@ -55,3 +58,41 @@ def test_rows_are_the_kernels_that_there_are() -> None:
     }
     assert {(operation, form) for operation, form, _ in ROWS} == defined
     assert {operation for operation, _, _ in ROWS} == {o for o, form, _ in ROWS if form == "plain"}
+
+
+def chosen(cpu: str, *flags: str) -> list[str]:
+    """Return the forms of a convolution and a dense layer that a core gets."""
+    source = '#include "kernels.h"\nCHOSEN nnom_conv_s8 nnom_dense_s8\n'
+    done = subprocess.run(
+        [find_tool("arm-none-eabi-gcc"), f"-mcpu={cpu}", "-mthumb", f"-I{KERNELS}",
+         f"-I{NNOM / 'port'}", *flags, "-E", "-P", "-x", "c", "-"],
+        input=source, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [name.rpartition("_")[2] for name in done.stdout.split("CHOSEN")[1].split()]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "flags", "forms"),
+    [
+        ("cortex-m4", (), ["dsp", "dsp"]),
+        ("cortex-m3", (), ["plain", "plain"]),
+        ("cortex-m4", ("-DNNOM_KERNELS=plain",), ["plain", "plain"]),
+        ("cortex-m4", ("-DNNOM_CONV_S8=plain",), ["plain", "dsp"]),
+        ("cortex-m4", ("-DNNOM_KERNELS=plain", "-DNNOM_DENSE_S8=dsp"), ["plain", "dsp"]),
+    ],
+)
+def test_forms_are_chosen(cpu: str, flags: tuple[str, ...], forms: list[str]) -> None:
+    assert chosen(cpu, *flags) == forms
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("-DNNOM_KERNELS=plian", "NNOM_KERNELS is auto or plain"),
+        ("-DNNOM_CONV_S8=dsp", "names a form of the kernel that this core does not have"),
+    ],
+)
+def test_choice_that_cannot_be_is_named(flag: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        chosen("cortex-m0", flag)

@@ -96,7 +96,7 @@ static void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_
 
 static inline void convolve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
 {
-    const nnom_conv_t copy_of = *parameters, *p = &copy_of; /* which no store can change */
+    const nnom_conv_t held = *parameters, *p = &held; /* which no store can change */
     const nnom_window_t *w = &p->window;
     const uint32_t size = (uint32_t)w->kernel_x * w->kernel_y * w->channels;
     int8_t patch[PATCH_MAX];
