@@ -104,7 +104,7 @@ def _renode() -> Finding:
         one = examine_renode(Path(program))
         check_start(one.program, Deadline.after(_RENODE_START_S))
     except (ToolError, TargetError) as exc:
-        remedy = f"{exc}\n(docs/renode.md)"
+        remedy = f"{exc} (docs/renode.md)" if program else str(exc)  # where none is, that says it
         return Finding(what=what, ok=False, found=program, remedy=remedy, optional=True)
     tried = "tried" if one.tried else f"not tried; tried: {', '.join(TRIED)}"
     found = f"{one.version} ({tried}), {one.packaging}, {program}; {RENODE_LIMITS}"
