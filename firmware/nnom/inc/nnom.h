@@ -253,6 +253,9 @@ struct _nnom_layer_t {
     int16_t dec;      /* fraction bits of the output, if declared */
     bool is_declared; /* nnom_layer_set_dec() was called */
     bool knows_dec;   /* the output's q_dec is true: the layer API does not tell formats */
+    bool fuses_relu;  /* the kernel clamps at zero: nothing is left to actail */
+    void *scratch;    /* for the time of a run; what the kernel asked for at build */
+    size_t scratch_size;
 };
 
 struct _nnom_activation_t {

@@ -299,18 +299,51 @@ nnom_status_t set_tailed_activation(nnom_model_t *m)
     return NN_SUCCESS;
 }
 
+/* The most that a kernel of the model asked for; layers run one after the other. */
+static size_t largest_scratch(const nnom_model_t *m)
+{
+    size_t largest = 0;
+    for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        largest = layer->scratch_size > largest ? layer->scratch_size : largest;
+    }
+    return nnom_alignto(largest, NNOM_ALIGN);
+}
+
+/* Memory for the blocks and, behind them, scratch. Without enough for both there are the blocks:
+ * kernels do without scratch, more slowly. In a static buffer scratch is what is left at run. */
+static void allocate_blocks(nnom_model_t *m)
+{
+#ifdef NNOM_USING_STATIC_MEMORY
+    const size_t scratch = 0;
+#else
+    const size_t scratch = largest_scratch(m);
+#endif
+    m->buffer = nnom_mem(m->buffer_size + scratch);
+    const bool has_scratch = m->buffer != NULL && scratch > 0;
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        layer->scratch = has_scratch ? (uint8_t *)m->buffer + m->buffer_size : NULL;
+    }
+    if (m->buffer == NULL && scratch > 0) {
+        m->buffer = nnom_mem(m->buffer_size);
+    }
+}
+
 /* Allocates the network buffer, planned where that takes less than the blocks do. */
 static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
 {
     const size_t planned_size = nnom_plan_memory(m);
-    const bool planned = planned_size < blocks_size;
+    const bool planned = planned_size < blocks_size + largest_scratch(m);
     m->buffer_size = planned ? planned_size : blocks_size;
     NNOM_LOG(" Memory cost by network buffers: %d bytes", (int)m->buffer_size);
     if (planned) {
         NNOM_LOG(" (blocks: %d bytes)", (int)blocks_size);
     }
     NNOM_LOG("\n");
-    m->buffer = nnom_mem(m->buffer_size);
+    if (planned) {
+        m->buffer = nnom_mem(m->buffer_size);
+    } else {
+        allocate_blocks(m);
+    }
     if (m->buffer == NULL) {
         NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
                  (int)m->buffer_size);
@@ -421,7 +454,7 @@ nnom_status_t layer_run(nnom_layer_t *layer)
     NNOM_NULL_CHECK(layer);
     const uint32_t start = (uint32_t)nnom_us_get();
     const nnom_status_t status = layer->run(layer);
-    if (layer->actail != NULL) {
+    if (layer->actail != NULL && !layer->fuses_relu) {
         layer->actail->run(layer->actail);
     }
     layer->stat.time = (uint32_t)nnom_us_get() - start;

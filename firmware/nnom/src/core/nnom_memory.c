@@ -51,7 +51,20 @@ void nnom_mem_release(void *p)
 {
     static_buf_used = (size_t)((uint8_t *)p - static_buf);
 }
+
+void *nnom_scratch(const nnom_layer_t *layer)
+{
+    const bool fits = layer->scratch_size <= static_buf_size - static_buf_used;
+    return layer->scratch != NULL || layer->scratch_size == 0 || !fits
+               ? layer->scratch
+               : static_buf + static_buf_used;
+}
 #else
+void *nnom_scratch(const nnom_layer_t *layer)
+{
+    return layer->scratch;
+}
+
 void nnom_mem_release(void *p)
 {
     nnom_free(p);

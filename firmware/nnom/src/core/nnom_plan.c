@@ -5,11 +5,11 @@
 
 #if NNOM_MEMORY_PLAN
 
-/* One buffer: a tensor that some layer writes anew, or a recurrent layer's scratch (io NULL). It is
- * needed from step first to step last of the run. */
+/* One buffer: a tensor that some layer writes anew, or scratch (io NULL). It is needed from step
+ * first to step last of the run; its address is to be in *place. */
 typedef struct {
-    nnom_layer_t *layer;
-    nnom_layer_io_t *io;
+    void **place;
+    const nnom_layer_io_t *io;
     size_t size, offset;
     uint32_t first, last;
     bool placed;
@@ -38,10 +38,20 @@ static nnom_layer_io_t *root_of(nnom_layer_io_t *out)
     return out;
 }
 
-static void add(plan_t *p, nnom_layer_t *layer, nnom_layer_io_t *io, size_t size, uint32_t step)
+static void add(plan_t *p, void **place, const nnom_layer_io_t *io, size_t size, uint32_t step)
 {
-    const buffer_t b = {layer, io, nnom_alignto(size, NNOM_ALIGN), 0, step, step, false};
+    const buffer_t b = {place, io, nnom_alignto(size, NNOM_ALIGN), 0, step, step, false};
     p->buffers[p->count++] = b;
+}
+
+static void add_tensor(plan_t *p, nnom_layer_io_t *io, uint32_t step)
+{
+    add(p, &io->tensor->p_data, io, tensor_size_byte(io->tensor), step);
+}
+
+static void **scratch_of_cell(nnom_layer_t *layer)
+{
+    return &((nnom_rnn_layer_t *)layer)->scratch.blk;
 }
 
 static void use(plan_t *p, const nnom_layer_io_t *io, uint32_t step)
@@ -67,16 +77,19 @@ static void find_lifetimes(nnom_model_t *m, plan_t *p)
     uint32_t step = 0;
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut, step++) {
         if (layer->in->hook.io == NULL) {
-            add(p, layer, layer->in, tensor_size_byte(layer->in->tensor), step);
+            add_tensor(p, layer->in, step);
         }
         for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
             use(p, in->hook.io == NULL ? in : root_of(in->hook.io), step);
         }
         if (!shares_input(layer)) {
-            add(p, layer, layer->out, tensor_size_byte(layer->out->tensor), step);
+            add_tensor(p, layer->out, step);
         }
         if (layer->type == NNOM_RNN) {
-            add(p, layer, NULL, layer->comp->size, step);
+            add(p, scratch_of_cell(layer), NULL, layer->comp->size, step);
+        }
+        if (layer->scratch_size > 0) {
+            add(p, &layer->scratch, NULL, layer->scratch_size, step);
         }
     }
     use(p, root_of(m->tail->out), UINT32_MAX); /* nnom_predict() reads it after the run */
@@ -125,12 +138,7 @@ static size_t place_all(plan_t *p)
 static void note_offsets(const plan_t *p)
 {
     for (uint32_t i = 0; i < p->count; i++) {
-        const buffer_t *b = &p->buffers[i];
-        if (b->io != NULL) {
-            b->io->tensor->p_data = (void *)(uintptr_t)b->offset;
-        } else {
-            ((nnom_rnn_layer_t *)b->layer)->scratch.blk = (void *)(uintptr_t)b->offset;
-        }
+        *p->buffers[i].place = (void *)(uintptr_t)p->buffers[i].offset;
     }
 }
 
@@ -155,7 +163,7 @@ size_t nnom_plan_memory(nnom_model_t *m)
         return SIZE_MAX;
     }
     const uint32_t layers = count_layers(m);
-    plan_t plan = {nnom_malloc((2 * layers + 1) * sizeof(buffer_t)), 0};
+    plan_t plan = {nnom_malloc((3 * layers + 1) * sizeof(buffer_t)), 0};
     if (plan.buffers == NULL) {
         return SIZE_MAX; /* no memory to plan with: the blocks need none */
     }
@@ -166,23 +174,29 @@ size_t nnom_plan_memory(nnom_model_t *m)
     return size;
 }
 
+static void make_address(void **place, uint8_t *base)
+{
+    *place = base + (uintptr_t)*place;
+}
+
 void nnom_plan_apply(nnom_model_t *m)
 {
     uint8_t *base = (uint8_t *)m->buffer;
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
         if (layer->in->hook.io == NULL) {
-            nnom_tensor_t *t = layer->in->tensor;
-            t->p_data = base + (uintptr_t)t->p_data;
+            make_address(&layer->in->tensor->p_data, base);
         }
         if (shares_input(layer)) {
             layer->out->tensor->p_data = layer->in->tensor->p_data;
         } else {
-            nnom_tensor_t *t = layer->out->tensor;
-            t->p_data = base + (uintptr_t)t->p_data;
+            make_address(&layer->out->tensor->p_data, base);
+        }
+        if (layer->scratch_size > 0) {
+            make_address(&layer->scratch, base);
         }
         if (layer->type == NNOM_RNN) {
             nnom_mem_block_t *scratch = &((nnom_rnn_layer_t *)layer)->scratch;
-            scratch->blk = base + (uintptr_t)scratch->blk;
+            make_address(&scratch->blk, base);
             scratch->size = layer->comp->size;
             layer->comp->mem = scratch;
         }

@@ -5,9 +5,6 @@
 
 #include "window.h"
 
-/* Largest window that is gathered on the stack; larger ones are read in place. */
-#define PATCH_MAX 512
-
 /* Short copies: memcpy of a small C library goes byte by byte. */
 static inline void copy(int8_t *dst, const int8_t *src, uint32_t n)
 {
@@ -69,7 +66,7 @@ static void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t s
     }
 }
 
-/* One output pixel straight from the image, for windows too large to gather. */
+/* One output pixel straight from the image. */
 static void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_t y, nnom_span_t x,
                               int8_t *out)
 {
@@ -94,17 +91,22 @@ static void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_
     }
 }
 
+static inline size_t bytes_of_patch(const nnom_conv_t *p)
+{
+    return (size_t)p->window.kernel_x * p->window.kernel_y * p->window.channels;
+}
+
 static inline void convolve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
 {
     const nnom_conv_t held = *parameters, *p = &held; /* which no store can change */
     const nnom_window_t *w = &p->window;
-    const uint32_t size = (uint32_t)w->kernel_x * w->kernel_y * w->channels;
-    int8_t patch[PATCH_MAX];
+    const uint32_t size = (uint32_t)bytes_of_patch(p);
+    int8_t *const patch = (int8_t *)p->scratch;
     for (uint32_t j = 0; j < w->out_y; j++) {
         const nnom_span_t y = nnom_clip_y(w, j);
         for (uint32_t i = 0; i < w->out_x; i++, out += p->filters) {
             const nnom_span_t x = nnom_clip_x(w, i);
-            if (size <= PATCH_MAX) {
+            if (patch != NULL) {
                 gather(patch, p, in, y, x);
                 convolve_patch(p, patch, size, out);
             } else {

@@ -5,10 +5,28 @@
 #ifndef NNOM_DISPATCH_H
 #define NNOM_DISPATCH_H
 
+/* v6m: Thumb with few registers and no more than a multiplication. v7m: Thumb-2, long
+ * multiplications, saturation. dsp: pairs of 16-bit products. mve: vectors of 16 bytes (Helium). */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define NNOM_HAS_MVE 1
+#else
+#define NNOM_HAS_MVE 0
+#endif
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED)
 #define NNOM_HAS_DSP 1
 #else
 #define NNOM_HAS_DSP 0
+#endif
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH_ISA_THUMB == 2 &&       \
+    defined(__ARM_FEATURE_UNALIGNED)
+#define NNOM_HAS_V7M 1
+#else
+#define NNOM_HAS_V7M 0
+#endif
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#define NNOM_HAS_V6M 1
+#else
+#define NNOM_HAS_V6M 0
 #endif
 
 #define NNOM_PASTE_(a, b) a##b
@@ -21,34 +39,96 @@
 #error "NNOM_KERNELS is auto or plain"
 #endif
 
-#if NNOM_HAS_DSP && !NNOM_PASTE(NNOM_ONLY_, NNOM_KERNELS)
-#define NNOM_DSP_OR_PLAIN dsp
+/* Of the forms that the kinds of cores get, this core's. */
+#if NNOM_PASTE(NNOM_ONLY_, NNOM_KERNELS) || !NNOM_HAS_V6M
+#define NNOM_PICK(m0, m3, m4, m55) plain
+#elif NNOM_HAS_MVE
+#define NNOM_PICK(m0, m3, m4, m55) m55
+#elif NNOM_HAS_DSP
+#define NNOM_PICK(m0, m3, m4, m55) m4
+#elif NNOM_HAS_V7M
+#define NNOM_PICK(m0, m3, m4, m55) m3
 #else
-#define NNOM_DSP_OR_PLAIN plain
+#define NNOM_PICK(m0, m3, m4, m55) m0
 #endif
 
+/* ---- the choice ------------------------------------------------------------------------------ */
+
+/*                       M0, M0+, M23   M3     M4, M7, M33   M55 */
 #ifndef NNOM_CONV_S8
-#define NNOM_CONV_S8 NNOM_DSP_OR_PLAIN
+#define NNOM_CONV_S8 NNOM_PICK(plain, plain, dsp, dsp)
+#endif
+#ifndef NNOM_CONV_TRANS_S8
+#define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_DEPTHWISE_S8
+#define NNOM_DEPTHWISE_S8 NNOM_PICK(plain, plain, plain, plain)
 #endif
 #ifndef NNOM_DENSE_S8
-#define NNOM_DENSE_S8 NNOM_DSP_OR_PLAIN
+#define NNOM_DENSE_S8 NNOM_PICK(plain, plain, dsp, dsp)
 #endif
 #ifndef NNOM_DENSE_X4_S8
-#define NNOM_DENSE_X4_S8 NNOM_DSP_OR_PLAIN
+#define NNOM_DENSE_X4_S8 NNOM_PICK(plain, plain, dsp, dsp)
+#endif
+#ifndef NNOM_DENSE_X2_S16
+#define NNOM_DENSE_X2_S16 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_MAXPOOL_S8
+#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_AVGPOOL_S8
+#define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_SUMPOOL_S8
+#define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_ADD_S8
+#define NNOM_ADD_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_SUB_S8
+#define NNOM_SUB_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_MULT_S8
+#define NNOM_MULT_S8 NNOM_PICK(plain, plain, plain, plain)
+#endif
+#ifndef NNOM_RELU_S8
+#define NNOM_RELU_S8 NNOM_PICK(plain, plain, plain, plain)
 #endif
 
 #define NNOM_IS_HERE_plain 1
+#define NNOM_IS_HERE_v6m NNOM_HAS_V6M
+#define NNOM_IS_HERE_v7m NNOM_HAS_V7M
 #define NNOM_IS_HERE_dsp NNOM_HAS_DSP
+#define NNOM_IS_HERE_mve NNOM_HAS_MVE
+#define NNOM_IS_HERE(choice) NNOM_PASTE(NNOM_IS_HERE_, choice)
 
-#if !NNOM_PASTE(NNOM_IS_HERE_, NNOM_CONV_S8) || !NNOM_PASTE(NNOM_IS_HERE_, NNOM_DENSE_S8) || \
-    !NNOM_PASTE(NNOM_IS_HERE_, NNOM_DENSE_X4_S8)
+#if !NNOM_IS_HERE(NNOM_CONV_S8) || !NNOM_IS_HERE(NNOM_CONV_TRANS_S8) || \
+    !NNOM_IS_HERE(NNOM_DEPTHWISE_S8) || !NNOM_IS_HERE(NNOM_DENSE_S8) || \
+    !NNOM_IS_HERE(NNOM_DENSE_X4_S8) || !NNOM_IS_HERE(NNOM_DENSE_X2_S16) || \
+    !NNOM_IS_HERE(NNOM_MAXPOOL_S8) || !NNOM_IS_HERE(NNOM_AVGPOOL_S8) || \
+    !NNOM_IS_HERE(NNOM_SUMPOOL_S8) || !NNOM_IS_HERE(NNOM_ADD_S8) || \
+    !NNOM_IS_HERE(NNOM_SUB_S8) || !NNOM_IS_HERE(NNOM_MULT_S8) || \
+    !NNOM_IS_HERE(NNOM_RELU_S8)
 #error "NNOM_CONV_S8 or its like names a form of the kernel that this core does not have"
 #endif
 
 #define nnom_conv_s8 NNOM_PASTE(nnom_conv_s8_, NNOM_CONV_S8)
+#define nnom_conv_trans_s8 NNOM_PASTE(nnom_conv_trans_s8_, NNOM_CONV_TRANS_S8)
+#define nnom_depthwise_s8 NNOM_PASTE(nnom_depthwise_s8_, NNOM_DEPTHWISE_S8)
 #define nnom_dense_s8 NNOM_PASTE(nnom_dense_s8_, NNOM_DENSE_S8)
 #define nnom_dense_x4_s8 NNOM_PASTE(nnom_dense_x4_s8_, NNOM_DENSE_X4_S8)
-#define nnom_depthwise_s8 nnom_depthwise_s8_plain
-#define nnom_maxpool_s8 nnom_maxpool_s8_plain
+#define nnom_dense_x2_s16 NNOM_PASTE(nnom_dense_x2_s16_, NNOM_DENSE_X2_S16)
+#define nnom_maxpool_s8 NNOM_PASTE(nnom_maxpool_s8_, NNOM_MAXPOOL_S8)
+#define nnom_avgpool_s8 NNOM_PASTE(nnom_avgpool_s8_, NNOM_AVGPOOL_S8)
+#define nnom_sumpool_s8 NNOM_PASTE(nnom_sumpool_s8_, NNOM_SUMPOOL_S8)
+#define nnom_add_s8 NNOM_PASTE(nnom_add_s8_, NNOM_ADD_S8)
+#define nnom_sub_s8 NNOM_PASTE(nnom_sub_s8_, NNOM_SUB_S8)
+#define nnom_mult_s8 NNOM_PASTE(nnom_mult_s8_, NNOM_MULT_S8)
+#define nnom_relu_s8 NNOM_PASTE(nnom_relu_s8_, NNOM_RELU_S8)
+
+#define NNOM_PASTE_SCRATCH_(kernel) kernel##_scratch
+#define NNOM_PASTE_SCRATCH(kernel) NNOM_PASTE_SCRATCH_(kernel)
+#define nnom_conv_s8_scratch NNOM_PASTE_SCRATCH(nnom_conv_s8)
+#define nnom_depthwise_s8_scratch NNOM_PASTE_SCRATCH(nnom_depthwise_s8)
 
 #endif

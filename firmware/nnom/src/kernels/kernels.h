@@ -32,21 +32,28 @@ typedef struct {
 } nnom_window_t;
 
 /* From sums to results: (bias * 2^bias_shift + products + round) >> out_shift, saturated. Shifts are
- * 0 to 30; entry 0 is for all channels unless per_channel. bias may be NULL, and its shift then. */
+ * 0 to 30; entry 0 is for all channels unless per_channel. bias may be NULL, and its shift then.
+ * relu: negative results become 0; kernels of s8 data look at it. */
 typedef struct {
     const int8_t *bias;
     const int32_t *bias_shift, *out_shift;
-    bool per_channel;
+    bool per_channel, relu;
 } nnom_scale_t;
 
-/* pad_value: what the cells around the image hold; kernels of s8 data in HWC order look at it. */
+/* pad_value: what the cells around the image hold; kernels of s8 data in HWC order look at it.
+ * scratch: as many bytes, at a multiple of eight, as the kernel's query says; NULL: the kernel does
+ * without, more slowly. */
 typedef struct {
     nnom_window_t window;
     nnom_scale_t scale;
     const int8_t *weights;
+    void *scratch;
     uint16_t filters;
     int8_t pad_value;
 } nnom_conv_t;
+
+/* Bytes of scratch that a kernel wants for these parameters; their data and scratch are not read. */
+typedef size_t nnom_conv_scratch_t(const nnom_conv_t *p);
 
 /* Convolution. weights: [filter][y][x][channel]; chw: [y][x][channel][filter]. */
 typedef void nnom_conv_s8_t(const nnom_conv_t *p, const int8_t *in, int8_t *out);
@@ -62,7 +69,7 @@ void nnom_depthwise_chw_s16(const nnom_conv_t *p, const int16_t *in, int16_t *ou
 
 /* Transposed convolution as Keras has it; pad is what the result loses before its first cell.
  * weights: [filter][y][x][channel]; chw: [y][x][filter][channel]. */
-void nnom_conv_trans_s8(const nnom_conv_t *p, const int8_t *in, int8_t *out);
+typedef void nnom_conv_trans_s8_t(const nnom_conv_t *p, const int8_t *in, int8_t *out);
 void nnom_conv_trans_s16(const nnom_conv_t *p, const int16_t *in, int16_t *out);
 void nnom_conv_trans_chw_s8(const nnom_conv_t *p, const int8_t *in, int8_t *out);
 void nnom_conv_trans_chw_s16(const nnom_conv_t *p, const int16_t *in, int16_t *out);
@@ -78,7 +85,7 @@ typedef struct {
 typedef void nnom_dense_s8_t(const nnom_dense_t *p, const int8_t *in, int8_t *out);
 typedef void nnom_dense_x4_s8_t(const nnom_dense_t *p, const int8_t *in, int8_t *out);
 void nnom_dense_s16(const nnom_dense_t *p, const int16_t *in, int16_t *out);
-void nnom_dense_x2_s16(const nnom_dense_t *p, const int16_t *in, int16_t *out);
+typedef void nnom_dense_x2_s16_t(const nnom_dense_t *p, const int16_t *in, int16_t *out);
 
 /* Pooling over the taps inside the image. Average: toward zero, by taps >> shift. Sum: s8 results
  * share one shift, the smallest s with 127 * (1 + s) >= max |sum|; s16 results are shifted by
@@ -87,11 +94,11 @@ typedef void nnom_maxpool_s8_t(const nnom_window_t *w, const int8_t *in, int8_t 
 void nnom_maxpool_s16(const nnom_window_t *w, const int16_t *in, int16_t *out);
 void nnom_maxpool_chw_s8(const nnom_window_t *w, const int8_t *in, int8_t *out);
 void nnom_maxpool_chw_s16(const nnom_window_t *w, const int16_t *in, int16_t *out);
-void nnom_avgpool_s8(const nnom_window_t *w, int32_t shift, const int8_t *in, int8_t *out);
+typedef void nnom_avgpool_s8_t(const nnom_window_t *w, int32_t shift, const int8_t *in, int8_t *out);
 void nnom_avgpool_s16(const nnom_window_t *w, int32_t shift, const int16_t *in, int16_t *out);
 void nnom_avgpool_chw_s8(const nnom_window_t *w, int32_t shift, const int8_t *in, int8_t *out);
 void nnom_avgpool_chw_s16(const nnom_window_t *w, int32_t shift, const int16_t *in, int16_t *out);
-void nnom_sumpool_s8(const nnom_window_t *w, const int8_t *in, int8_t *out);
+typedef void nnom_sumpool_s8_t(const nnom_window_t *w, const int8_t *in, int8_t *out);
 void nnom_sumpool_s16(const nnom_window_t *w, int32_t shift, const int16_t *in, int16_t *out);
 void nnom_sumpool_chw_s8(const nnom_window_t *w, const int8_t *in, int8_t *out);
 void nnom_sumpool_chw_s16(const nnom_window_t *w, int32_t shift, const int16_t *in, int16_t *out);
@@ -113,11 +120,14 @@ void nnom_crop(const nnom_picture_t *p, uint32_t top, uint32_t left, uint32_t ou
                const void *in, void *out);
 
 /* Element-wise, n elements: sat((combined + round) >> shift). in may be out. */
-void nnom_add_s8(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift, uint32_t n);
+typedef void nnom_add_s8_t(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift,
+                           uint32_t n);
 void nnom_add_s16(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift, uint32_t n);
-void nnom_sub_s8(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift, uint32_t n);
+typedef void nnom_sub_s8_t(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift,
+                           uint32_t n);
 void nnom_sub_s16(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift, uint32_t n);
-void nnom_mult_s8(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift, uint32_t n);
+typedef void nnom_mult_s8_t(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift,
+                            uint32_t n);
 void nnom_mult_s16(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift, uint32_t n);
 /* The same of `count` operands; products wrap, at 32 bits (s8) and 64 (s16). */
 void nnom_add_many_s8(int8_t *const *in, uint32_t count, int8_t *out, int32_t shift, uint32_t n);
@@ -129,7 +139,7 @@ void nnom_mult_many_s16(int16_t *const *in, uint32_t count, int16_t *out, int32_
 
 /* Activations, in place. alpha: Q0.7. int_width: integer bits of the data; dec: fraction bits of s8
  * data, eight less than those of s16 data. */
-void nnom_relu_s8(int8_t *data, uint32_t size);
+typedef void nnom_relu_s8_t(int8_t *data, uint32_t size);
 void nnom_relu_s16(int16_t *data, uint32_t size);
 void nnom_leaky_relu_s8(int8_t *data, int8_t alpha, uint32_t size);
 void nnom_leaky_relu_s16(int16_t *data, int8_t alpha, uint32_t size);
@@ -170,7 +180,9 @@ void nnom_one_minus(const int16_t *in, uint32_t dec, int16_t *out, uint32_t n);
 
 /* Kernels with more than one form: nnom_conv_s8 is one of nnom_conv_s8_plain and others. */
 #define NNOM_KERNEL(operation, form, needs) nnom_##operation##_t nnom_##operation##_##form;
+#define NNOM_SCRATCH(operation, form, needs) nnom_conv_scratch_t nnom_##operation##_##form##_scratch;
 #include "kernels.inc"
 #undef NNOM_KERNEL
+#undef NNOM_SCRATCH
 
 #endif

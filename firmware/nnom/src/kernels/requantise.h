@@ -64,7 +64,8 @@ static inline int64_t nnom_start_wide(const nnom_scale_t *s, uint32_t channel)
 
 static inline int8_t nnom_finish_s8(const nnom_scale_t *s, uint32_t channel, int32_t sum)
 {
-    return nnom_sat_s8(sum >> nnom_out_shift(s, channel));
+    const int32_t value = sum >> nnom_out_shift(s, channel);
+    return s->relu && value < 0 ? 0 : nnom_sat_s8(value);
 }
 
 /* NNoM narrows a shifted sum to 32 bits before it saturates. */

@@ -135,12 +135,7 @@ nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32
     if (status != NN_SUCCESS) {
         return status;
     }
-#ifdef NNOM_USING_CHW
-    const bool pads_zeros = true;
-#else
-    const bool pads_zeros = nnom_layer_is_wide(layer);
-#endif
-    if (cl->pad_value != 0 && pads_zeros) {
+    if (cl->pad_value != 0 && !nnom_layer_is_hwc_s8(layer)) {
         return NN_ARGUMENT_ERROR;
     }
     if (cl->padding_type == PADDING_SAME) {
@@ -148,30 +143,43 @@ nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out, uint32
         cl->pad.w = nnom_pad_before(in.w, ow, cl->kernel.w, cl->stride.w, cl->dilation.w);
     }
     layer->stat.macc = tensor_size(layer->out->tensor) * window;
+    nnom_layer_fuse_relu(layer);
     return NN_SUCCESS;
 }
 
-nnom_status_t conv2d_build(nnom_layer_t *layer)
-{
-    const nnom_status_t status = nnom_layer_take_inputs(layer);
-    if (status != NN_SUCCESS) {
-        return status;
-    }
-    const uint32_t channels = nnom_tensor_shape3d(layer->in->tensor).c;
-    return nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
-}
-
-nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_narrow_t *narrow, nnom_conv_wide_t *wide)
+nnom_conv_t nnom_conv_parameters(const nnom_layer_t *layer)
 {
     const nnom_conv2d_layer_t *cl = (const nnom_conv2d_layer_t *)layer;
     const nnom_conv_t p = {
         .window = nnom_layer_window(layer, &cl->kernel, &cl->stride, &cl->pad, &cl->dilation),
         .scale = {cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data, cl->bias_lshift,
-                  cl->output_rshift, cl->weight->qtype == NNOM_QTYPE_PER_AXIS},
+                  cl->output_rshift, cl->weight->qtype == NNOM_QTYPE_PER_AXIS, layer->fuses_relu},
         .weights = (const q7_t *)cl->weight->p_data,
+        .scratch = nnom_scratch(layer),
         .filters = nnom_tensor_shape3d(layer->out->tensor).c,
         .pad_value = cl->pad_value,
     };
+    return p;
+}
+
+nnom_status_t conv2d_build(nnom_layer_t *layer)
+{
+    nnom_status_t status = nnom_layer_take_inputs(layer);
+    if (status != NN_SUCCESS) {
+        return status;
+    }
+    const uint32_t channels = nnom_tensor_shape3d(layer->in->tensor).c;
+    status = nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
+    if (status == NN_SUCCESS && nnom_layer_is_hwc_s8(layer)) {
+        const nnom_conv_t p = nnom_conv_parameters(layer);
+        layer->scratch_size = nnom_conv_s8_scratch(&p);
+    }
+    return status;
+}
+
+nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_narrow_t *narrow, nnom_conv_wide_t *wide)
+{
+    const nnom_conv_t p = nnom_conv_parameters(layer);
     const void *in = layer->in->tensor->p_data;
     void *out = layer->out->tensor->p_data;
     if (nnom_layer_is_wide(layer)) {

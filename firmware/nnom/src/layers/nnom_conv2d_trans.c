@@ -70,6 +70,7 @@ nnom_status_t conv2d_trans_build(nnom_layer_t *layer)
         cl->pad.w = (nnom_shape_data_t)(overlap(cl->kernel.w, cl->stride.w, cl->dilation.w) / 2);
     }
     layer->stat.macc = tensor_size(layer->out->tensor) * window;
+    nnom_layer_fuse_relu(layer);
     return NN_SUCCESS;
 }
 

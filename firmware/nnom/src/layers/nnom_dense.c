@@ -13,7 +13,7 @@ static nnom_status_t run(nnom_layer_t *layer, nnom_dense_s8_t *product)
     const nnom_dense_layer_t *cl = (const nnom_dense_layer_t *)layer;
     const nnom_dense_t p = {
         .scale = {cl->bias == NULL ? NULL : (const q7_t *)cl->bias->p_data, cl->bias_lshift,
-                  cl->output_rshift, cl->per_axis},
+                  cl->output_rshift, cl->per_axis, layer->fuses_relu},
         .weights = (const q7_t *)cl->weight->p_data,
         .columns = (uint16_t)tensor_size(layer->in->tensor),
         .rows = (uint16_t)cl->output_unit,
@@ -111,6 +111,7 @@ nnom_status_t dense_build(nnom_layer_t *layer)
         return status;
     }
     layer->stat.macc = inputs * cl->output_unit;
+    nnom_layer_fuse_relu(layer);
     layer->comp->size = 2 * inputs;
     const nnom_shape_data_t dim[2] = {1, (nnom_shape_data_t)cl->output_unit};
     const uint8_t num_dim = in->num_dim == 3 ? 2 : 1;

@@ -26,7 +26,7 @@ nnom_layer_t *DW_Conv2D(uint32_t multiplier, nnom_3d_shape_t k, nnom_3d_shape_t 
 
 nnom_status_t dw_conv2d_build(nnom_layer_t *layer)
 {
-    const nnom_status_t status = nnom_layer_take_inputs(layer);
+    nnom_status_t status = nnom_layer_take_inputs(layer);
     if (status != NN_SUCCESS) {
         return status;
     }
@@ -35,7 +35,12 @@ nnom_status_t dw_conv2d_build(nnom_layer_t *layer)
     if (multiplier > UINT16_MAX) {
         return NN_ARGUMENT_ERROR;
     }
-    return nnom_conv_build(layer, channels * multiplier, 1);
+    status = nnom_conv_build(layer, channels * multiplier, 1);
+    if (status == NN_SUCCESS && nnom_layer_is_hwc_s8(layer)) {
+        const nnom_conv_t p = nnom_conv_parameters(layer);
+        layer->scratch_size = nnom_depthwise_s8_scratch(&p);
+    }
+    return status;
 }
 
 nnom_status_t dw_conv2d_run(nnom_layer_t *layer)

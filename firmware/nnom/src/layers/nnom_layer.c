@@ -174,6 +174,22 @@ bool nnom_layer_is_wide(const nnom_layer_t *layer)
     return layer->in->tensor != NULL && layer->in->tensor->bitwidth == 16;
 }
 
+bool nnom_layer_is_hwc_s8(const nnom_layer_t *layer)
+{
+#ifdef NNOM_USING_CHW
+    (void)layer;
+    return false;
+#else
+    return !nnom_layer_is_wide(layer);
+#endif
+}
+
+void nnom_layer_fuse_relu(nnom_layer_t *layer)
+{
+    layer->fuses_relu = layer->actail != NULL && layer->actail->type == ACT_RELU &&
+                        !nnom_layer_is_wide(layer);
+}
+
 int32_t nnom_sum_decs(int32_t a, int32_t b, int32_t c)
 {
     const int64_t sum = (int64_t)a + b - c;

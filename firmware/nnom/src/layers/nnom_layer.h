@@ -24,6 +24,10 @@ nnom_status_t nnom_layer_new_output(nnom_layer_t *layer, const nnom_shape_data_t
 nnom_layer_t *nnom_layer_with_config(nnom_layer_t *layer, const void *config);
 /* Whether the layer's data is int16. */
 bool nnom_layer_is_wide(const nnom_layer_t *layer);
+/* Whether the layer's data is int8, channel last. */
+bool nnom_layer_is_hwc_s8(const nnom_layer_t *layer);
+/* Lets the kernel clamp at zero, if its data is int8 and a ReLU is the layer's tail. */
+void nnom_layer_fuse_relu(nnom_layer_t *layer);
 /* a + b - c, fraction bits or shifts, held within 32 bits whatever a configuration says. */
 int32_t nnom_sum_decs(int32_t a, int32_t b, int32_t c);
 /* {h, w} of a configuration, or {w} in one dimension; negative sizes become 0. */
@@ -60,6 +64,8 @@ nnom_status_t nnom_conv_new_output(nnom_layer_t *layer, uint32_t h, uint32_t w, 
 /* Checks, padding, output and MACs of a layer whose inputs are taken. */
 nnom_status_t nnom_conv_build(nnom_layer_t *layer, uint32_t channels_out,
                               uint32_t channels_per_filter);
+/* What a kernel is told, of a layer that has its output. */
+nnom_conv_t nnom_conv_parameters(const nnom_layer_t *layer);
 /* Runs the kernel of the data's width. */
 nnom_status_t nnom_conv_run(nnom_layer_t *layer, nnom_conv_narrow_t *narrow, nnom_conv_wide_t *wide);
 

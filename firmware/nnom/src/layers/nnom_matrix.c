@@ -76,10 +76,11 @@ nnom_status_t matrix_build(nnom_layer_t *layer)
     return nnom_layer_new_output(layer, first->dim, first->num_dim, dec);
 }
 
+typedef void pair_t(const q7_t *, const q7_t *, q7_t *, int32_t, uint32_t);
 typedef void narrow_t(q7_t *const *, uint32_t, q7_t *, int32_t, uint32_t);
 typedef void wide_t(q15_t *const *, uint32_t, q15_t *, int32_t, uint32_t);
 
-static nnom_status_t combine(nnom_layer_t *layer, narrow_t *narrow, wide_t *wide)
+static nnom_status_t combine(nnom_layer_t *layer, pair_t *pair, narrow_t *narrow, wide_t *wide)
 {
     const int16_t oshift = ((const nnom_matrix_layer_t *)layer)->oshift;
     const uint32_t size = (uint32_t)tensor_size(layer->out->tensor);
@@ -93,6 +94,8 @@ static nnom_status_t combine(nnom_layer_t *layer, narrow_t *narrow, wide_t *wide
     }
     if (nnom_layer_is_wide(layer)) {
         wide(src_wide, n, (q15_t *)out, oshift, size);
+    } else if (n == 2) {
+        pair(src[0], src[1], (q7_t *)out, oshift, size);
     } else {
         narrow(src, n, (q7_t *)out, oshift, size);
     }
@@ -101,15 +104,15 @@ static nnom_status_t combine(nnom_layer_t *layer, narrow_t *narrow, wide_t *wide
 
 nnom_status_t add_run(nnom_layer_t *layer)
 {
-    return combine(layer, nnom_add_many_s8, nnom_add_many_s16);
+    return combine(layer, nnom_add_s8, nnom_add_many_s8, nnom_add_many_s16);
 }
 
 nnom_status_t sub_run(nnom_layer_t *layer)
 {
-    return combine(layer, nnom_sub_many_s8, nnom_sub_many_s16);
+    return combine(layer, nnom_sub_s8, nnom_sub_many_s8, nnom_sub_many_s16);
 }
 
 nnom_status_t mult_run(nnom_layer_t *layer)
 {
-    return combine(layer, nnom_mult_many_s8, nnom_mult_many_s16);
+    return combine(layer, nnom_mult_s8, nnom_mult_many_s8, nnom_mult_many_s16);
 }

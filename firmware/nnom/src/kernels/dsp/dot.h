@@ -10,7 +10,7 @@ static inline int8_t nnom_finish(const nnom_scale_t *s, uint32_t channel, int32_
 {
     int32_t value = sum >> nnom_out_shift(s, channel);
     __asm__("ssat %0, #8, %1" : "=r"(value) : "r"(value));
-    return (int8_t)value;
+    return (int8_t)(s->relu && value < 0 ? 0 : value);
 }
 
 /* Four bytes from any address in one load. */

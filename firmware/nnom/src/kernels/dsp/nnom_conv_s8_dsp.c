@@ -8,6 +8,11 @@
 
 #include "../conv_patch.h"
 
+size_t nnom_conv_s8_dsp_scratch(const nnom_conv_t *p)
+{
+    return bytes_of_patch(p);
+}
+
 void nnom_conv_s8_dsp(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
     convolve(p, in, out);

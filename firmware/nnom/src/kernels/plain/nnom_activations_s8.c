@@ -42,7 +42,7 @@ const int8_t nnom_tanh_table_q7[256] = {
 };
 /* clang-format on */
 
-void nnom_relu_s8(int8_t *data, uint32_t size)
+void nnom_relu_s8_plain(int8_t *data, uint32_t size)
 {
     /* four at a time: a byte whose sign bit is set is masked away */
     for (; size >= 4; size -= 4, data += 4) {

@@ -28,7 +28,8 @@ static void put(const conv_t *k, void *out, int32_t i, int32_t f, int64_t sum)
         ((int16_t *)out)[i] = nnom_finish_s16(s, (uint32_t)f, sum);
     } else { /* from 32 bits too */
         const int64_t value = sum >> nnom_out_shift(s, (uint32_t)f);
-        ((int8_t *)out)[i] = nnom_sat_s8((int32_t)(uint32_t)(uint64_t)value);
+        const int8_t narrow = nnom_sat_s8((int32_t)(uint32_t)(uint64_t)value);
+        ((int8_t *)out)[i] = s->relu && narrow < 0 ? 0 : narrow;
     }
 }
 
@@ -176,7 +177,7 @@ KERNEL(conv_chw_s16, int16_t, in_chw, true, filters_inside, window)
 KERNEL(depthwise_s16, int16_t, in_hwc, true, filters_alone, window)
 KERNEL(depthwise_chw_s8, int8_t, in_chw, false, filters_alone, window)
 KERNEL(depthwise_chw_s16, int16_t, in_chw, true, filters_alone, window)
-KERNEL(conv_trans_s8, int8_t, in_hwc, false, filters_outside, transposed_window)
+KERNEL(conv_trans_s8_plain, int8_t, in_hwc, false, filters_outside, transposed_window)
 KERNEL(conv_trans_s16, int16_t, in_hwc, true, filters_outside, transposed_window)
 KERNEL(conv_trans_chw_s8, int8_t, in_chw, false, filters_before_channels, transposed_window)
 KERNEL(conv_trans_chw_s16, int16_t, in_chw, true, filters_before_channels, transposed_window)

@@ -20,7 +20,7 @@ void nnom_dense_s16(const nnom_dense_t *p, const int16_t *in, int16_t *out)
     rows_from(p, 0, p->weights, in, out);
 }
 
-void nnom_dense_x2_s16(const nnom_dense_t *p, const int16_t *in, int16_t *out)
+void nnom_dense_x2_s16_plain(const nnom_dense_t *p, const int16_t *in, int16_t *out)
 {
     const uint32_t grouped = p->rows - p->rows % 4u;
     const int8_t *wt = p->weights;

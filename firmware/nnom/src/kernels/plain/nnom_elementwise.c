@@ -14,7 +14,9 @@ static int16_t finish_s16(int64_t value, int32_t shift)
 }
 
 #define TWO_OPERANDS(name, form, operation, T, wide)                                              \
-    void nnom_##name##_##form(const T *a, const T *b, T *out, int32_t shift, uint32_t n)          \
+    TWO_OPERANDS_AS(nnom_##name##_##form, form, operation, T, wide)
+#define TWO_OPERANDS_AS(function, form, operation, T, wide)                                       \
+    void function(const T *a, const T *b, T *out, int32_t shift, uint32_t n)          \
     {                                                                                             \
         for (uint32_t i = 0; i < n; i++) {                                                        \
             out[i] = finish_##form((wide)a[i] operation b[i], shift);                             \
@@ -34,9 +36,9 @@ static int16_t finish_s16(int64_t value, int32_t shift)
         }                                                                                         \
     }
 
-TWO_OPERANDS(add, s8, +, int8_t, int32_t)
-TWO_OPERANDS(sub, s8, -, int8_t, int32_t)
-TWO_OPERANDS(mult, s8, *, int8_t, int32_t)
+TWO_OPERANDS_AS(nnom_add_s8_plain, s8, +, int8_t, int32_t)
+TWO_OPERANDS_AS(nnom_sub_s8_plain, s8, -, int8_t, int32_t)
+TWO_OPERANDS_AS(nnom_mult_s8_plain, s8, *, int8_t, int32_t)
 TWO_OPERANDS(add, s16, +, int16_t, int32_t)
 TWO_OPERANDS(sub, s16, -, int16_t, int32_t)
 TWO_OPERANDS(mult, s16, *, int16_t, int64_t)
