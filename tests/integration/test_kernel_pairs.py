@@ -13,8 +13,16 @@ from tests.unit.test_kernel_rooms import ROWS
 
 MAIN = ROOT / "tests" / "native" / "pairs_main.c"
 CASES = 2000 if NIGHTLY else 200
-HAVE = {"plain": set(CORES), "dsp": {"M4", "M7", "M33", "M55"}}
-SLIPS = {"dsp": ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7")}
+HAVE = {
+    "plain": set(CORES),
+    "v6m": set(CORES),
+    "v7m": {"M3", "M4", "M7", "M33", "M55"},
+    "dsp": {"M4", "M7", "M33", "M55"},
+}
+SLIPS = {
+    "dsp": ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7"),
+    "v7m": ("v7m/finish.h", "ssat %0, #8", "ssat %0, #7"),
+}
 
 
 def differing(printed: str) -> dict[tuple[str, str], int]:

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Results on cores with saturation, which compilers see in C only now and then. */
+#ifndef NNOM_V7M_FINISH_H
+#define NNOM_V7M_FINISH_H
+
+#include "../requantise.h"
+
+static inline int8_t saturated(int32_t value)
+{
+    __asm__("ssat %0, #8, %0" : "+r"(value));
+    return (int8_t)value;
+}
+
+/* With ReLU: 0 to 127. */
+static inline int8_t saturated_relu(int32_t value)
+{
+    __asm__("usat %0, #7, %0" : "+r"(value));
+    return (int8_t)value;
+}
+
+static inline int8_t finish_as(int32_t sum, int32_t shift, bool relu)
+{
+    return relu ? saturated_relu(sum >> shift) : saturated(sum >> shift);
+}
+
+#endif
