@@ -18,10 +18,10 @@ static void convolve_pair(const nnom_conv_t *p, const int32_t *words, uint32_t s
 #include "../pixel_pairs.h"
 
 #define TAP(x)                                                                                     \
-    "ldrsb r12, [%[w0]], #1\n\t"                                                                   \
-    "smlal %[al], %[ah], r12, " x "\n\t"                                                           \
-    "ldrsb r12, [%[w1]], #1\n\t"                                                                   \
-    "smlal %[bl], %[bh], r12, " x "\n\t"
+    "ldrsb lr, [%[w0]], #1\n\t"                                                                    \
+    "smlal %[al], %[ah], lr, " x "\n\t"                                                            \
+    "ldrsb lr, [%[w1]], #1\n\t"                                                                    \
+    "smlal %[bl], %[bh], lr, " x "\n\t"
 #define FOUR_TAPS "ldmia %[x]!, {r0, r1, r2, r3}\n\t" TAP("r0") TAP("r1") TAP("r2") TAP("r3")
 
 /* A filter's sums for two pixels. In halves: compilers for Helium want pairs of registers. */
@@ -30,11 +30,12 @@ typedef struct {
     int32_t high;
 } sum_t;
 
-/* n taps of two filters, n at least 1. In assembly, because compilers spill one of the thirteen
+/* n taps of two filters, n at least 1; a and b are 0 before. In assembly, because compilers spill one of the thirteen
  * registers. */
 static inline void dot_stretch(const int32_t **x, const int8_t **w0, const int8_t **w1, uint32_t n,
                                sum_t *a, sum_t *b)
 {
+#ifdef __OPTIMIZE__ /* else not all of the registers are free */
     __asm__("subs %[n], #8\n\t"
             "blo 2f\n"
             "1:\n\t" FOUR_TAPS FOUR_TAPS
@@ -54,7 +55,17 @@ static inline void dot_stretch(const int32_t **x, const int8_t **w0, const int8_
             : [al] "+r"(a->low), [ah] "+r"(a->high), [bl] "+r"(b->low), [bh] "+r"(b->high),
               [x] "+r"(*x), [w0] "+r"(*w0), [w1] "+r"(*w1), [n] "+r"(n)
             :
-            : "r0", "r1", "r2", "r3", "r12", "cc", "memory");
+            : "r0", "r1", "r2", "r3", "lr", "cc", "memory");
+#else
+    int64_t sum_a = 0, sum_b = 0;
+    for (; n > 0; n--) {
+        const int64_t v = *(*x)++;
+        sum_a += v * *(*w0)++;
+        sum_b += v * *(*w1)++;
+    }
+    a->low = (uint32_t)sum_a, a->high = (int32_t)(sum_a >> 32);
+    b->low = (uint32_t)sum_b, b->high = (int32_t)(sum_b >> 32);
+#endif
 }
 
 /* What a filter's sum holds of the second pixel, which has lost a carry if the first is negative. */
