@@ -18,6 +18,7 @@ HAVE = {
     "v6m": set(CORES),
     "v7m": {"M3", "M4", "M7", "M33", "M55"},
     "dsp": {"M4", "M7", "M33", "M55"},
+    "mve": {"M55"},
 }
 SLIPS = {
     "dsp": ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7"),

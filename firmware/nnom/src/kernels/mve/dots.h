@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dot products of int8 vectors on cores with Helium. VMLADAV sums sixteen products into one of the
+ * even registers; the loops are counted and cut at the last byte by the core (DLSTP, LETP). */
+#ifndef NNOM_MVE_DOTS_H
+#define NNOM_MVE_DOTS_H
+
+#include "vectors.h"
+
+/* Four rows of weights, `apart` bytes from one to the next, beside up to three windows; size > 0
+ * bytes each. */
+typedef struct {
+    const int8_t *weights;
+    uint32_t apart, size;
+    const int8_t *window[3];
+    int32_t sum[3][4]; /* of each window; dot 4 x 3 begins each with `start` */
+    int32_t start[4];
+} nnom_mve_dots_t;
+
+/* sum[k][row] = start[row] + row * window[k] */
+void nnom_mve_dots_4x3(nnom_mve_dots_t *d);
+
+/* sum[0][row] += row * window[0] */
+void nnom_mve_dots_4x1(nnom_mve_dots_t *d);
+
+#endif

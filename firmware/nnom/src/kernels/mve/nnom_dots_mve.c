@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dot products of int8 vectors, in assembly: twelve registers are in use at once, more than compilers
+ * leave to inline assembly. */
+#include "../kernels.h"
+
+#if NNOM_HAS_MVE
+
+#include "dots.h"
+
+/* Offsets of nnom_mve_dots_t, which the functions below know by number. */
+_Static_assert(offsetof(nnom_mve_dots_t, apart) == 4 && offsetof(nnom_mve_dots_t, size) == 8 &&
+                   offsetof(nnom_mve_dots_t, window) == 12 &&
+                   offsetof(nnom_mve_dots_t, sum) == 24 && offsetof(nnom_mve_dots_t, start) == 72,
+               "as in the code below");
+
+/* Two rows (r1, r3) beside three windows (r5, r7, r9): 96 products in twelve instructions. Sums lie in
+ * r0, r2 (window 0), r4, r6 (1), r8, r10 (2). Loads and multiplications alternate, which the M55
+ * overlaps. */
+#define TWO_ROWS(start, sum_0, sum_1, sum_2)                                                       \
+    "ldrd   r0, r2, [r11, #" #start "]\n"                                                          \
+    "ldrd   r4, r6, [r11, #" #start "]\n"                                                          \
+    "ldrd   r8, r10, [r11, #" #start "]\n"                                                         \
+    "ldrd   r5, r7, [r11, #12]\n"                                                                  \
+    "ldr    r9, [r11, #20]\n"                                                                      \
+    "dlstp.8 lr, r12\n"                                                                            \
+    "1:\n"                                                                                         \
+    "vldrb.8 q0, [r1], #16\n"                                                                      \
+    "vldrb.8 q2, [r5], #16\n"                                                                      \
+    "vmladava.s8 r0, q0, q2\n"                                                                     \
+    "vldrb.8 q1, [r3], #16\n"                                                                      \
+    "vmladava.s8 r2, q1, q2\n"                                                                     \
+    "vldrb.8 q3, [r7], #16\n"                                                                      \
+    "vmladava.s8 r4, q0, q3\n"                                                                     \
+    "vldrb.8 q2, [r9], #16\n"                                                                      \
+    "vmladava.s8 r6, q1, q3\n"                                                                     \
+    "vmladava.s8 r8, q0, q2\n"                                                                     \
+    "vmladava.s8 r10, q1, q2\n"                                                                    \
+    "letp   lr, 1b\n"                                                                              \
+    "strd   r0, r2, [r11, #" #sum_0 "]\n"                                                          \
+    "strd   r4, r6, [r11, #" #sum_1 "]\n"                                                          \
+    "strd   r8, r10, [r11, #" #sum_2 "]\n"
+
+__attribute__((naked)) void nnom_mve_dots_4x3(nnom_mve_dots_t *d __attribute__((unused)))
+{
+    __asm__ volatile("push   {r4-r11, lr}\n"
+                     "mov    r11, r0\n"
+                     "ldrd   r1, r3, [r11]\n"
+                     "ldr    r12, [r11, #8]\n"
+                     "adds   r3, r3, r1\n"
+                     TWO_ROWS(72, 24, 40, 56)
+                     "ldrd   r1, r3, [r11]\n"
+                     "add    r1, r1, r3, lsl #1\n"
+                     "adds   r3, r3, r1\n"
+                     TWO_ROWS(80, 32, 48, 64)
+                     "pop    {r4-r11, pc}\n");
+}
+
+/* Rows in r1, r3, r5, r7, the window in r9: 64 products in ten instructions. */
+__attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_dots_t *d __attribute__((unused)))
+{
+    __asm__ volatile("push   {r4-r9, r11, lr}\n"
+                     "mov    r11, r0\n"
+                     "ldrd   r1, r7, [r11]\n"
+                     "ldrd   r12, r9, [r11, #8]\n"
+                     "ldrd   r0, r2, [r11, #24]\n"
+                     "ldrd   r4, r6, [r11, #32]\n"
+                     "adds   r3, r1, r7\n"
+                     "adds   r5, r3, r7\n"
+                     "adds   r7, r7, r5\n"
+                     "dlstp.8 lr, r12\n"
+                     "1:\n"
+                     "vldrb.8 q0, [r9], #16\n"
+                     "vldrb.8 q1, [r1], #16\n"
+                     "vmladava.s8 r0, q0, q1\n"
+                     "vldrb.8 q2, [r3], #16\n"
+                     "vmladava.s8 r2, q0, q2\n"
+                     "vldrb.8 q3, [r5], #16\n"
+                     "vmladava.s8 r4, q0, q3\n"
+                     "vldrb.8 q1, [r7], #16\n"
+                     "vmladava.s8 r6, q0, q1\n"
+                     "letp   lr, 1b\n"
+                     "strd   r0, r2, [r11, #24]\n"
+                     "strd   r4, r6, [r11, #32]\n"
+                     "pop    {r4-r9, r11, pc}\n");
+}
+
+#endif
