@@ -89,148 +89,247 @@ static void gather(const nnom_window_t *w, int8_t *patch, const int8_t *from, nn
 {
     const int32_t channels = w->channels, row = w->kernel_x * channels;
     const int32_t down = w->dilation_y * w->in_x * channels;
-    const uint32_t taps = (uint32_t)(x.last - x.first);
+    const int32_t taps = x.last - x.first;
     patch += y.first * row + x.first * channels;
     from += y.first * down + x.first * w->dilation_x * channels;
-    for (int32_t m = y.first; m < y.last; m++, patch += row, from += down) {
+    for (int32_t m = y.first; m < y.last && taps > 0; m++, patch += row, from += down) {
         if (w->dilation_x == 1) {
-            nnom_copy(patch, from, taps * w->channels);
+            nnom_copy(patch, from, (uint32_t)(taps * channels));
             continue;
         }
-        for (uint32_t n = 0; n < taps; n++) {
-            nnom_copy(patch + n * w->channels, from + n * w->dilation_x * w->channels,
-                      w->channels);
+        for (int32_t n = 0; n < taps; n++) {
+            nnom_copy(patch + n * channels, from + n * w->dilation_x * channels, w->channels);
         }
     }
 }
 
-/* All filters of d's three windows. */
-static void filter(const nnom_conv_t *p, nnom_mve_dots_t *d, int8_t *const out[3])
+/* Three windows that are waited for, and where their results go. */
+typedef struct {
+    const nnom_conv_t *p;
+    const uint8_t *table; /* NULL: none */
+    int8_t *out[3];
+    uint32_t count;
+    nnom_mve_dots_t dots;
+    nnom_scale_4_t scale;
+} windows_t;
+
+/* Fewer than four filters: each of them as four rows of weights. */
+__attribute__((noinline)) static void filter_few(windows_t *t)
 {
-    const nnom_scale_t *s = &p->scale;
-    const uint32_t filters = p->filters, size = d->size;
-    const int32x4_t least = vdupq_n_s32(nnom_least(s)), most = vdupq_n_s32(INT8_MAX);
-    if (filters < 4) { /* a row four times */
-        d->apart = 0;
-        for (uint32_t f = 0; f < filters; f++) {
-            d->weights = p->weights + f * size;
-            for (uint32_t k = 0; k < 4; k++) {
-                d->start[k] = nnom_start(s, f);
-            }
-            nnom_mve_dots_4x3(d);
-            for (uint32_t k = 0; k < 3; k++) {
-                out[k][f] = nnom_finish_s8(s, f, d->sum[k][0]);
-            }
+    const nnom_scale_t *s = &t->p->scale;
+    nnom_mve_dots_t *d = &t->dots;
+    d->apart = 0;
+    for (uint32_t f = 0; f < t->p->filters; f++) {
+        d->weights = t->p->weights + f * d->size;
+        vstrwq_s32(d->start, vdupq_n_s32(nnom_start(s, f)));
+        nnom_mve_dots_4x3(d);
+        for (uint32_t k = 0; k < 3; k++) {
+            t->out[k][f] = nnom_finish_s8(s, f, d->sum[k][0]);
         }
+    }
+}
+
+/* The sums' results, four to each place, which is the next one then. Written out because compilers
+ * put each address into a register of its own. */
+static inline void finish_12(const nnom_mve_dots_t *d, const nnom_scale_4_t *scale, int32x4_t most,
+                             int8_t **out_0, int8_t **out_1, int8_t **out_2)
+{
+    __asm__ volatile("vldrw.32 q0, [%[d], #24]\n"
+                     "vldrw.32 q1, [%[d], #40]\n"
+                     "vldrw.32 q2, [%[d], #56]\n"
+                     "vshl.s32 q0, q0, %q[right]\n"
+                     "vshl.s32 q1, q1, %q[right]\n"
+                     "vshl.s32 q2, q2, %q[right]\n"
+                     "vmax.s32 q0, q0, %q[least]\n"
+                     "vmax.s32 q1, q1, %q[least]\n"
+                     "vmax.s32 q2, q2, %q[least]\n"
+                     "vmin.s32 q0, q0, %q[most]\n"
+                     "vmin.s32 q1, q1, %q[most]\n"
+                     "vmin.s32 q2, q2, %q[most]\n"
+                     "vstrb.32 q0, [%[out_0]], #4\n"
+                     "vstrb.32 q1, [%[out_1]], #4\n"
+                     "vstrb.32 q2, [%[out_2]], #4\n"
+                     : [out_0] "+l"(*out_0), [out_1] "+l"(*out_1), [out_2] "+l"(*out_2)
+                     : [d] "r"(d), [right] "w"(scale->right), [least] "w"(scale->least),
+                       [most] "w"(most)
+                     : "q0", "q1", "q2", "memory");
+}
+
+/* All filters of three windows. */
+__attribute__((noinline)) static void filter(windows_t *t)
+{
+    nnom_mve_dots_t *const d = &t->dots;
+    uint32_t left = t->p->filters;
+    t->count = 0;
+    if (left < 4) {
+        filter_few(t);
         return;
     }
-    d->apart = size;
-    for (uint32_t f = 0;;) {
-        d->weights = p->weights + f * size;
-        vstrwq_s32(d->start, nnom_starts(s, f));
+    nnom_scale_4_t scale = t->scale;
+    const int32x4_t most = vdupq_n_s32(INT8_MAX);
+    int8_t *out_0 = t->out[0], *out_1 = t->out[1], *out_2 = t->out[2];
+    const int8_t *weights = t->p->weights;
+    const uint32_t apart = d->apart;
+    for (;;) {
+        d->weights = weights;
+        vstrwq_s32(d->start, nnom_start_4(&scale));
         nnom_mve_dots_4x3(d);
-        const int32x4_t right = vnegq_s32(nnom_shifts(s, s->out_shift, f));
-        for (uint32_t k = 0; k < 3; k++) {
-            nnom_store_4(out[k] + f, vldrwq_s32(d->sum[k]), right, least, most);
+        finish_12(d, &scale, most, &out_0, &out_1, &out_2);
+        left -= 4;
+        if (left == 0) {
+            return;
         }
-        if (f + 4 == filters) {
-            break;
+        weights += 4 * apart;
+        if (left < 4) { /* the last four, some of them once more */
+            const uint32_t again = 4 - left;
+            nnom_scale_back(&scale, again);
+            weights -= again * apart;
+            out_0 -= again, out_1 -= again, out_2 -= again;
+            left = 4;
         }
-        f = f + 8 <= filters ? f + 4 : filters - 4; /* the last four, some of them again */
     }
 }
 
-/* One output pixel straight from the image. */
-static void filter_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_t y, nnom_span_t x,
-                            int8_t *out)
+/* The next window is at `from`, or in the next patch. */
+static inline void add(windows_t *t, const int8_t *from, int8_t *out)
+{
+    t->dots.window[t->count] = from;
+    t->out[t->count] = out;
+    if (++t->count == 3) {
+        filter(t);
+    }
+}
+
+static inline int8_t *next_patch(const windows_t *t)
+{
+    return (int8_t *)t->p->scratch + t->count * t->dots.size;
+}
+
+/* Windows [first, last) of a row, some of whose taps leave the image. */
+__attribute__((noinline)) static void border(windows_t *t, const int8_t *in, nnom_span_t y,
+                                             uint32_t first, uint32_t last, int8_t *out)
+{
+    const nnom_conv_t *p = t->p;
+    const nnom_window_t *w = &p->window;
+    for (uint32_t i = first; i < last; i++) {
+        const nnom_span_t x = nnom_clip_x(w, i);
+        int8_t *patch = next_patch(t);
+        nnom_fill(patch, p->pad_value, t->dots.size);
+        gather(w, patch, in + (y.base * w->in_x + x.base) * w->channels, y, x);
+        add(t, patch, out + i * p->filters);
+    }
+}
+
+/* Windows [first, last) of a row, all inside. */
+static void interior(windows_t *t, const int8_t *in, nnom_span_t y, uint32_t first, uint32_t last,
+                     int8_t *out)
+{
+    const nnom_conv_t *p = t->p;
+    const nnom_window_t *w = &p->window;
+    const nnom_span_t x = {0, 0, w->kernel_x};
+    const uint32_t step = (uint32_t)w->stride_x * w->channels, filters = p->filters;
+    const bool one_piece = is_one_piece(w);
+    const int8_t *from = in + (y.base * w->in_x - w->pad_x) * w->channels + first * step;
+    out += first * filters;
+    for (; first < last; first++, from += step, out += filters) {
+        const int8_t *window = from;
+        if (t->table != NULL) {
+            gather_by_table(next_patch(t), from, t->table, t->dots.size);
+            window = next_patch(t);
+        } else if (!one_piece) {
+            gather(w, next_patch(t), from, y, x);
+            window = next_patch(t);
+        }
+        add(t, window, out);
+    }
+}
+
+/* A row of results straight from the image, with no scratch. */
+__attribute__((noinline)) static void row_in_place(const nnom_conv_t *p, const int8_t *in,
+                                                   nnom_span_t y, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
     const nnom_scale_t *s = &p->scale;
     const int32_t channels = w->channels;
     const uint32_t size = bytes_of_window(w), filters = p->filters;
-    const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
     const bool has_rows = w->dilation_x == 1;
     const uint32_t at_once = filters < 4 ? 1 : 4;
     nnom_mve_dots_t d;
     d.apart = at_once == 1 ? 0 : size;
-    d.size = (uint32_t)channels * (has_rows && x.last > x.first ? (uint32_t)(x.last - x.first) : 1);
-    for (uint32_t f = 0; f < filters; f += at_once) {
-        f = f + at_once <= filters ? f : filters - at_once;
-        const int8_t *filter = p->weights + f * size;
-        for (uint32_t k = 0; k < at_once; k++) {
-            d.sum[0][k] = nnom_start(s, f + k);
-            if (is_padded) {
-                d.sum[0][k] += p->pad_value * nnom_sum_outside(w, y, x, filter + k * size,
-                                                               (uint32_t)channels, 1);
+    for (uint32_t i = 0; i < w->out_x; i++, out += filters) {
+        const nnom_span_t x = nnom_clip_x(w, i);
+        const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
+        const int32_t taps = has_rows ? x.last - x.first : 1; /* at once */
+        d.size = (uint32_t)(taps * channels);
+        for (uint32_t f = 0; f < filters; f += at_once) {
+            f = f + at_once <= filters ? f : filters - at_once;
+            const int8_t *filter = p->weights + f * size;
+            for (uint32_t k = 0; k < at_once; k++) {
+                d.sum[0][k] = nnom_start(s, f + k);
+                if (is_padded) {
+                    d.sum[0][k] += p->pad_value * nnom_sum_outside(w, y, x, filter + k * size,
+                                                                   (uint32_t)channels, 1);
+                }
             }
-        }
-        for (int32_t m = y.first; m < y.last; m++) {
-            for (int32_t n = x.first; n < x.last; n = has_rows ? x.last : n + 1) {
-                d.weights = filter + (m * w->kernel_x + n) * channels;
-                d.window[0] = in + ((y.base + m * w->dilation_y) * w->in_x + x.base +
-                                    n * w->dilation_x) *
-                                       channels;
-                nnom_mve_dots_4x1(&d);
+            for (int32_t m = y.first; m < y.last; m++) {
+                const int8_t *row = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * channels;
+                for (int32_t n = x.first; n < x.last; n += taps) {
+                    d.weights = filter + (m * w->kernel_x + n) * channels;
+                    d.window[0] = row + n * w->dilation_x * channels;
+                    nnom_mve_dots_4x1(&d);
+                }
             }
-        }
-        for (uint32_t k = 0; k < at_once; k++) {
-            out[f + k] = nnom_finish_s8(s, f + k, d.sum[0][k]);
+            for (uint32_t k = 0; k < at_once; k++) {
+                out[f + k] = nnom_finish_s8(s, f + k, d.sum[0][k]);
+            }
         }
     }
+}
+
+/* How many results of `results` come before the first whose window begins inside. */
+static uint32_t before(uint16_t pad, uint16_t stride, uint16_t results)
+{
+    const uint32_t count = ((uint32_t)pad + stride - 1) / stride;
+    return count < results ? count : results;
+}
+
+/* How many come before the first whose window ends outside. */
+static uint32_t up_to(uint16_t size, int32_t reach, uint16_t pad, uint16_t stride, uint16_t results)
+{
+    const int32_t room = size - reach + pad;
+    const uint32_t count = room < 0 ? 0 : (uint32_t)room / stride + 1;
+    return count < results ? count : results;
 }
 
 void nnom_conv_s8_mve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
 {
     const nnom_conv_t held = *parameters, *p = &held; /* which no store can change */
     const nnom_window_t *w = &p->window;
-    const bool one_piece = is_one_piece(w);
-    const bool is_bare = p->scratch == NULL && !(one_piece && all_inside(w));
-    int8_t *const patches = (int8_t *)p->scratch;
-    nnom_mve_dots_t d;
-    d.size = bytes_of_window(w);
-    uint8_t *const table = has_table(w) && patches != NULL ? (uint8_t *)patches + 3 * d.size : NULL;
-    if (table != NULL) {
+    const bool is_bare = p->scratch == NULL && !(is_one_piece(w) && all_inside(w));
+    windows_t t = {.p = p, .scale = nnom_scale_4(&p->scale)};
+    t.dots.size = t.dots.apart = bytes_of_window(w);
+    if (has_table(w) && p->scratch != NULL) {
+        uint8_t *const table = (uint8_t *)p->scratch + 3 * t.dots.size;
         make_table(w, table);
+        t.table = table;
     }
-    const int32_t inside_x = w->in_x - reach(w->kernel_x, w->dilation_x);
-    int8_t *results[3];
-    uint32_t k = 0; /* windows that wait for their filters */
-    for (uint32_t j = 0; j < w->out_y; j++) {
+    const uint32_t end = up_to(w->in_x, reach(w->kernel_x, w->dilation_x), w->pad_x, w->stride_x,
+                               w->out_x);
+    const uint32_t begin = before(w->pad_x, w->stride_x, w->out_x);
+    for (uint32_t j = 0; j < w->out_y; j++, out += w->out_x * p->filters) {
         const nnom_span_t y = nnom_clip_y(w, j);
-        const bool is_inside_y = y.first == 0 && y.last == w->kernel_y;
-        int32_t base = -w->pad_x;
-        for (uint32_t i = 0; i < w->out_x; i++, base += w->stride_x, out += p->filters) {
-            if (is_bare) {
-                filter_in_place(p, in, y, nnom_clip_x(w, i), out);
-                continue;
-            }
-            const bool is_inside = is_inside_y && base >= 0 && base <= inside_x;
-            const int8_t *from = in + (y.base * w->in_x + base) * w->channels;
-            int8_t *patch = patches + k * d.size;
-            d.window[k] = patch;
-            if (is_inside && one_piece) {
-                d.window[k] = from;
-            } else if (is_inside && table != NULL) {
-                gather_by_table(patch, from, table, d.size);
-            } else if (is_inside) {
-                gather(w, patch, from, y, (nnom_span_t){base, 0, w->kernel_x});
-            } else {
-                nnom_fill(patch, p->pad_value, d.size);
-                gather(w, patch, from, y, nnom_clip_x(w, i));
-            }
-            results[k] = out;
-            if (++k == 3) {
-                filter(p, &d, results);
-                k = 0;
-            }
+        if (is_bare) {
+            row_in_place(p, in, y, out);
+        } else if (y.first == 0 && y.last == w->kernel_y && begin < end) {
+            border(&t, in, y, 0, begin, out);
+            interior(&t, in, y, begin, end, out);
+            border(&t, in, y, end, w->out_x, out);
+        } else {
+            border(&t, in, y, 0, w->out_x, out);
         }
     }
-    if (k > 0) { /* the others of three are the first once more */
-        for (; k < 3; k++) {
-            d.window[k] = d.window[0];
-            results[k] = results[0];
-        }
-        filter(p, &d, results);
+    while (t.count != 0) { /* the others of three are the first once more */
+        add(&t, t.dots.window[0], t.out[0]);
     }
 }
 

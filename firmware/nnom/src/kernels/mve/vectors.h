@@ -7,41 +7,64 @@
 
 #include "../requantise.h"
 
-/* Shifts of channels f to f + 3. */
-static inline int32x4_t nnom_shifts(const nnom_scale_t *s, const int32_t *shift, uint32_t f)
+/* A scale for four channels at once. */
+typedef struct {
+    const int8_t *bias;
+    const int32_t *bias_shift, *out_shift; /* NULL: the same for all channels, as below */
+    int32_t left, round;
+    int32x4_t right, least; /* right: shifts to the left, which are negative */
+} nnom_scale_4_t;
+
+static inline nnom_scale_4_t nnom_scale_4(const nnom_scale_t *s)
 {
-    return s->per_channel ? vldrwq_s32(shift + f) : vdupq_n_s32(*shift);
+    nnom_scale_4_t v = {s->bias, NULL, NULL, 0, nnom_round(*s->out_shift),
+                        vdupq_n_s32(-*s->out_shift), vdupq_n_s32(s->relu ? 0 : INT8_MIN)};
+    if (s->per_channel) {
+        v.bias_shift = s->bias_shift;
+        v.out_shift = s->out_shift;
+    } else if (s->bias != NULL) {
+        v.left = *s->bias_shift;
+    }
+    return v;
 }
 
-/* nnom_round() of each shift */
-static inline int32x4_t nnom_rounds(int32x4_t shift)
+/* nnom_start() of the next four channels, whose shifts to the right are taken over. */
+static inline int32x4_t nnom_start_4(nnom_scale_4_t *v)
 {
-    return vshlq_s32(vdupq_n_s32(nnom_round(30)), vsubq_n_s32(shift, 30));
-}
-
-/* nnom_start() of channels f to f + 3 */
-static inline int32x4_t nnom_starts(const nnom_scale_t *s, uint32_t f)
-{
-    const int32x4_t round = nnom_rounds(nnom_shifts(s, s->out_shift, f));
-    if (s->bias == NULL) {
+    const int8_t *const bias = v->bias;
+    if (v->out_shift == NULL) {
+        if (bias == NULL) {
+            return vdupq_n_s32(v->round);
+        }
+        v->bias += 4;
+        return vaddq_n_s32(vshlq_r_s32(vldrbq_s32(bias), v->left), v->round);
+    }
+    const int32x4_t shift = vldrwq_s32(v->out_shift);
+    /* nnom_round() of each: the bit of the greatest shift, to the right */
+    const int32x4_t round = vshlq_s32(vdupq_n_s32(nnom_round(30)), vsubq_n_s32(shift, 30));
+    v->out_shift += 4;
+    v->right = vnegq_s32(shift);
+    if (bias == NULL) {
         return round;
     }
-    const int32x4_t bias = vldrbq_s32(s->bias + f);
-    return vaddq_s32(vshlq_s32(bias, nnom_shifts(s, s->bias_shift, f)), round);
+    const int32x4_t left = vldrwq_s32(v->bias_shift);
+    v->bias += 4, v->bias_shift += 4;
+    return vaddq_s32(vshlq_s32(vldrbq_s32(bias), left), round);
 }
 
-/* The least result: with ReLU it is zero. */
-static inline int32_t nnom_least(const nnom_scale_t *s)
+/* The next four are to begin so many channels earlier. */
+static inline void nnom_scale_back(nnom_scale_4_t *v, uint32_t channels)
 {
-    return s->relu ? 0 : INT8_MIN;
+    v->bias = v->bias == NULL ? NULL : v->bias - channels;
+    if (v->out_shift != NULL) {
+        v->out_shift -= channels, v->bias_shift -= channels;
+    }
 }
 
-/* Four results from sums; right: the shifts, negative. */
-static inline void nnom_store_4(int8_t *out, int32x4_t sums, int32x4_t right, int32x4_t least,
-                                int32x4_t most)
+static inline void nnom_finish_4(const nnom_scale_4_t *v, int32x4_t sums, int8_t *out)
 {
-    const int32x4_t value = vshlq_s32(sums, right);
-    vstrbq_s32(out, vminq_s32(vmaxq_s32(value, least), most));
+    const int32x4_t value = vmaxq_s32(vshlq_s32(sums, v->right), v->least);
+    vstrbq_s32(out, vminq_s32(value, vdupq_n_s32(INT8_MAX)));
 }
 
 static inline void nnom_copy(int8_t *to, const int8_t *from, uint32_t n)
