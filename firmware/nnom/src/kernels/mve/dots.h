@@ -22,4 +22,18 @@ void nnom_mve_dots_4x3(nnom_mve_dots_t *d);
 /* sum[0][row] += row * window[0] */
 void nnom_mve_dots_4x1(nnom_mve_dots_t *d);
 
+/* Windows of at most sixteen bytes, which stay in registers, beside 4 * groups rows of weights;
+ * finished and stored. */
+typedef struct {
+    const int8_t *weights;
+    uint32_t size, groups;
+    const int8_t *window[3];
+    int8_t *out[3];
+    const int8_t *bias;
+    int32_t left, round, right; /* right: a shift to the left, which is negative */
+    int32_t least[4];
+} nnom_mve_small_t;
+
+void nnom_mve_small(const nnom_mve_small_t *s);
+
 #endif

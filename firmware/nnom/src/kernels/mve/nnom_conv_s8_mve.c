@@ -83,35 +83,33 @@ static inline void gather_by_table(int8_t *patch, const int8_t *from, const uint
                      : "lr", "q0", "q1", "memory");
 }
 
-/* Copies the taps of a window that are inside the image; `from` is its first cell. */
-static void gather(const nnom_window_t *w, int8_t *patch, const int8_t *from, nnom_span_t y,
-                   nnom_span_t x)
-{
-    const int32_t channels = w->channels, row = w->kernel_x * channels;
-    const int32_t down = w->dilation_y * w->in_x * channels;
-    const int32_t taps = x.last - x.first;
-    patch += y.first * row + x.first * channels;
-    from += y.first * down + x.first * w->dilation_x * channels;
-    for (int32_t m = y.first; m < y.last && taps > 0; m++, patch += row, from += down) {
-        if (w->dilation_x == 1) {
-            nnom_copy(patch, from, (uint32_t)(taps * channels));
-            continue;
-        }
-        for (int32_t n = 0; n < taps; n++) {
-            nnom_copy(patch + n * channels, from + n * w->dilation_x * channels, w->channels);
-        }
-    }
-}
-
 /* Three windows that are waited for, and where their results go. */
 typedef struct {
     const nnom_conv_t *p;
     const uint8_t *table; /* NULL: none */
     int8_t *out[3];
     uint32_t count;
+    int32_t row, across, down; /* bytes: of a window's row, from a tap to the next */
     nnom_mve_dots_t dots;
     nnom_scale_4_t scale;
 } windows_t;
+
+/* Copies taps of a window: of each row [first, last) so many cells, from the one at `from` on. */
+static inline void gather(const windows_t *t, int8_t *patch, const int8_t *from, int32_t first,
+                          int32_t last, int32_t taps)
+{
+    const int32_t channels = t->p->window.channels;
+    patch += first * t->row;
+    for (; first < last && taps > 0; first++, patch += t->row, from += t->down) {
+        if (t->across == channels) {
+            nnom_copy(patch, from, (uint32_t)(taps * channels));
+            continue;
+        }
+        for (int32_t n = 0; n < taps; n++) {
+            nnom_copy(patch + n * channels, from + n * t->across, (uint32_t)channels);
+        }
+    }
+}
 
 /* Fewer than four filters: each of them as four rows of weights. */
 __attribute__((noinline)) static void filter_few(windows_t *t)
@@ -155,6 +153,33 @@ static inline void finish_12(const nnom_mve_dots_t *d, const nnom_scale_4_t *sca
                      : "q0", "q1", "q2", "memory");
 }
 
+/* All filters of three windows that are short enough for nnom_mve_small(). */
+static void filter_small(const windows_t *t)
+{
+    const nnom_conv_t *p = t->p;
+    const uint32_t size = t->dots.size, end = p->filters - 4;
+    nnom_mve_small_t s = {.weights = p->weights,
+                          .size = size,
+                          .groups = p->filters / 4u,
+                          .window = {t->dots.window[0], t->dots.window[1], t->dots.window[2]},
+                          .out = {t->out[0], t->out[1], t->out[2]},
+                          .bias = p->scale.bias,
+                          .left = t->scale.left,
+                          .round = t->scale.round,
+                          .right = -*p->scale.out_shift};
+    vstrwq_s32(s.least, t->scale.least);
+    nnom_mve_small(&s);
+    if (p->filters % 4u != 0) { /* the last four, some of them once more */
+        s.groups = 1;
+        s.weights += end * size;
+        s.bias += end;
+        for (uint32_t k = 0; k < 3; k++) {
+            s.out[k] += end;
+        }
+        nnom_mve_small(&s);
+    }
+}
+
 /* All filters of three windows. */
 __attribute__((noinline)) static void filter(windows_t *t)
 {
@@ -163,6 +188,10 @@ __attribute__((noinline)) static void filter(windows_t *t)
     t->count = 0;
     if (left < 4) {
         filter_few(t);
+        return;
+    }
+    if (d->size <= 16 && t->scale.bias != NULL && t->scale.out_shift == NULL) {
+        filter_small(t);
         return;
     }
     nnom_scale_4_t scale = t->scale;
@@ -215,7 +244,10 @@ __attribute__((noinline)) static void border(windows_t *t, const int8_t *in, nno
         const nnom_span_t x = nnom_clip_x(w, i);
         int8_t *patch = next_patch(t);
         nnom_fill(patch, p->pad_value, t->dots.size);
-        gather(w, patch, in + (y.base * w->in_x + x.base) * w->channels, y, x);
+        gather(t, patch + x.first * w->channels,
+               in + (y.base * w->in_x + x.base) * w->channels + y.first * t->down +
+                   x.first * t->across,
+               y.first, y.last, x.last - x.first);
         add(t, patch, out + i * p->filters);
     }
 }
@@ -226,7 +258,6 @@ static void interior(windows_t *t, const int8_t *in, nnom_span_t y, uint32_t fir
 {
     const nnom_conv_t *p = t->p;
     const nnom_window_t *w = &p->window;
-    const nnom_span_t x = {0, 0, w->kernel_x};
     const uint32_t step = (uint32_t)w->stride_x * w->channels, filters = p->filters;
     const bool one_piece = is_one_piece(w);
     const int8_t *from = in + (y.base * w->in_x - w->pad_x) * w->channels + first * step;
@@ -237,7 +268,7 @@ static void interior(windows_t *t, const int8_t *in, nnom_span_t y, uint32_t fir
             gather_by_table(next_patch(t), from, t->table, t->dots.size);
             window = next_patch(t);
         } else if (!one_piece) {
-            gather(w, next_patch(t), from, y, x);
+            gather(t, next_patch(t), from, 0, w->kernel_y, w->kernel_x);
             window = next_patch(t);
         }
         add(t, window, out);
@@ -308,6 +339,9 @@ void nnom_conv_s8_mve(const nnom_conv_t *parameters, const int8_t *in, int8_t *o
     const bool is_bare = p->scratch == NULL && !(is_one_piece(w) && all_inside(w));
     windows_t t = {.p = p, .scale = nnom_scale_4(&p->scale)};
     t.dots.size = t.dots.apart = bytes_of_window(w);
+    t.row = w->kernel_x * w->channels;
+    t.across = w->dilation_x * w->channels;
+    t.down = w->dilation_y * w->in_x * w->channels;
     if (has_table(w) && p->scratch != NULL) {
         uint8_t *const table = (uint8_t *)p->scratch + 3 * t.dots.size;
         make_table(w, table);

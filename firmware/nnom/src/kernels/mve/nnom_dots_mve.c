@@ -84,4 +84,78 @@ __attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_dots_t *d __attribute__((
                      "pop    {r4-r9, r11, pc}\n");
 }
 
+/* Two rows (r9, r11) beside the windows in q0 to q2; the sums of rows 0 and 2, or 1 and 3, become
+ * these elements of q4 to q6. P0 cuts the rows' loads at the last byte. */
+#define TWO_SHORT_ROWS(higher, lower)                                                              \
+    "vpstt\n"                                                                                      \
+    "vldrbt.8 q3, [r9]\n"                                                                          \
+    "vldrbt.8 q7, [r11]\n"                                                                         \
+    "vmladav.s8 r0, q0, q3\n"                                                                      \
+    "vmladav.s8 r2, q0, q7\n"                                                                      \
+    "vmladav.s8 r4, q1, q3\n"                                                                      \
+    "vmladav.s8 r6, q1, q7\n"                                                                      \
+    "vmladav.s8 r8, q2, q3\n"                                                                      \
+    "vmladav.s8 r10, q2, q7\n"                                                                     \
+    "vmov   q4[" #higher "], q4[" #lower "], r0, r2\n"                                             \
+    "vmov   q5[" #higher "], q5[" #lower "], r4, r6\n"                                             \
+    "vmov   q6[" #higher "], q6[" #lower "], r8, r10\n"
+
+_Static_assert(offsetof(nnom_mve_small_t, window) == 12 && offsetof(nnom_mve_small_t, out) == 24 &&
+                   offsetof(nnom_mve_small_t, bias) == 36 && offsetof(nnom_mve_small_t, left) == 40 &&
+                   offsetof(nnom_mve_small_t, least) == 52,
+               "as in the code below");
+
+__attribute__((naked)) void nnom_mve_small(const nnom_mve_small_t *s __attribute__((unused)))
+{
+    __asm__ volatile("push   {r4-r11, lr}\n"
+                     "vpush  {d8-d15}\n"
+                     "mov    r12, r0\n"
+                     "ldrd   r9, r0, [r12]\n"
+                     "ldrd   lr, r1, [r12, #8]\n"
+                     "ldrd   r3, r5, [r12, #16]\n"
+                     "vctp.8 r0\n"
+                     "vpsttt\n"
+                     "vldrbt.8 q0, [r1]\n"
+                     "vldrbt.8 q1, [r3]\n"
+                     "vldrbt.8 q2, [r5]\n"
+                     "ldrd   r3, r5, [r12, #24]\n"
+                     "ldrd   r7, r1, [r12, #32]\n"
+                     "add    r11, r9, r0, lsl #1\n"
+                     "dls    lr, lr\n"
+                     "1:\n"
+                     TWO_SHORT_ROWS(2, 0)
+                     "ldr    r0, [r12, #4]\n"
+                     "add    r9, r9, r0\n"
+                     "add    r11, r11, r0\n"
+                     TWO_SHORT_ROWS(3, 1)
+                     "ldr    r0, [r12, #4]\n"
+                     "add    r9, r11, r0\n"
+                     "add    r11, r9, r0, lsl #1\n"
+                     "ldrd   r0, r2, [r12, #40]\n"
+                     "ldr    r4, [r12, #48]\n"
+                     "vldrb.s32 q3, [r1], #4\n"
+                     "vshl.s32 q3, r0\n"
+                     "vadd.i32 q3, q3, r2\n"
+                     "vadd.i32 q4, q4, q3\n"
+                     "vadd.i32 q5, q5, q3\n"
+                     "vadd.i32 q6, q6, q3\n"
+                     "vshl.s32 q4, r4\n"
+                     "vshl.s32 q5, r4\n"
+                     "vshl.s32 q6, r4\n"
+                     "vldrw.32 q3, [r12, #52]\n"
+                     "vmov.i32 q7, #127\n"
+                     "vmax.s32 q4, q4, q3\n"
+                     "vmax.s32 q5, q5, q3\n"
+                     "vmax.s32 q6, q6, q3\n"
+                     "vmin.s32 q4, q4, q7\n"
+                     "vmin.s32 q5, q5, q7\n"
+                     "vmin.s32 q6, q6, q7\n"
+                     "vstrb.32 q4, [r3], #4\n"
+                     "vstrb.32 q5, [r5], #4\n"
+                     "vstrb.32 q6, [r7], #4\n"
+                     "le     lr, 1b\n"
+                     "vpop   {d8-d15}\n"
+                     "pop    {r4-r11, pc}\n");
+}
+
 #endif
