@@ -129,7 +129,7 @@ __attribute__((noinline)) static void filter_few(windows_t *t)
 
 /* The sums' results, four to each place, which is the next one then. Written out because compilers
  * put each address into a register of its own. */
-static inline void finish_12(const nnom_mve_dots_t *d, const nnom_scale_4_t *scale, int32x4_t most,
+static inline void finish_12(const nnom_mve_dots_t *d, int32x4_t right, int32x4_t least, int32x4_t most,
                              int8_t **out_0, int8_t **out_1, int8_t **out_2)
 {
     __asm__ volatile("vldrw.32 q0, [%[d], #24]\n"
@@ -148,13 +148,12 @@ static inline void finish_12(const nnom_mve_dots_t *d, const nnom_scale_4_t *sca
                      "vstrb.32 q1, [%[out_1]], #4\n"
                      "vstrb.32 q2, [%[out_2]], #4\n"
                      : [out_0] "+l"(*out_0), [out_1] "+l"(*out_1), [out_2] "+l"(*out_2)
-                     : [d] "r"(d), [right] "w"(scale->right), [least] "w"(scale->least),
-                       [most] "w"(most)
+                     : [d] "r"(d), [right] "w"(right), [least] "w"(least), [most] "w"(most)
                      : "q0", "q1", "q2", "memory");
 }
 
 /* All filters of three windows that are short enough for nnom_mve_small(). */
-static void filter_small(const windows_t *t)
+__attribute__((noinline)) static void filter_small(const windows_t *t)
 {
     const nnom_conv_t *p = t->p;
     const uint32_t size = t->dots.size, end = p->filters - 4;
@@ -166,8 +165,8 @@ static void filter_small(const windows_t *t)
                           .bias = p->scale.bias,
                           .left = t->scale.left,
                           .round = t->scale.round,
-                          .right = -*p->scale.out_shift};
-    vstrwq_s32(s.least, t->scale.least);
+                          .right = t->scale.right};
+    vstrwq_s32(s.least, vdupq_n_s32(t->scale.least));
     nnom_mve_small(&s);
     if (p->filters % 4u != 0) { /* the last four, some of them once more */
         s.groups = 1;
@@ -195,15 +194,16 @@ __attribute__((noinline)) static void filter(windows_t *t)
         return;
     }
     nnom_scale_4_t scale = t->scale;
-    const int32x4_t most = vdupq_n_s32(INT8_MAX);
+    int32x4_t right = vdupq_n_s32(scale.right);
+    const int32x4_t least = vdupq_n_s32(scale.least), most = vdupq_n_s32(INT8_MAX);
     int8_t *out_0 = t->out[0], *out_1 = t->out[1], *out_2 = t->out[2];
     const int8_t *weights = t->p->weights;
     const uint32_t apart = d->apart;
     for (;;) {
         d->weights = weights;
-        vstrwq_s32(d->start, nnom_start_4(&scale));
+        vstrwq_s32(d->start, nnom_start_4(&scale, &right));
         nnom_mve_dots_4x3(d);
-        finish_12(d, &scale, most, &out_0, &out_1, &out_2);
+        finish_12(d, right, least, most, &out_0, &out_1, &out_2);
         left -= 4;
         if (left == 0) {
             return;
@@ -253,7 +253,7 @@ __attribute__((noinline)) static void border(windows_t *t, const int8_t *in, nno
 }
 
 /* Windows [first, last) of a row, all inside. */
-static void interior(windows_t *t, const int8_t *in, nnom_span_t y, uint32_t first, uint32_t last,
+__attribute__((noinline)) static void interior(windows_t *t, const int8_t *in, nnom_span_t y, uint32_t first, uint32_t last,
                      int8_t *out)
 {
     const nnom_conv_t *p = t->p;
@@ -332,9 +332,8 @@ static uint32_t up_to(uint16_t size, int32_t reach, uint16_t pad, uint16_t strid
     return count < results ? count : results;
 }
 
-void nnom_conv_s8_mve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
+void nnom_conv_s8_mve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
-    const nnom_conv_t held = *parameters, *p = &held; /* which no store can change */
     const nnom_window_t *w = &p->window;
     const bool is_bare = p->scratch == NULL && !(is_one_piece(w) && all_inside(w));
     windows_t t = {.p = p, .scale = nnom_scale_4(&p->scale)};

@@ -11,14 +11,14 @@
 typedef struct {
     const int8_t *bias;
     const int32_t *bias_shift, *out_shift; /* NULL: the same for all channels, as below */
-    int32_t left, round;
-    int32x4_t right, least; /* right: shifts to the left, which are negative */
+    int32_t left, round, right; /* right: a shift to the left, which is negative */
+    int32_t least;
 } nnom_scale_4_t;
 
 static inline nnom_scale_4_t nnom_scale_4(const nnom_scale_t *s)
 {
-    nnom_scale_4_t v = {s->bias, NULL, NULL, 0, nnom_round(*s->out_shift),
-                        vdupq_n_s32(-*s->out_shift), vdupq_n_s32(s->relu ? 0 : INT8_MIN)};
+    nnom_scale_4_t v = {s->bias, NULL, NULL, 0, nnom_round(*s->out_shift), -*s->out_shift,
+                        s->relu ? 0 : INT8_MIN};
     if (s->per_channel) {
         v.bias_shift = s->bias_shift;
         v.out_shift = s->out_shift;
@@ -28,8 +28,8 @@ static inline nnom_scale_4_t nnom_scale_4(const nnom_scale_t *s)
     return v;
 }
 
-/* nnom_start() of the next four channels, whose shifts to the right are taken over. */
-static inline int32x4_t nnom_start_4(nnom_scale_4_t *v)
+/* nnom_start() of the next four channels; `right` becomes theirs where each has its own. */
+static inline int32x4_t nnom_start_4(nnom_scale_4_t *v, int32x4_t *right)
 {
     const int8_t *const bias = v->bias;
     if (v->out_shift == NULL) {
@@ -43,7 +43,7 @@ static inline int32x4_t nnom_start_4(nnom_scale_4_t *v)
     /* nnom_round() of each: the bit of the greatest shift, to the right */
     const int32x4_t round = vshlq_s32(vdupq_n_s32(nnom_round(30)), vsubq_n_s32(shift, 30));
     v->out_shift += 4;
-    v->right = vnegq_s32(shift);
+    *right = vnegq_s32(shift);
     if (bias == NULL) {
         return round;
     }
@@ -61,9 +61,9 @@ static inline void nnom_scale_back(nnom_scale_4_t *v, uint32_t channels)
     }
 }
 
-static inline void nnom_finish_4(const nnom_scale_4_t *v, int32x4_t sums, int8_t *out)
+static inline void nnom_finish_4(int32x4_t sums, int32x4_t right, int32_t least, int8_t *out)
 {
-    const int32x4_t value = vmaxq_s32(vshlq_s32(sums, v->right), v->least);
+    const int32x4_t value = vmaxq_s32(vshlq_s32(sums, right), vdupq_n_s32(least));
     vstrbq_s32(out, vminq_s32(value, vdupq_n_s32(INT8_MAX)));
 }
 
