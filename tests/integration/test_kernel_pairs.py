@@ -22,6 +22,7 @@ HAVE = {
 }
 SLIPS = {
     "dsp": [("dsp/dot.h", "ssat %0, #8", "ssat %0, #7")],
+    "v6m": [("v6m/finish.h", "(value >> 31) ^ INT8_MAX", "(value >> 31) ^ 126")],
     "v7m": [("v7m/finish.h", "ssat %0, #8", "ssat %0, #7")],
     "mve": [("mve/nnom_conv_s8_mve.c", "vmin.s32 q1, q1, %q[most]", "nop")],
 }

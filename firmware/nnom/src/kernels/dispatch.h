@@ -56,7 +56,7 @@
 
 /*                       M0, M0+, M23   M3     M4, M7, M33   M55 */
 #ifndef NNOM_CONV_S8
-#define NNOM_CONV_S8 NNOM_PICK(plain, v7m, dsp, mve)
+#define NNOM_CONV_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_CONV_TRANS_S8
 #define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, plain, plain)
