@@ -7,6 +7,12 @@
 #include "platform/platform.h"
 #include "platform/text.h"
 
+#if __has_include("kernels/kernels.h")
+#include "kernels/kernels.h"
+#else
+#define NNOM_KERNEL_NAMES "" /* NNoM's own library does not tell */
+#endif
+
 #define CAN_COMPACT 1u
 #define CAN_BAUD 4u
 #define BAUD_TRIAL_MS 1000u
@@ -101,7 +107,7 @@ static bool has_model(const agent *a)
 
 static void hello(agent *a, const request *r)
 {
-    uint8_t body[320];
+    uint8_t body[320 + sizeof(NNOM_KERNEL_NAMES)];
     const uint8_t *end = body + sizeof(body);
     if (a->boot_id == 0) {
         a->boot_id = get_le32(r->body);
@@ -130,7 +136,7 @@ static void hello(agent *a, const request *r)
     p = put_string(p, end, CONFIG_IMAGE_ID);
     p = put_string(p, end, CONFIG_BOARD);
     p = put_string(p, end, "gcc " __VERSION__);
-    p = put_string(p, end, "local");
+    p = put_string(p, end, NNOM_KERNEL_NAMES);
     agent_answer(a, r, body, (size_t)(p - body));
 }
 

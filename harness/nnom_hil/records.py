@@ -245,7 +245,7 @@ class RunRecord(_Record):
     inputs with the float model's answer, 0 to 1; against_float: the same for models that give
     numbers, after int8 was made numbers. max_error: the verdict is fail above this MAE.
     confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
-    true class, said class, count.
+    true class, said class, count. kernels: the form of each of the library's operations.
     """
 
     schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
@@ -290,6 +290,7 @@ class RunRecord(_Record):
     memory: MemoryRecord | None = None
     link: LinkRecord | None = None
     cross_checks: tuple[CrossCheck, ...] = ()
+    kernels: dict[str, str] = {}
     tools: dict[str, str] = {}
 
     @model_validator(mode="before")

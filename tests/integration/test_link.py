@@ -20,6 +20,7 @@ import serial
 import serial.rfc2217
 
 from nnom_hil.boards import find_board
+from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import LinkError, UsageError
 from nnom_hil.link.faults import LinkFaults
@@ -198,7 +199,9 @@ class Cable:
         self._fastest = fastest
         options = for_header(ConvertOptions(), HeaderOptions(), nnom=nnom is not None)
         graph = prepare(find_model(None), None, options=options).graph
-        image = build_for(find_board("native"), graph, compat=nnom is not None, nnom=nnom)
+        image = build_for(
+            find_board("native"), graph, compat=nnom is not None, library=Library(nnom=nnom)
+        )
         self._firmware = subprocess.Popen(
             [image.elf], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -445,7 +448,11 @@ def test_link_works_while_the_core_computes(tmp_path: Path) -> None:
     cable = Cable(tmp_path, bytes_per_s=92_160, nnom=tree)
     try:
         record = run(
-            tmp_path / "r", port=str(cable.name), nnom=tree, limit=100, encoding=Encoding.RAW
+            tmp_path / "r",
+            port=str(cable.name),
+            library=Library(nnom=tree),
+            limit=100,
+            encoding=Encoding.RAW,
         )
     finally:
         cable.close()

@@ -6,12 +6,14 @@ from nnom_hil.build.image import (
     build_image,
     check_drivers,
     drivers,
-    nnom_tree,
     tree_digest,
 )
+from nnom_hil.build.library import Kernels, Library, nnom_tree
 
 __all__ = [
     "Image",
+    "Kernels",
+    "Library",
     "SectionSizes",
     "build_image",
     "check_drivers",

@@ -7,8 +7,10 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from nnom_hil.boards import Board, Cpu
+from nnom_hil.build.library import Library, nnom_tree
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
     FirmwareSettings,
@@ -24,7 +26,6 @@ from nnom_hil.errors import (
     HilEnvironmentError,
     StoreError,
     ToolError,
-    UsageError,
 )
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import firmware_dir
@@ -32,11 +33,11 @@ from nnom_hil.tool import find_tool, run_tool, tool_version
 
 __all__ = [
     "Image",
+    "Recipe",
     "SectionSizes",
     "build_image",
     "check_drivers",
     "drivers",
-    "nnom_tree",
     "tree_digest",
 ]
 
@@ -74,72 +75,130 @@ class Image:
 
 
 def build_image(
-    board: Board, weights_h: str, settings: FirmwareSettings, *, nnom: Path | None = None
+    board: Board, weights_h: str, settings: FirmwareSettings, library: Library | None = None
 ) -> Image:
     """Return the firmware for a board and a generated header.
 
-    nnom: an NNoM tree (inc, src, port) to build on instead of the one that comes with us.
+    library: None is the one that comes with us, with the best kernels that the core has.
     Raises ToolError when a program is missing, BoardError when the board names a driver that does
     not exist, UsageError for a folder that is no NNoM tree, BuildError when the firmware does not
     compile or does not fit, and StoreError where there is no space to build it in.
     """
-    sources = firmware_dir()
-    if nnom is not None:
-        nnom = nnom_tree(nnom)
-    program = _compiler(board)
-    check_drivers(board)
-    compiler = tool_version(program)
-    template = (sources / "platform" / "link.ld.in").read_text()
-    generated = {
-        "weights.h": weights_h,
-        "config.h": config_h(board, settings, image_id=""),
-        "link.ld": linker_script(template, board),
-    }
-    parts = [part for item in sorted(generated.items()) for part in item]
-    trees = [tree_digest(tree) for tree in (sources, nnom) if tree is not None]
-    compat = str(int(settings.compat))
-    switches = ";".join(library_switches(settings))
-    chosen = (cpu_flags(board), board.console.driver, board.time.driver, compat, switches)
-    image_id = digest(_SCHEMA, compiler, *chosen, *trees, *parts)
-    generated["config.h"] = config_h(board, settings, image_id=image_id)
-    common: list[str | Path] = [
-        "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
-        f"-DCPU_FLAGS={cpu_flags(board)}", f"-DCOMPAT={compat}",
-        f"-DSWITCHES={switches}",
-        f"-DCMAKE_C_COMPILER={program}" if _is_native(board)
-        else f"-DCMAKE_TOOLCHAIN_FILE={sources / 'arm-none-eabi.cmake'}",
-    ]  # fmt: skip
-    library_id = digest(
-        _SCHEMA, compiler, cpu_flags(board), compat, switches,
-        tree_digest(nnom or sources / "nnom"),
-        *((sources / name).read_bytes() for name in _LIBRARY_RECIPE),
-    )  # fmt: skip
-    library = Entry(kind="libraries", key=library_id)
+    recipe = Recipe.of(board, settings, library or Library())
+    image_id = recipe.digest("weights.h", weights_h)
+    generated = {"weights.h": weights_h, **recipe.generated(image_id)}
 
     def make() -> dict[str, bytes]:
-        made = _library(library, board, common, nnom)
-        settled = [*common, f"-DNNOM_DIR={nnom or sources / 'nnom'}"]
-        return _build(board, generated, made, {"id": image_id, "compiler": compiler}, settled)
+        names = {"id": image_id, "compiler": recipe.compiler}
+        return _build(recipe, generated, names)
 
-    if library.path.exists():  # one that is damaged is found now, not when it is needed
-        _library(library, board, common, nnom)
+    recipe.check_kept()  # a damaged library is found now, not when it is needed
     return obtain(Entry(kind="images", key=image_id, programs=(_ELF,)), make, _image_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How firmware is made for a board: its library, once for all models, and what is linked to it.
+
+    compiler: its version. nnom: the tree that the library is built from.
+    """
+
+    board: Board
+    settings: FirmwareSettings
+    compiler: str
+    nnom: Path
+    switches: str
+    program: str
+
+    @classmethod
+    def of(cls, board: Board, settings: FirmwareSettings, library: Library) -> Self:
+        """Raises ToolError, BoardError and UsageError as build_image does."""
+        nnom = firmware_dir() / "nnom" if library.nnom is None else nnom_tree(library.nnom)
+        program = "cc" if _is_native(board) else "arm-none-eabi-gcc"
+        check_drivers(board)
+        return cls(
+            board=board,
+            settings=settings,
+            compiler=tool_version(program),
+            nnom=nnom,
+            switches=";".join([*library_switches(settings), *library.switches]),
+            program=program,
+        )
+
+    def generated(self, image_id: str) -> dict[str, str]:
+        """Return config.h and link.ld."""
+        template = (firmware_dir() / "platform" / "link.ld.in").read_text()
+        return {
+            "config.h": config_h(self.board, self.settings, image_id=image_id),
+            "link.ld": linker_script(template, self.board),
+        }
+
+    def digest(self, *parts: str) -> str:
+        """Return a hash of all that goes into an image beside these parts."""
+        generated = [part for item in self.generated("").items() for part in item]
+        drivers_ = (self.board.console.driver, self.board.time.driver)
+        trees = [tree_digest(tree) for tree in dict.fromkeys((firmware_dir(), self.nnom))]
+        return digest(_SCHEMA, *self._chosen, *drivers_, *trees, *generated, *parts)
+
+    @property
+    def _chosen(self) -> tuple[str, ...]:
+        compat = str(int(self.settings.compat))
+        return self.compiler, cpu_flags(self.board), compat, self.switches
+
+    @property
+    def _options(self) -> list[str | Path]:
+        return [
+            "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
+            f"-DCPU_FLAGS={cpu_flags(self.board)}", f"-DCOMPAT={int(self.settings.compat)}",
+            f"-DSWITCHES={self.switches}", f"-DNNOM_DIR={self.nnom}",
+            f"-DCMAKE_C_COMPILER={self.program}" if _is_native(self.board)
+            else f"-DCMAKE_TOOLCHAIN_FILE={firmware_dir() / 'arm-none-eabi.cmake'}",
+        ]  # fmt: skip
+
+    @property
+    def _kept(self) -> Entry:
+        recipe = [(firmware_dir() / name).read_bytes() for name in _LIBRARY_RECIPE]
+        key = digest(_SCHEMA, *self._chosen, tree_digest(self.nnom), *recipe)
+        return Entry(kind="libraries", key=key)
+
+    def check_kept(self) -> None:
+        """Make the library anew if the one that is kept is damaged."""
+        if self._kept.path.exists():
+            self.library()
+
+    def library(self) -> bytes:
+        """Return the NNoM library for the board's core, built once."""
+
+        def make() -> dict[str, bytes]:
+            with work_folder() as work:
+                _cmake(firmware_dir() / "library", work, self._options, self.board)
+                return {_LIBRARY: (work / _LIBRARY).read_bytes()}
+
+        return obtain(self._kept, make, lambda kept: kept.file(_LIBRARY))
+
+    def compile(self, work: Path, generated: dict[str, str], *options: str) -> Path:
+        """Compile and link in a folder; return the build's own. options: more of CMake's."""
+        write_whole(work / _LIBRARY, self.library())
+        for name, text in generated.items():
+            write_whole(work / "generated" / name, text)
+        settled = [
+            *self._options, *options, f"-DNNOM_LIBRARY={work / _LIBRARY}",
+            f"-DGENERATED_DIR={work / 'generated'}",
+        ]  # fmt: skip
+        if _is_native(self.board):
+            settled.append("-DPLATFORM=posix")
+        else:
+            settled += [
+                "-DPLATFORM=cortex_m",
+                f"-DUART_DRIVER={self.board.console.driver}",
+                f"-DTIME_DRIVER={self.board.time.driver}",
+            ]
+        _cmake(firmware_dir(), work / "build", settled, self.board)
+        return work / "build"
 
 
 def _is_native(board: Board) -> bool:
     return board.core.cpu is Cpu.NATIVE
-
-
-def _compiler(board: Board) -> str:
-    return "cc" if _is_native(board) else "arm-none-eabi-gcc"
-
-
-def nnom_tree(folder: Path) -> Path:
-    """Return the absolute folder of an NNoM tree; raises UsageError naming what it lacks."""
-    for part in ("inc/nnom.h", "port/nnom_port.h", "src"):
-        if not (folder / part).exists():
-            raise UsageError(f"{folder}: not an NNoM tree: it has no {part}")
-    return folder.resolve()
 
 
 def drivers(kind: str) -> list[str]:
@@ -187,51 +246,15 @@ def _image_of(kept: Kept) -> Image:
         raise UnfitError(f"{type(exc).__name__}: {exc}") from exc
 
 
-def _build(
-    board: Board,
-    generated: dict[str, str],
-    library: bytes,
-    names: dict[str, str],
-    settled: list[str | Path],
-) -> dict[str, bytes]:
+def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> dict[str, bytes]:
     """Return the files of an image; names: its id, and its compiler's version."""
     with work_folder() as work:
-        write_whole(work / _LIBRARY, library)
-        for name, text in generated.items():
-            write_whole(work / "generated" / name, text)
-        _compile(work, board, settled)
-        facts = {**names, "sizes": asdict(_sizes(work / "build" / _ELF))}
-        files = {name: (work / "build" / name).read_bytes() for name in (_ELF, "firmware.map")}
+        built = recipe.compile(work, generated)
+        facts = {**names, "sizes": asdict(_sizes(built / _ELF))}
+        files = {name: (built / name).read_bytes() for name in (_ELF, "firmware.map")}
     files |= {f"generated/{name}": text.encode() for name, text in generated.items()}
     files["image.json"] = (json.dumps(facts, sort_keys=True, indent=2) + "\n").encode()
     return files
-
-
-def _library(entry: Entry, board: Board, common: list[str | Path], nnom: Path | None) -> bytes:
-    """Return the NNoM library for a board's core, built once."""
-
-    def make() -> dict[str, bytes]:
-        options = common if nnom is None else [*common, f"-DNNOM_DIR={nnom}"]
-        with work_folder() as work:
-            _cmake(firmware_dir() / "library", work, options, board)
-            return {_LIBRARY: (work / _LIBRARY).read_bytes()}
-
-    return obtain(entry, make, lambda kept: kept.file(_LIBRARY))
-
-
-def _compile(work: Path, board: Board, settled: list[str | Path]) -> None:
-    options = [
-        *settled, f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}"
-    ]  # fmt: skip
-    if _is_native(board):
-        options.append("-DPLATFORM=posix")
-    else:
-        options += [
-            "-DPLATFORM=cortex_m",
-            f"-DUART_DRIVER={board.console.driver}",
-            f"-DTIME_DRIVER={board.time.driver}",
-        ]
-    _cmake(firmware_dir(), work / "build", options, board)
 
 
 def _cmake(source: Path, build: Path, options: list[str | Path], board: Board) -> None:

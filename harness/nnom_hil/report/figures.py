@@ -9,6 +9,7 @@ __all__ = [
     "LayerFigures",
     "deviation",
     "judged",
+    "kernels_in_words",
     "layer_figures",
     "percent",
     "size",
@@ -122,3 +123,13 @@ def size(count: int | None) -> str:
 def thousands(value: float | None, digits: int = 0) -> str:
     """Return a number with thin spaces between thousands."""
     return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
+
+
+def kernels_in_words(forms: dict[str, str]) -> str:
+    """Return the forms, most frequent first, with the operations of all but the first."""
+    by_form: dict[str, list[str]] = {}
+    for operation, form in forms.items():
+        by_form.setdefault(form, []).append(operation)
+    ranked = sorted(by_form.items(), key=lambda item: -len(item[1]))
+    most, *others = ranked
+    return ", ".join([most[0], *(f"{form} ({', '.join(names)})" for form, names in others)])

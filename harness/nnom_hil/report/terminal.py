@@ -6,7 +6,15 @@ from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import RunRecord, TimeSource, Verdict
-from nnom_hil.report.figures import TIME_NOTES, judged, layer_figures, percent, size, thousands
+from nnom_hil.report.figures import (
+    TIME_NOTES,
+    judged,
+    kernels_in_words,
+    layer_figures,
+    percent,
+    size,
+    thousands,
+)
 
 __all__ = ["print_summary", "summary"]
 
@@ -72,6 +80,8 @@ def _facts(record: RunRecord) -> Table:
         memory = record.memory
         table.add_row("flash", f"{size(memory.flash)} of {size(memory.flash_available)}")
         table.add_row("RAM", f"{size(record.ram_bytes)} of {size(memory.ram_available)}")
+    if record.kernels:
+        table.add_row("kernels", kernels_in_words(record.kernels))
     if record.link:
         link = record.link
         rate = f"{link.bytes_per_s / 1000:.1f} kB/s of vector data, inference included"

@@ -76,7 +76,7 @@ def measure_link(request: RunRequest, total_bytes: int) -> LinkBench:
         prepare(find_model(None), None, options=request.conversion).graph,
         header=request.header,
         compat=request.is_compat,
-        nnom=request.nnom,
+        library=request.library,
     )
     generator = random.Random(1)
     frames = max(1, total_bytes // _FRAME_BYTES)

@@ -35,6 +35,7 @@ from nnom_hil.records import (
     Verdict,
 )
 from nnom_hil.run.judge import Answers, judge
+from nnom_hil.run.kernels import check_kernels
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
@@ -88,6 +89,7 @@ class Findings:
     shares: list[Share] = field(default_factory=list)
     seconds: float = 0.0
     tools: dict[str, str] = field(default_factory=dict)
+    kernels: dict[str, str] = field(default_factory=dict)  # form of each operation
     checks: list[CrossCheck] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # what the targets' own logs warn of
     unkept: list[StoreError] = field(default_factory=list)  # of the reference's outputs
@@ -119,6 +121,7 @@ def cross_check(plan: Plan, found: Findings, consoles: Sequence[str]) -> None:
     found.checks = []
     graph = prepared.graph
     found.checks += check_compile_log(parse_compile_log(text), graph)
+    found.checks += check_kernels(found.kernels, plan.board.core.cpu, plan.library)
     ticks = found.times[-1].ticks
     found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
     formats = parse_io_format(text)
@@ -183,6 +186,7 @@ def make_record(
         "resumed": found.resumed,
         "time_source": found.time_source,
         "cross_checks": tuple(found.checks),
+        "kernels": found.kernels,
         "tools": found.tools,
     }
     reasons: list[str] = []

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from nnom_hil import variables
 from nnom_hil.boards import Board, find_board
+from nnom_hil.build import Kernels, Library
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.link.faults import LinkFaults
@@ -30,7 +31,7 @@ _LARGEST: Final = 1e18
 
 _DEFAULTS: Final = {
     f.name: f.default
-    for kind in (RunRequest, Timing, ConvertOptions, HeaderOptions)
+    for kind in (RunRequest, Timing, ConvertOptions, HeaderOptions, Library)
     for f in fields(kind)
 }
 
@@ -119,6 +120,7 @@ _BOARD = (
 )
 _BUILD = (
     _option("compat", bool, "Give NNoM 0.4.3's own int8 results, faults included"),
+    _option("kernels", str, "Of our library", words=Kernels),
     _option("nnom", Path, "Build on this NNoM tree (inc, src, port) instead of ours"),
 )
 _RUN = (
@@ -210,7 +212,8 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
     if (renode := given.get("renode")) is not None:
         os.environ[variables.RENODE] = str(renode)  # as if the user had set it
     timing = {name: given[name] for name in ("warm_up", "repeats") if name in given}
-    made = {"board", "runs", "convert", "header", "timing", "faults"}
+    library = {f.name: given[f.name] for f in fields(Library) if f.name in given}
+    made = {"board", "runs", "convert", "header", "timing", "faults", "library"}
     names = {f.name for f in fields(RunRequest)} - made
     return RunRequest(
         board=board_of(given),
@@ -218,6 +221,7 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
         convert=convert,
         header=header,
         timing=Timing(**timing),
+        library=Library(**library),
         faults=LinkFaults.parse(given["faults"]) if "faults" in given else None,
         **{name: given[name] for name in names if name in given},
     )

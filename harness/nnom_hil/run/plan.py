@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 from nnom_hil.boards import Board
+from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
@@ -48,8 +48,8 @@ class Plan:
     """What to run; header: how weights.h is written.
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
-    max_error: it is fail above this mean absolute error. nnom: an NNoM tree to build on instead of
-    ours. jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
+    max_error: it is fail above this mean absolute error. library: what the firmware is built on.
+    jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
     streamed. faults, seed: what is spoiled on the link while vectors stream. baud: rate to try
     after the handshake, on a real serial line.
     """
@@ -62,7 +62,7 @@ class Plan:
     compat: bool = False
     min_accuracy: float | None = None
     max_error: float | None = None
-    nnom: Path | None = None
+    library: Library = field(default_factory=Library)
     jobs: int = 1
     timing: Timing = Timing()
     timing_only: bool = False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
+from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_regular, seal, unseal
@@ -35,9 +36,9 @@ class RunRequest:
     """What a user asks for; model None is the bundled digits. runs: the folder of all runs.
 
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
-    share the vectors. nnom: an NNoM tree to build on, whose answers are compared with NNoM 0.4.3's.
-    port: a serial port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip.
-    Raises UsageError for numbers that cannot be.
+    share the vectors. library: what the firmware is built on; the answers of an NNoM tree are
+    compared with NNoM 0.4.3's. port: a serial port. probe: the id of the one to flash by. pack: a
+    CMSIS-Pack with the chip. Raises UsageError for numbers that cannot be.
     """
 
     board: Board
@@ -54,7 +55,7 @@ class RunRequest:
     jobs: int = 1
     timing: Timing = field(default_factory=Timing)
     timing_only: bool = False
-    nnom: Path | None = None
+    library: Library = field(default_factory=Library)
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None
     seed: int = 0
@@ -85,12 +86,12 @@ class RunRequest:
     @property
     def conversion(self) -> ConvertOptions:
         """How the model is converted for this form of header."""
-        return for_header(self.convert, self.header, nnom=self.nnom is not None)
+        return for_header(self.convert, self.header, nnom=self.library.nnom is not None)
 
     @property
     def is_compat(self) -> bool:
         """Whether answers are compared with NNoM 0.4.3's own."""
-        return self.compat or self.nnom is not None
+        return self.compat or self.library.nnom is not None
 
 
 def for_header(
@@ -131,7 +132,7 @@ def request_document(request: RunRequest) -> str:
         runs=request.runs.resolve(),
         model=request.model_file.resolve(),
         data=absolute(request.data),
-        nnom=absolute(request.nnom),
+        library=replace(request.library, nnom=absolute(request.library.nnom)),
         pack=absolute(request.pack),
     )
     document = TypeAdapter(RunRequest).dump_python(kept, mode="json", by_alias=True)

@@ -6,11 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from pathlib import Path
 
 from nnom_hil import __version__
 from nnom_hil.boards import Board
-from nnom_hil.build import Image, build_image, tree_digest
+from nnom_hil.build import Image, Library, build_image, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
@@ -27,6 +26,7 @@ from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
 from nnom_hil.run.journal import Identity
 from nnom_hil.run.judge import CONFUSION_CLASSES
+from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.store import RunFolder
@@ -71,12 +71,12 @@ def build_for(
     *,
     header: HeaderOptions | None = None,
     compat: bool = False,
-    nnom: Path | None = None,
+    library: Library | None = None,
 ) -> Image:
     """Return the firmware for a board and a model; raises as build_image does."""
     header = header or HeaderOptions()
     settings = firmware_settings(graph, header=header, compat=compat)
-    return build_image(board, firmware_header(graph, header), settings, nnom=nnom)
+    return build_image(board, firmware_header(graph, header), settings, library)
 
 
 class Run:
@@ -129,7 +129,7 @@ class Run:
             self._prepared.graph,
             header=plan.header,
             compat=plan.compat,
-            nnom=plan.nnom,
+            library=plan.library,
         )
         self.found.image = image
         x = self._prepared.x
@@ -141,8 +141,8 @@ class Run:
             )
         )
         self.found.tools["compiler"] = image.compiler
-        if plan.nnom is not None:
-            self.found.tools["nnom"] = f"{plan.nnom.resolve().name} {tree_digest(plan.nnom)[:12]}"
+        if (nnom := plan.library.nnom) is not None:
+            self.found.tools["nnom"] = f"{nnom.resolve().name} {tree_digest(nnom)[:12]}"
         return image
 
     def start(self) -> Hello:
@@ -173,6 +173,7 @@ class Run:
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
         self.found.tick_hz = hello.tick_hz
+        self.found.kernels = kernel_forms(hello.kernels)
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
             session.client.raise_baud(self.plan.baud, transport.set_baud)

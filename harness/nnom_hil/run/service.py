@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.build import check_drivers, nnom_tree
+from nnom_hil.build import check_drivers
 from nnom_hil.codegen.firmware import compact_ring
 from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
@@ -92,11 +92,11 @@ def _prepare(request: RunRequest, observer: Observer | None) -> Prepared:
 def _check(request: RunRequest) -> None:
     check_wishes(request.board, request.backend, probe=request.probe)
     check_drivers(request.board)
-    if request.nnom is not None:
-        nnom_tree(request.nnom)
+    request.library.check()
     if request.header.layout is Layout.CHW and request.is_compat:
+        why = "--compat" if request.library.nnom is None else "--nnom"
         raise UsageError(
-            f"--layout chw {'--nnom' if request.nnom else '--compat'}: NNoM's channel-first layout "
+            f"--layout chw {why}: NNoM's channel-first layout "
             "has faults that there is no reference for; build without running, or leave out one"
         )
 
@@ -146,7 +146,7 @@ def _run(
         compat=request.is_compat,
         min_accuracy=request.min_accuracy,
         max_error=request.max_error,
-        nnom=request.nnom,
+        library=request.library,
         jobs=request.jobs,
         timing=request.timing,
         timing_only=request.timing_only,
@@ -207,7 +207,7 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
         prepared.graph,
         header=request.header,
         compat=request.is_compat,
-        nnom=request.nnom,
+        library=request.library,
     )
     written = [folder / f"{board.name}.elf"]
     write_whole(written[0], image.elf.read_bytes())

@@ -131,4 +131,22 @@
 #define nnom_conv_s8_scratch NNOM_PASTE_SCRATCH(nnom_conv_s8)
 #define nnom_depthwise_s8_scratch NNOM_PASTE_SCRATCH(nnom_depthwise_s8)
 
+/* Each operation with the form that was chosen. */
+#define NNOM_QUOTE_(text) #text
+#define NNOM_QUOTE(text) NNOM_QUOTE_(text)
+#define NNOM_KERNEL_NAMES                                                                          \
+    "conv_s8=" NNOM_QUOTE(NNOM_CONV_S8)                                                            \
+    " conv_trans_s8=" NNOM_QUOTE(NNOM_CONV_TRANS_S8)                                               \
+    " depthwise_s8=" NNOM_QUOTE(NNOM_DEPTHWISE_S8)                                                 \
+    " dense_s8=" NNOM_QUOTE(NNOM_DENSE_S8)                                                         \
+    " dense_x4_s8=" NNOM_QUOTE(NNOM_DENSE_X4_S8)                                                   \
+    " dense_x2_s16=" NNOM_QUOTE(NNOM_DENSE_X2_S16)                                                 \
+    " maxpool_s8=" NNOM_QUOTE(NNOM_MAXPOOL_S8)                                                     \
+    " avgpool_s8=" NNOM_QUOTE(NNOM_AVGPOOL_S8)                                                     \
+    " sumpool_s8=" NNOM_QUOTE(NNOM_SUMPOOL_S8)                                                     \
+    " add_s8=" NNOM_QUOTE(NNOM_ADD_S8)                                                             \
+    " sub_s8=" NNOM_QUOTE(NNOM_SUB_S8)                                                             \
+    " mult_s8=" NNOM_QUOTE(NNOM_MULT_S8)                                                           \
+    " relu_s8=" NNOM_QUOTE(NNOM_RELU_S8)
+
 #endif
