@@ -4,19 +4,27 @@
  * library's dispatch chose. */
 #include <stdio.h>
 
+#ifdef BENCH_LOCAL
+#include "bench/local_kernels.h"
+#else
 #include "kernels/kernels.h"
+#endif
 #include "platform/platform.h"
 
-#define MOST 65536
-#define MOST_WEIGHTS 180000
-#define MOST_CHANNELS 256
+#define MOST_IN 10368
+#define MOST_OUT 16384
+#define MOST_PAIRS 4096 /* of elements that are added */
+#define MOST_WEIGHTS (2592 * 64)
+#define MOST_CHANNELS 96
+#define MOST_WIDE 1024
 
-static int8_t in[MOST], other[MOST], out[MOST];
-static int16_t wide_in[1024], wide_out[1024];
-static int8_t weights[MOST_WEIGHTS];
+static int8_t in[MOST_IN], other[MOST_PAIRS], out[MOST_OUT];
+static int16_t wide_in[MOST_WIDE], wide_out[MOST_CHANNELS];
+/* in flash, as a model's are; no kernel's count depends on their values */
+static const int8_t weights[MOST_WEIGHTS] = {[0 ... MOST_WEIGHTS - 1] = 37};
 static int8_t bias[MOST_CHANNELS];
 static int32_t bias_shift[MOST_CHANNELS], out_shift[MOST_CHANNELS];
-static uint64_t scratch[4096];
+static uint64_t scratch[1024];
 static uint32_t state = 1;
 
 /* The counter's plugin looks for this function. */
@@ -34,14 +42,13 @@ static int8_t random_byte(void)
 
 static void prepare(void)
 {
-    for (uint32_t i = 0; i < MOST; i++) {
+    for (uint32_t i = 0; i < MOST_IN; i++) {
         in[i] = random_byte();
+    }
+    for (uint32_t i = 0; i < MOST_PAIRS; i++) {
         other[i] = random_byte();
     }
-    for (uint32_t i = 0; i < MOST_WEIGHTS; i++) {
-        weights[i] = random_byte();
-    }
-    for (uint32_t i = 0; i < 1024; i++) {
+    for (uint32_t i = 0; i < MOST_WIDE; i++) {
         wide_in[i] = (int16_t)(random_byte() * 256 + random_byte());
     }
     for (uint32_t i = 0; i < MOST_CHANNELS; i++) {
@@ -53,6 +60,9 @@ static void prepare(void)
 
 static void report(const char *name, uint32_t work, const char *unit, size_t bytes)
 {
+    if (bytes > sizeof(scratch)) {
+        printf("FAULT %s wants %d bytes of scratch\n", name, (int)bytes);
+    }
     printf("%s %d %s %d\n", name, (int)work, unit, (int)bytes);
 }
 
@@ -182,12 +192,14 @@ static void average_pool(const char *name, shape_t s)
     report(name, pooled(&w), "result", 0);
 }
 
+#ifndef BENCH_LEAVES_OUT
 static void sum_pool(const char *name, shape_t s)
 {
     const nnom_window_t w = pool_of(&s);
     COUNT(nnom_sumpool_s8(&w, in, out));
     report(name, pooled(&w), "result", 0);
 }
+#endif
 
 static void of_two(const char *name, nnom_add_s8_t *kernel, uint32_t n)
 {
@@ -238,22 +250,24 @@ int main(void)
     max_pool("maxpool_16x16x16_3x3_same", (shape_t){16, 16, 16, 16, 3, 3, 2, 1, SAME, false, false});
     average_pool("avgpool_12x18x48", (shape_t){12, 18, 48, 48, 2, 2, 2, 1, VALID, false, false});
     average_pool("global_avgpool_8x8x64", (shape_t){8, 8, 64, 64, 8, 8, 1, 1, VALID, false, false});
-    sum_pool("sumpool_12x18x48", (shape_t){12, 18, 48, 48, 2, 2, 2, 1, VALID, false, false});
-    of_two("add_4096", nnom_add_s8, 4096);
-    of_two("sub_4096", nnom_sub_s8, 4096);
-    of_two("mult_4096", nnom_mult_s8, 4096);
+    of_two("add_4096", nnom_add_s8, MOST_PAIRS);
+    of_two("sub_4096", nnom_sub_s8, MOST_PAIRS);
+    of_two("mult_4096", nnom_mult_s8, MOST_PAIRS);
     COUNT(nnom_relu_s8(in, 4096));
     report("relu_4096", 4096, "result", 0);
     COUNT(nnom_sigmoid_s8(in, 4096, 4));
     report("sigmoid_4096", 4096, "result", 0);
+    COUNT(nnom_softmax_base_two_s8(in, 10, out));
+    report("softmax_base_two_10", 10, "result", 0);
+#ifndef BENCH_LEAVES_OUT
+    sum_pool("sumpool_12x18x48", (shape_t){12, 18, 48, 48, 2, 2, 2, 1, VALID, false, false});
     COUNT(nnom_sigmoid_s16(wide_in, 1024, 4));
     report("sigmoid_s16_1024", 1024, "result", 0);
     COUNT(nnom_tanh_s16(wide_in, 1024, 4));
     report("tanh_s16_1024", 1024, "result", 0);
     COUNT(nnom_softmax_s8(in, 10, 4, out));
     report("softmax_10", 10, "result", 0);
-    COUNT(nnom_softmax_base_two_s8(in, 10, out));
-    report("softmax_base_two_10", 10, "result", 0);
+#endif
     printf("finished\n");
     return 0;
 }

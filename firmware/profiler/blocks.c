@@ -3,9 +3,9 @@
  *
  *     -plugin blocks.so,out=FILE,mark=ADDRESS
  *
- * A mark is the start of the function at ADDRESS. FILE gets, for each stretch between two marks and
- * for the last one, a line "mark" and a line "START INSTRUCTIONS EXECUTIONS" for each block that ran.
- * What an instruction is and to which function it belongs is read from the ELF file afterwards.
+ * A mark is the start of the function at ADDRESS. FILE gets, for each stretch up to a mark and for
+ * the last one, a line "mark" and a line "START INSTRUCTIONS EXECUTIONS" for each block that ran; at
+ * its end "end". With probe=on QEMU ends at once, which shows that it can load the plugin. What an instruction is and to which function it belongs is read from the ELF file afterwards.
  *
  * QEMU's header is in no distribution's package, so that what is used of it is declared here; API is
  * the version of the interface, 1 for QEMU 7 and 8. */
@@ -90,6 +90,7 @@ static void finish(plugin_id_t id, void *data)
 {
     (void)id, (void)data;
     write_stretch();
+    fprintf(out, "end\n");
     if (fclose(out) != 0) {
         fprintf(stderr, "blocks: the counts could not be written\n");
     }
@@ -101,6 +102,8 @@ int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0) {
             out = fopen(argv[i] + 4, "w");
+        } else if (strcmp(argv[i], "probe=on") == 0) {
+            exit(0);
         } else if (strncmp(argv[i], "mark=", 5) == 0) {
             mark = strtoull(argv[i] + 5, NULL, 0);
         }

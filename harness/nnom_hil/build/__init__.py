@@ -2,8 +2,10 @@
 
 from nnom_hil.build.image import (
     Image,
+    Program,
     SectionSizes,
     build_image,
+    build_program,
     check_drivers,
     drivers,
     tree_digest,
@@ -14,8 +16,10 @@ __all__ = [
     "Image",
     "Kernels",
     "Library",
+    "Program",
     "SectionSizes",
     "build_image",
+    "build_program",
     "check_drivers",
     "drivers",
     "nnom_tree",

@@ -33,9 +33,10 @@ from nnom_hil.tool import find_tool, run_tool, tool_version
 
 __all__ = [
     "Image",
-    "Recipe",
+    "Program",
     "SectionSizes",
     "build_image",
+    "build_program",
     "check_drivers",
     "drivers",
     "tree_digest",
@@ -44,6 +45,7 @@ __all__ = [
 _SCHEMA = "nnom-hil/image/2"
 _BUILD_TIMEOUT_S = 300.0
 _ELF = "firmware.elf"
+_NO_MODEL = "0"  # the hash in programs without one
 _LIBRARY = "libnnom.a"
 # what the library is made of beside NNoM's own tree
 _LIBRARY_RECIPE = (
@@ -94,6 +96,56 @@ def build_image(
 
     recipe.check_kept()  # a damaged library is found now, not when it is needed
     return obtain(Entry(kind="images", key=image_id, programs=(_ELF,)), make, _image_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program without a model. text: code and constants of each of the library's files, bytes."""
+
+    elf: Path
+    compiler: str
+    text: dict[str, int]
+
+
+def build_program(
+    board: Board, main: str, library: Library | None = None, define: str = ""
+) -> Program:
+    """Return a program of the firmware's folder for a board; raises as build_image does.
+
+    main: its source. define: a macro to define in it.
+    """
+    settings = FirmwareSettings(input_bytes=64, model_hash=_NO_MODEL)
+    recipe = Recipe.of(board, settings, library or Library())
+    key = recipe.digest(main, define)
+
+    def make() -> dict[str, bytes]:
+        with work_folder() as work:
+            built = recipe.compile(
+                work, recipe.generated(""), f"-DMAIN={main}", f"-DDEFINE={define}"
+            )
+            deadline = Deadline.after(_BUILD_TIMEOUT_S)
+            listed = run_tool(["arm-none-eabi-size", work / _LIBRARY], deadline=deadline)
+            facts = {"compiler": recipe.compiler, "text": _text_sizes(listed)}
+            document = json.dumps(facts, sort_keys=True, indent=2) + "\n"
+            return {_ELF: (built / _ELF).read_bytes(), "program.json": document.encode()}
+
+    recipe.check_kept()
+    return obtain(Entry(kind="programs", key=key, programs=(_ELF,)), make, _program_of)
+
+
+def _program_of(kept: Kept) -> Program:
+    assert kept.folder is not None  # of this kind
+    kept.file(_ELF)
+    try:
+        return Program(elf=kept.folder / _ELF, **json.loads(kept.file("program.json")))
+    except (TypeError, ValueError) as exc:
+        raise UnfitError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _text_sizes(listed: str) -> dict[str, int]:
+    """Return the first column of what `size` says of an archive's members, by file name."""
+    rows = re.findall(r"^ {0,9}(\d{1,9})\b.*\t(\w{1,99})\.c\.obj? \(ex", listed, re.M)
+    return {name: int(text) for text, name in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,12 @@ class Library:
             nnom_tree(self.nnom)
 
     @property
+    def words(self) -> str:
+        """Which library this is, for a reader."""
+        own = f"nnom-hil, kernels {self.kernels}"
+        return own if self.nnom is None else f"NNoM tree {self.nnom.name}"
+
+    @property
     def switches(self) -> list[str]:
         """The library's switches, as C definitions."""
         return [] if self.kernels is Kernels.AUTO else [f"NNOM_KERNELS={self.kernels}"]
