@@ -49,7 +49,10 @@ def test_every_door_takes_every_option_of_a_conversion() -> None:
     """What a header is made with by `convert`, it can be validated, built and measured with."""
     wanted = set(DOORS["convert"]) - {"model", "data"}
     assert {"method", "search", "percentile", "portable", "api", "layout", "dense_order"} < wanted
-    doors = [name for name in DOORS if name.split()[0] in {"run", "build", "open", "bench"}]
+    doors = [
+        name for name in DOORS
+        if name.split()[0] in {"run", "build", "open", "bench"} and name != "bench kernels"
+    ]  # fmt: skip
     assert len(doors) == 7
     for name in doors:
         assert wanted <= set(DOORS[name]), f"{name} lacks {wanted - set(DOORS[name])}"

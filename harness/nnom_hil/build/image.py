@@ -115,7 +115,7 @@ def build_program(
     main: its source. define: a macro to define in it.
     """
     settings = FirmwareSettings(input_bytes=64, model_hash=_NO_MODEL)
-    recipe = Recipe.of(board, settings, library or Library())
+    recipe = Recipe.of(board, settings, library or Library(), what=main)
     key = recipe.digest(main, define)
 
     def make() -> dict[str, bytes]:
@@ -152,7 +152,8 @@ def _text_sizes(listed: str) -> dict[str, int]:
 class Recipe:
     """How firmware is made for a board: its library, once for all models, and what is linked to it.
 
-    compiler: its version. nnom: the tree that the library is built from.
+    compiler: its version. nnom: the tree that the library is built from. what: what a message that
+    it does not fit is about.
     """
 
     board: Board
@@ -161,9 +162,12 @@ class Recipe:
     nnom: Path
     switches: str
     program: str
+    what: str
 
     @classmethod
-    def of(cls, board: Board, settings: FirmwareSettings, library: Library) -> Self:
+    def of(
+        cls, board: Board, settings: FirmwareSettings, library: Library, what: str = "the model"
+    ) -> Self:
         """Raises ToolError, BoardError and UsageError as build_image does."""
         nnom = firmware_dir() / "nnom" if library.nnom is None else nnom_tree(library.nnom)
         program = "cc" if _is_native(board) else "arm-none-eabi-gcc"
@@ -175,6 +179,7 @@ class Recipe:
             nnom=nnom,
             switches=";".join([*library_switches(settings), *library.switches]),
             program=program,
+            what=what,
         )
 
     def generated(self, image_id: str) -> dict[str, str]:
@@ -223,7 +228,7 @@ class Recipe:
 
         def make() -> dict[str, bytes]:
             with work_folder() as work:
-                _cmake(firmware_dir() / "library", work, self._options, self.board)
+                _cmake(firmware_dir() / "library", work, self._options, self)
                 return {_LIBRARY: (work / _LIBRARY).read_bytes()}
 
         return obtain(self._kept, make, lambda kept: kept.file(_LIBRARY))
@@ -245,7 +250,7 @@ class Recipe:
                 f"-DUART_DRIVER={self.board.console.driver}",
                 f"-DTIME_DRIVER={self.board.time.driver}",
             ]
-        _cmake(firmware_dir(), work / "build", settled, self.board)
+        _cmake(firmware_dir(), work / "build", settled, self)
         return work / "build"
 
 
@@ -309,18 +314,19 @@ def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> 
     return files
 
 
-def _cmake(source: Path, build: Path, options: list[str | Path], board: Board) -> None:
+def _cmake(source: Path, build: Path, options: list[str | Path], recipe: Recipe) -> None:
     deadline = Deadline.after(_BUILD_TIMEOUT_S)
     try:
         run_tool(["cmake", "-S", source, "-B", build, *options], deadline=deadline)
         run_tool(["cmake", "--build", build], deadline=deadline)
     except ToolError as exc:
-        raise _explain(exc, board) from exc
+        raise _explain(exc, recipe) from exc
 
 
-def _explain(error: ToolError, board: Board) -> HilEnvironmentError:
+def _explain(error: ToolError, recipe: Recipe) -> HilEnvironmentError:
     """Return what the failure means for the user."""
-    memory = board.memory
+    board, memory = recipe.board, recipe.board.memory
+    smaller = "a smaller model or " if recipe.what == "the model" else ""
     if "program not found" in str(error):
         return error
     if "No space left on device" in error.output or "Disk quota exceeded" in error.output:
@@ -332,15 +338,15 @@ def _explain(error: ToolError, board: Board) -> HilEnvironmentError:
         region = memory.flash if overflow[1] == "FLASH" else memory.ram
         over = int(overflow[2])
         return BuildError(
-            f"the model does not fit board {board.name}: {overflow[1].lower()} needs "
+            f"{recipe.what} does not fit board {board.name}: {overflow[1].lower()} needs "
             f"{region.length + over} bytes, the board has {region.length}; "
-            "use a smaller model or a board with more memory",
+            f"use {smaller}a board with more memory",
             output=error.output,
         )
     if "RAM overflowed" in error.output:
         return BuildError(
-            f"the model does not fit board {board.name}: no room is left for the heap in "
-            f"{memory.ram.length} bytes of ram; use a smaller model or a board with more memory",
+            f"{recipe.what} does not fit board {board.name}: no room is left for the heap in "
+            f"{memory.ram.length} bytes of ram; use {smaller}a board with more memory",
             output=error.output,
         )
     tail = "\n".join(error.output.strip().splitlines()[-20:])

@@ -1,5 +1,7 @@
 """nnom-hil bench: measurements of the harness itself."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -135,6 +137,62 @@ def line(
     return int(ExitCode.FAIL if any(r.wrong for r in results) else ExitCode.PASS)
 
 
+@door("bench kernels")
+def kernels(
+    *,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Count the same cases on this NNoM tree or CMSIS-NN folder too."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Fail where a case takes over 1 % more than this file says.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the counts into the baseline.")
+    ] = False,
+    json: JsonOption = False,
+    **given: Any,
+) -> int:
+    """Count the instructions of the library's kernels in QEMU: exact, the same in every run."""
+    from nnom_hil.errors import ExitCode, UsageError
+    from nnom_hil.run.kernel_bench import (
+        compare_counts,
+        count_kernels,
+        library_against,
+        load_baseline,
+        update_baseline,
+    )
+    from nnom_hil.run.options import request_of
+
+    if update and baseline is None:
+        raise UsageError("--update: name the file to write with --baseline FILE")
+    known = load_baseline(baseline) if baseline is not None and not update else {}
+    request = request_of(given)
+    library = None if against is None else library_against(against)
+    counts = count_kernels(request.board, request.library)
+    other = None if library is None else count_kernels(request.board, library)
+    if update and baseline is not None:
+        update_baseline(baseline, counts)
+    if json:
+        import json as json_module
+
+        document = {"counts": counts.as_dict(), "against": other.as_dict() if other else None}
+        print(json_module.dumps(document, sort_keys=True, indent=2))
+    else:
+        _print_kernels(counts, other)
+    if baseline is None or update:
+        return 0
+    worse = compare_counts(counts, known)
+    if worse is None:
+        raise UsageError(
+            f"{baseline}: it knows nothing of {counts.core} by {counts.tool}; add them with "
+            "--update"
+        )
+    for line in worse:
+        print(f"worse: {line}", file=sys.stderr)
+    return ExitCode.FAIL if worse else 0
+
+
 @door("bench boards")
 def boards(**given: Any) -> int:
     """Run a model on every board that can run here and print a Markdown table."""
@@ -240,6 +298,35 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.2f} %"
 
 
+def _print_kernels(counts: Any, other: Any) -> None:
+    from nnom_hil.run.kernel_bench import peer_figures
+
+    peers = peer_figures(counts.core)
+    columns = [name for name in peers if any(case.name in peers[name] for case in counts.cases)]
+    theirs = {} if other is None else {case.name: case for case in other.cases}
+    heads = ["case", "instructions", "each", "of", "scratch", *columns]
+    heads += [other.kernels, "ratio"] if other is not None else []
+    print(f"{counts.board}, {counts.core}, {counts.tool}, {counts.kernels}: instructions")
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|")
+    for case in counts.cases:
+        cells = [case.name, str(case.instructions), f"{case.each:.3f}", case.unit]
+        cells.append(str(case.scratch) if case.scratch else "")
+        cells += [
+            f"{peers[name][case.name]:g}" if case.name in peers[name] else "" for name in columns
+        ]
+        if other is not None:
+            their = theirs.get(case.name)
+            cells += (
+                ["–", "–"]
+                if their is None
+                else [f"{their.each:.3f}", f"{case.instructions / their.instructions:.2f}"]
+            )
+        print(f"| {' | '.join(cells)} |")
+    print("bytes of code and constants of each kernel's file:")
+    print(", ".join(f"{name} {size}" for name, size in sorted(counts.text.items())))
+
+
 def _print_ways(result: Any) -> None:
     def figure(value: float | None) -> str:
         if value is None:
@@ -257,6 +344,7 @@ COMMANDS = {
     "link": link,
     "line": line,
     "faults": faults,
+    "kernels": kernels,
     "boards": boards,
     "convert": convert,
 }

@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.profiler.plugin import counting_plugin
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
 
-__all__ = ["Counted", "Stretch", "count_instructions"]
+__all__ = ["Counted", "Stretch", "check_can_count", "count_instructions"]
 
 _LOOK_S: Final = 0.02
 
@@ -52,20 +52,16 @@ def count_instructions(
     Raises TargetError where the board has no QEMU machine, the program lacks the function, ends
     early or is not done in time, and ToolError as counting_plugin does.
     """
-    if board.backend.qemu is None:
-        raise TargetError(
-            f"board {board.name}: instructions are counted in QEMU, and its file has no "
-            "[backend.qemu] table; try another board with the same core"
-        )
+    machine = check_can_count(board)
     plugin = counting_plugin()
     address = _address_of(elf, mark)
     with private_folder() as folder:
         console, counts = folder / "console.txt", folder / "counts.txt"
         process = ChildProcess(
             [
-                "qemu-system-arm", "-machine", board.backend.qemu.machine,
+                "qemu-system-arm", "-machine", machine.machine,
                 "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
-                *["-serial", "null"] * board.backend.qemu.serial,
+                *["-serial", "null"] * machine.serial,
                 "-serial", f"file:{_escaped(console)}", "-kernel", str(elf),
                 "-plugin", f"{_escaped(plugin)},out={_escaped(counts)},mark={address:#x}",
             ],
@@ -77,6 +73,16 @@ def count_instructions(
             return Counted(text=text, stretches=_stretches(counts))
         finally:
             process.kill()
+
+
+def check_can_count(board: Board) -> QemuBackend:
+    """Return the board's QEMU machine; raises TargetError where it has none."""
+    if board.backend.qemu is None:
+        raise TargetError(
+            f"board {board.name}: instructions are counted in QEMU, and its file has no "
+            "[backend.qemu] table; try another board with the same core"
+        )
+    return board.backend.qemu
 
 
 def _escaped(path: Path) -> str:

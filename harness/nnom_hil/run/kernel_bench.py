@@ -11,10 +11,18 @@ from nnom_hil.build import Library, build_program
 from nnom_hil.errors import TargetError, UsageError
 from nnom_hil.files import read_regular, write_whole
 from nnom_hil.paths import firmware_dir
-from nnom_hil.profiler import count_instructions
+from nnom_hil.profiler import check_can_count, count_instructions
 
-__all__ = ["KernelCase", "KernelCounts", "compare_counts", "count_kernels", "load_baseline",
-    "update_baseline"]  # fmt: skip
+__all__ = [
+    "KernelCase",
+    "KernelCounts",
+    "compare_counts",
+    "count_kernels",
+    "library_against",
+    "load_baseline",
+    "peer_figures",
+    "update_baseline",
+]  # fmt: skip
 
 _MAIN: Final = "bench/kernels_main.c"
 _SCHEMA: Final = "nnom-hil/kernels/1"
@@ -69,6 +77,7 @@ def count_kernels(board: Board, library: Library | None = None) -> KernelCounts:
     Raises as build_program and count_instructions do.
     """
     library = library or Library()
+    check_can_count(board)
     program = build_program(
         board, _MAIN, library, define="" if library.nnom is None else "BENCH_LOCAL"
     )
@@ -152,3 +161,25 @@ def compare_counts(
                 f"{name}: {now[name].instructions} instructions, {known} before, {grown:+.1%}"
             )
     return worse
+
+
+def library_against(folder: Path) -> Library:
+    """Return the library to compare with; raises UsageError for a folder that is none."""
+    library = Library(nnom=folder)
+    library.check()
+    return library
+
+
+def peer_figures(core: str) -> dict[str, dict[str, float]]:
+    """Return published and measured figures of others, and our goals: by who, then by case.
+
+    Instructions per MAC or result, as firmware/bench/peers.toml has them for this core.
+    """
+    import tomllib
+
+    document = tomllib.loads((firmware_dir() / "bench" / "peers.toml").read_text())
+    found: dict[str, dict[str, float]] = {}
+    for table in document["figures"]:
+        if core in table["cores"]:
+            found.setdefault(table["who"], {}).update(table["cases"])
+    return found
