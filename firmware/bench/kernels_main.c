@@ -24,7 +24,7 @@ static int16_t wide_in[MOST_WIDE], wide_out[MOST_CHANNELS];
 static const int8_t weights[MOST_WEIGHTS] = {[0 ... MOST_WEIGHTS - 1] = 37};
 static int8_t bias[MOST_CHANNELS];
 static int32_t bias_shift[MOST_CHANNELS], out_shift[MOST_CHANNELS];
-static uint64_t scratch[1024];
+static uint64_t scratch[2048];
 static uint32_t state = 1;
 
 /* The counter's plugin looks for this function. */
@@ -155,14 +155,16 @@ static void transposed(const char *name, shape_t s)
 
 static void dense(const char *name, nnom_dense_s8_t *kernel, uint16_t columns, uint16_t rows)
 {
-    const nnom_dense_t p = {{bias, bias_shift, out_shift, false, true}, weights, columns, rows};
+    const nnom_dense_t p = {{bias, bias_shift, out_shift, false, true}, weights, columns, rows,
+                            scratch};
     COUNT(kernel(&p, in, out));
-    report(name, (uint32_t)columns * rows, "MAC", 0);
+    report(name, (uint32_t)columns * rows, "MAC", NNOM_DENSE_SCRATCH(columns, rows));
 }
 
 static void recurrent(const char *name, uint16_t columns, uint16_t rows)
 {
-    const nnom_dense_t p = {{bias, bias_shift, out_shift, false, false}, weights, columns, rows};
+    const nnom_dense_t p = {{bias, bias_shift, out_shift, false, false}, weights, columns, rows,
+                            NULL};
     COUNT(nnom_dense_x2_s16(&p, wide_in, wide_out));
     report(name, (uint32_t)columns * rows, "MAC", 0);
 }

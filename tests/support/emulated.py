@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class EmulatedProgram:
         *flags: str,
         compat: bool = False,
         sources: Path = NNOM / "src",
+        more: Sequence[Path] = (),
     ) -> None:
         self.board = find_board(board, BOARDS)
         self.folder = folder
@@ -59,7 +60,7 @@ class EmulatedProgram:
         settings = FirmwareSettings(input_bytes=64, model_hash="0", compat=compat)
         (folder / "config.h").write_text(config_h(self.board, settings, image_id="0"))
         (folder / "link.ld").write_text(_with_script_region(self.board))
-        self._objects = self._compile(main, library_sources(sources))
+        self._objects = self._compile(main, [*library_sources(sources), *more])
 
     def _compile(self, main: Path, library: list[Path]) -> list[Path]:
         platform = FIRMWARE / "platform"

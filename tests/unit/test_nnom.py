@@ -217,7 +217,6 @@ def test_every_header_can_come_first_in_c_and_cpp(header: Path, tmp_path: Path) 
         "-DDENSE_WEIGHT_OPT=0",
         "-DNNOM_USING_STATIC_MEMORY",
         "-DNNOM_USING_CHW",
-        "-DNNOM_USING_CMSIS_NN",
         "-DNNOM_MEMORY_PLAN=0",
     ],
 )

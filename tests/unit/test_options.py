@@ -33,6 +33,7 @@ OTHER: dict[str, Any] = {  # a value beside the default, and where it is found i
     "raw_input": True,
     "percentile": 99.0, "search": 1.5, "portable": True, "api": "layer", "layout": "chw",
     "dense_order": "plain", "compat": True, "nnom": Path("n"), "kernels": "plain",
+    "cmsis_nn": Path("c"),
     "backend": "qemu",
     "renode": Path("r"), "jobs": 2, "warm_up": 0, "repeats": 5, "timing_only": True,
     "encoding": "raw", "port": "p", "probe": "1", "pack": Path("k"), "baud": 9600,

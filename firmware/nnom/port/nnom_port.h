@@ -78,7 +78,9 @@
 #define NNOM_KERNELS auto
 #endif
 
-/* NNOM_USING_CMSIS_NN may be defined and changes nothing: the library's own kernels use the DSP
- * extension where the core has it. */
+/* Define to let your CMSIS-NN serve convolutions and dense layers: CMSIS 5's q7 functions, or the
+ * newest one's s8 functions. Its Include folder must be on the include path and its sources in the
+ * build. The bytes stay the same: what CMSIS-NN would round otherwise runs on our kernels. */
+/* #define NNOM_USING_CMSIS_NN */
 
 #endif

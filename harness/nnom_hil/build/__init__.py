@@ -10,7 +10,7 @@ from nnom_hil.build.image import (
     drivers,
     tree_digest,
 )
-from nnom_hil.build.library import Kernels, Library, nnom_tree
+from nnom_hil.build.library import Kernels, Library, cmsis_nn_tree, nnom_tree
 
 __all__ = [
     "Image",
@@ -21,6 +21,7 @@ __all__ = [
     "build_image",
     "build_program",
     "check_drivers",
+    "cmsis_nn_tree",
     "drivers",
     "nnom_tree",
     "tree_digest",

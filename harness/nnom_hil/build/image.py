@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from nnom_hil.boards import Board, Cpu
-from nnom_hil.build.library import Library, nnom_tree
+from nnom_hil.build.library import CmsisNn, Library, cmsis_nn_tree, nnom_tree
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
     FirmwareSettings,
@@ -163,6 +163,7 @@ class Recipe:
     switches: str
     program: str
     what: str
+    cmsis_nn: CmsisNn | None = None
 
     @classmethod
     def of(
@@ -180,6 +181,7 @@ class Recipe:
             switches=";".join([*library_switches(settings), *library.switches]),
             program=program,
             what=what,
+            cmsis_nn=None if library.cmsis_nn is None else cmsis_nn_tree(library.cmsis_nn),
         )
 
     def generated(self, image_id: str) -> dict[str, str]:
@@ -194,8 +196,13 @@ class Recipe:
         """Return a hash of all that goes into an image beside these parts."""
         generated = [part for item in self.generated("").items() for part in item]
         drivers_ = (self.board.console.driver, self.board.time.driver)
-        trees = [tree_digest(tree) for tree in dict.fromkeys((firmware_dir(), self.nnom))]
-        return digest(_SCHEMA, *self._chosen, *drivers_, *trees, *generated, *parts)
+        own = tree_digest(firmware_dir())
+        return digest(_SCHEMA, *self._chosen, *drivers_, own, *self._trees, *generated, *parts)
+
+    @property
+    def _trees(self) -> tuple[str, ...]:
+        theirs = () if self.cmsis_nn is None else (tree_digest(self.cmsis_nn.root / "Source"),)
+        return tree_digest(self.nnom), *theirs
 
     @property
     def _chosen(self) -> tuple[str, ...]:
@@ -204,7 +211,12 @@ class Recipe:
 
     @property
     def _options(self) -> list[str | Path]:
+        cmsis = self.cmsis_nn
+        theirs = () if cmsis is None else (
+            f"-DCMSIS_NN={cmsis.root}", f"-DCMSIS_INCLUDES={';'.join(map(str, cmsis.includes))}",
+        )  # fmt: skip
         return [
+            *theirs,
             "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
             f"-DCPU_FLAGS={cpu_flags(self.board)}", f"-DCOMPAT={int(self.settings.compat)}",
             f"-DSWITCHES={self.switches}", f"-DNNOM_DIR={self.nnom}",
@@ -215,7 +227,7 @@ class Recipe:
     @property
     def _kept(self) -> Entry:
         recipe = [(firmware_dir() / name).read_bytes() for name in _LIBRARY_RECIPE]
-        key = digest(_SCHEMA, *self._chosen, tree_digest(self.nnom), *recipe)
+        key = digest(_SCHEMA, *self._chosen, *self._trees, *recipe)
         return Entry(kind="libraries", key=key)
 
     def check_kept(self) -> None:

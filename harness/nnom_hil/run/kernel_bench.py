@@ -164,9 +164,16 @@ def compare_counts(
 
 
 def library_against(folder: Path) -> Library:
-    """Return the library to compare with; raises UsageError for a folder that is none."""
-    library = Library(nnom=folder)
-    library.check()
+    """Return the library of a folder with NNoM or CMSIS-NN; raises UsageError where it is none."""
+    try:
+        library = Library(nnom=folder)
+        library.check()
+    except UsageError as not_nnom:
+        try:
+            library = Library(cmsis_nn=folder)
+            library.check()
+        except UsageError as neither:
+            raise UsageError(f"{not_nnom}; {neither}") from neither
     return library
 
 

@@ -121,6 +121,7 @@ _BOARD = (
 _BUILD = (
     _option("compat", bool, "Give NNoM 0.4.3's own int8 results, faults included"),
     _option("kernels", str, "Of our library", words=Kernels),
+    _option("cmsis_nn", Path, "Let this CMSIS-NN, or CMSIS 5, serve what it can"),
     _option("nnom", Path, "Build on this NNoM tree (inc, src, port) instead of ours"),
 )
 _RUN = (
@@ -171,7 +172,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "boards": _names("boards"),
     "bench link": _names(_BOARD, "port", _CONVERT, _BUILD),
     "bench faults": _names(_BOARD, _CONVERT, _BUILD, "seed"),
-    "bench kernels": _names(_BOARD, "kernels", "nnom"),
+    "bench kernels": _names(_BOARD, "kernels", "cmsis_nn", "nnom"),
     "bench boards": _names(_MODEL, "boards", "limit", "jobs", _CONVERT, _BUILD),
     "bench convert": _names(_MODEL, _BENCH, _CONVERT),
 }

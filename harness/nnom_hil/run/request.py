@@ -132,7 +132,11 @@ def request_document(request: RunRequest) -> str:
         runs=request.runs.resolve(),
         model=request.model_file.resolve(),
         data=absolute(request.data),
-        library=replace(request.library, nnom=absolute(request.library.nnom)),
+        library=replace(
+            request.library,
+            nnom=absolute(request.library.nnom),
+            cmsis_nn=absolute(request.library.cmsis_nn),
+        ),
         pack=absolute(request.pack),
     )
     document = TypeAdapter(RunRequest).dump_python(kept, mode="json", by_alias=True)

@@ -52,23 +52,52 @@
 #define NNOM_PICK(m0, m3, m4, m55) m0
 #endif
 
+/* With NNOM_USING_CMSIS_NN the user's CMSIS-NN serves what it has and gives the same bytes of; the
+ * newest one has no q7 functions any more. What it does not serve runs on the own form. */
+#if !defined(NNOM_USING_CMSIS_NN)
+#define NNOM_HAS_CMSIS_Q7 0
+#define NNOM_HAS_CMSIS_S8 0
+#elif !__has_include("arm_nnfunctions.h")
+#error "NNOM_USING_CMSIS_NN: CMSIS-NN's Include folder (arm_nnfunctions.h) is not on the include path"
+#elif __has_include("Internal/arm_nn_config.h") || defined(NNOM_CMSIS_NN_S8)
+#define NNOM_HAS_CMSIS_Q7 0
+#define NNOM_HAS_CMSIS_S8 1
+#else
+#define NNOM_HAS_CMSIS_Q7 1
+#define NNOM_HAS_CMSIS_S8 0
+#endif
+#if NNOM_HAS_CMSIS_S8
+#define NNOM_OR_CMSIS(own) cmsis_s8
+#define NNOM_OR_CMSIS_Q7(own) own
+#elif NNOM_HAS_CMSIS_Q7
+#define NNOM_OR_CMSIS(own) cmsis_q7
+#define NNOM_OR_CMSIS_Q7(own) cmsis_q7
+#else
+#define NNOM_OR_CMSIS(own) own
+#define NNOM_OR_CMSIS_Q7(own) own
+#endif
+
 /* ---- the choice ------------------------------------------------------------------------------ */
 
 /*                       M0, M0+, M23   M3     M4, M7, M33   M55 */
+#define NNOM_OWN_CONV_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #ifndef NNOM_CONV_S8
-#define NNOM_CONV_S8 NNOM_PICK(v6m, v7m, dsp, mve)
+#define NNOM_CONV_S8 NNOM_OR_CMSIS(NNOM_OWN_CONV_S8)
 #endif
 #ifndef NNOM_CONV_TRANS_S8
 #define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, plain, plain)
 #endif
+#define NNOM_OWN_DEPTHWISE_S8 NNOM_PICK(plain, plain, plain, plain)
 #ifndef NNOM_DEPTHWISE_S8
-#define NNOM_DEPTHWISE_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_DEPTHWISE_S8 NNOM_OR_CMSIS(NNOM_OWN_DEPTHWISE_S8)
 #endif
+#define NNOM_OWN_DENSE_S8 NNOM_PICK(plain, plain, dsp, dsp)
 #ifndef NNOM_DENSE_S8
-#define NNOM_DENSE_S8 NNOM_PICK(plain, plain, dsp, dsp)
+#define NNOM_DENSE_S8 NNOM_OR_CMSIS(NNOM_OWN_DENSE_S8)
 #endif
+#define NNOM_OWN_DENSE_X4_S8 NNOM_PICK(plain, plain, dsp, dsp)
 #ifndef NNOM_DENSE_X4_S8
-#define NNOM_DENSE_X4_S8 NNOM_PICK(plain, plain, dsp, dsp)
+#define NNOM_DENSE_X4_S8 NNOM_OR_CMSIS_Q7(NNOM_OWN_DENSE_X4_S8)
 #endif
 #ifndef NNOM_DENSE_X2_S16
 #define NNOM_DENSE_X2_S16 NNOM_PICK(plain, plain, plain, plain)
@@ -100,6 +129,8 @@
 #define NNOM_IS_HERE_v7m NNOM_HAS_V7M
 #define NNOM_IS_HERE_dsp NNOM_HAS_DSP
 #define NNOM_IS_HERE_mve NNOM_HAS_MVE
+#define NNOM_IS_HERE_cmsis_q7 NNOM_HAS_CMSIS_Q7
+#define NNOM_IS_HERE_cmsis_s8 NNOM_HAS_CMSIS_S8
 #define NNOM_IS_HERE(choice) NNOM_PASTE(NNOM_IS_HERE_, choice)
 
 #if !NNOM_IS_HERE(NNOM_CONV_S8) || !NNOM_IS_HERE(NNOM_CONV_TRANS_S8) || \
@@ -130,6 +161,14 @@
 #define NNOM_PASTE_SCRATCH(kernel) NNOM_PASTE_SCRATCH_(kernel)
 #define nnom_conv_s8_scratch NNOM_PASTE_SCRATCH(nnom_conv_s8)
 #define nnom_depthwise_s8_scratch NNOM_PASTE_SCRATCH(nnom_depthwise_s8)
+
+/* What a form of CMSIS-NN falls back to. */
+#define nnom_own_conv_s8 NNOM_PASTE(nnom_conv_s8_, NNOM_OWN_CONV_S8)
+#define nnom_own_conv_s8_scratch NNOM_PASTE_SCRATCH(nnom_own_conv_s8)
+#define nnom_own_depthwise_s8 NNOM_PASTE(nnom_depthwise_s8_, NNOM_OWN_DEPTHWISE_S8)
+#define nnom_own_depthwise_s8_scratch NNOM_PASTE_SCRATCH(nnom_own_depthwise_s8)
+#define nnom_own_dense_s8 NNOM_PASTE(nnom_dense_s8_, NNOM_OWN_DENSE_S8)
+#define nnom_own_dense_x4_s8 NNOM_PASTE(nnom_dense_x4_s8_, NNOM_OWN_DENSE_X4_S8)
 
 /* Each operation with the form that was chosen. */
 #define NNOM_QUOTE_(text) #text

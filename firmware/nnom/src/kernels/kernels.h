@@ -74,12 +74,18 @@ void nnom_conv_trans_s16(const nnom_conv_t *p, const int16_t *in, int16_t *out);
 void nnom_conv_trans_chw_s8(const nnom_conv_t *p, const int8_t *in, int8_t *out);
 void nnom_conv_trans_chw_s16(const nnom_conv_t *p, const int16_t *in, int16_t *out);
 
-/* weights: [row][column], or interleaved as docs/numerics.md has it. */
+/* weights: [row][column], or interleaved as docs/numerics.md has it. scratch: NNOM_DENSE_SCRATCH()
+ * bytes for s8 data, or NULL. */
 typedef struct {
     nnom_scale_t scale;
     const int8_t *weights;
     uint16_t columns, rows;
+    void *scratch;
 } nnom_dense_t;
+
+/* CMSIS-NN's functions widen the vector, or are told shifts and biases of each row; ours do not. */
+#define NNOM_DENSE_SCRATCH(columns, rows)                                                          \
+    (NNOM_HAS_CMSIS_Q7 * 2 * (size_t)(columns) + NNOM_HAS_CMSIS_S8 * 4 * (size_t)(rows))
 
 /* Fully connected; x4 and x2: weights in the orders "x4" and "q7_q15". x4 has one shift for all. */
 typedef void nnom_dense_s8_t(const nnom_dense_t *p, const int8_t *in, int8_t *out);

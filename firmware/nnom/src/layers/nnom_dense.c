@@ -17,6 +17,7 @@ static nnom_status_t run(nnom_layer_t *layer, nnom_dense_s8_t *product)
         .weights = (const q7_t *)cl->weight->p_data,
         .columns = (uint16_t)tensor_size(layer->in->tensor),
         .rows = (uint16_t)cl->output_unit,
+        .scratch = nnom_scratch(layer),
     };
     product(&p, (const q7_t *)layer->in->tensor->p_data, (q7_t *)layer->out->tensor->p_data);
     return NN_SUCCESS;
@@ -111,6 +112,7 @@ nnom_status_t dense_build(nnom_layer_t *layer)
         return status;
     }
     layer->stat.macc = inputs * cl->output_unit;
+    layer->scratch_size = NNOM_DENSE_SCRATCH(inputs, cl->output_unit);
     nnom_layer_fuse_relu(layer);
     layer->comp->size = 2 * inputs;
     const nnom_shape_data_t dim[2] = {1, (nnom_shape_data_t)cl->output_unit};
