@@ -14,6 +14,7 @@ FORMS = sorted(p.name for p in KERNELS.iterdir() if p.is_dir())
 ROWS = re.findall(
     r"^NNOM_KERNEL\((\w+), (\w+), (\w+)\)$", (KERNELS / "kernels.inc").read_text(), re.M
 )
+OWN_ROWS = [row for row in ROWS if not row[1].startswith("cmsis")]
 KERNEL_FILES = sorted(p for p in KERNELS.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 COMPILERS_OWN = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "arm_acle.h", "arm_mve.h"}
 CMSIS = {"arm_nnfunctions.h"}  # the user's
@@ -66,7 +67,7 @@ def test_rows_are_the_kernels_that_there_are(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     named = rf" T nnom_(\w+)_({'|'.join(FORMS)})$"
-    assert {(operation, form) for operation, form, _ in ROWS} == set(
+    assert {(operation, form) for operation, form, _ in OWN_ROWS} == set(
         re.findall(named, symbols, re.M)
     )
     assert {operation for operation, _, _ in ROWS} == {o for o, form, _ in ROWS if form == "plain"}
