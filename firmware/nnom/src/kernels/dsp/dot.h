@@ -37,6 +37,18 @@ static inline uint32_t nnom_odd(uint32_t bytes)
     return pair;
 }
 
+/* Four bytes as two words: 0 and 2, 1 and 3; dst, at a multiple of 4, moves on by step bytes. */
+#define NNOM_EXPAND(dst, bytes, step)                                                              \
+    do {                                                                                           \
+        uint32_t even_, odd_;                                                                      \
+        __asm__ volatile("sxtb16 %0, %3\n\t"                                                       \
+                         "sxtb16 %1, %3, ror #8\n\t"                                               \
+                         "strd %0, %1, [%2], %4"                                                   \
+                         : "=&r"(even_), "=&r"(odd_), "+r"(dst)                                    \
+                         : "r"(bytes), "i"(step)                                                   \
+                         : "memory");                                                              \
+    } while (0)
+
 /* sum + a0*b0 + a1*b1 */
 static inline int32_t nnom_mac2(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -63,11 +75,12 @@ static inline int32_t nnom_dot(const int8_t *x, const int8_t *w, uint32_t n, int
     return sum;
 }
 
-/* x with four rows of weights, each n apart; sum[k] += row k */
-static inline void nnom_dot_4_rows(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum[4])
+/* x with four rows of n weights, each `apart` from the next; sum[k] += row k */
+static inline void nnom_dot_4_apart(const int8_t *x, const int8_t *w, uint32_t n, uint32_t apart,
+                                    int32_t sum[4])
 {
     int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-    const int8_t *w1 = w + n, *w2 = w1 + n, *w3 = w2 + n;
+    const int8_t *w1 = w + apart, *w2 = w1 + apart, *w3 = w2 + apart;
     uint32_t left = n;
     for (; left >= 4; left -= 4, x += 4, w += 4, w1 += 4, w2 += 4, w3 += 4) {
         const uint32_t bytes = nnom_load4(x);
@@ -85,6 +98,11 @@ static inline void nnom_dot_4_rows(const int8_t *x, const int8_t *w, uint32_t n,
         s3 += v * *w3++;
     }
     sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
+}
+
+static inline void nnom_dot_4_rows(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum[4])
+{
+    nnom_dot_4_apart(x, w, n, n, sum);
 }
 
 /* x[0..3] with one tile of interleaved dense weights (docs/numerics.md) */
