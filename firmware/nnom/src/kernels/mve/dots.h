@@ -22,6 +22,24 @@ void nnom_mve_dots_4x3(nnom_mve_dots_t *d);
 /* sum[0][row] += row * window[0] */
 void nnom_mve_dots_4x1(nnom_mve_dots_t *d);
 
+/* sum[0][row] += row * window[0], the rows interleaved as tiles of the order "x4" (docs/numerics.md);
+ * size: groups of sixteen columns, more than none. */
+void nnom_mve_dots_x4(nnom_mve_dots_t *d);
+
+/* sum + x * w, n > 0 */
+static inline int32_t nnom_mve_dot(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum)
+{
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1: vldrb.8 q0, [%[x]], #16\n"
+                     "vldrb.8 q1, [%[w]], #16\n"
+                     "vmladava.s8 %[sum], q0, q1\n"
+                     "letp lr, 1b\n"
+                     : [sum] "+Te"(sum), [x] "+r"(x), [w] "+r"(w)
+                     : [n] "r"(n)
+                     : "lr", "q0", "q1", "memory");
+    return sum;
+}
+
 /* Windows of at most sixteen bytes, which stay in registers, beside 4 * groups rows of weights;
  * finished and stored. */
 typedef struct {
