@@ -103,7 +103,7 @@
 #define NNOM_DENSE_X2_S16 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_MAXPOOL_S8
-#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_AVGPOOL_S8
 #define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
@@ -112,16 +112,16 @@
 #define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
 #endif
 #ifndef NNOM_ADD_S8
-#define NNOM_ADD_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_ADD_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_SUB_S8
-#define NNOM_SUB_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_SUB_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_MULT_S8
-#define NNOM_MULT_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_MULT_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_RELU_S8
-#define NNOM_RELU_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_RELU_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 
 #define NNOM_IS_HERE_plain 1
