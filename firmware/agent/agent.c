@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #else
 #define NNOM_KERNEL_NAMES "" /* NNoM's own library does not tell */
+#define NNOM_IS_FOREIGN 1
 #endif
 
 #define CAN_COMPACT 1u
@@ -98,9 +99,20 @@ void agent_report_fault(const agent_fault *fault)
     agent_send(AGENT_FAULT, 0, 0, &part, 1);
 }
 
+/* NNoM's own library never sets is_inited; a model that it compiled has a result with memory. */
+static bool is_compiled(const nnom_model_t *m)
+{
+#ifdef NNOM_IS_FOREIGN
+    return m != NULL && m->tail != NULL && m->tail->out != NULL && m->tail->out->tensor != NULL &&
+           m->tail->out->tensor->p_data != NULL;
+#else
+    return m != NULL && m->is_inited;
+#endif
+}
+
 static bool has_model(const agent *a)
 {
-    return a->m.model != NULL && a->m.model->is_inited;
+    return is_compiled(a->m.model);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -363,7 +375,7 @@ static void dispatch(agent *a, const request *r)
 static uint32_t count_layers(const agent_model *m)
 {
     uint32_t n = 0;
-    if (m->model != NULL && m->model->is_inited) {
+    if (is_compiled(m->model)) {
         for (const nnom_layer_t *l = m->model->head; l != NULL; l = l->shortcut) {
             n++;
         }
