@@ -254,8 +254,9 @@ struct _nnom_layer_t {
     bool is_declared; /* nnom_layer_set_dec() was called */
     bool knows_dec;   /* the output's q_dec is true: the layer API does not tell formats */
     bool fuses_relu;  /* the kernel clamps at zero: nothing is left to actail */
-    void *scratch;    /* for the time of a run; what the kernel asked for at build */
-    size_t scratch_size;
+    uint8_t spare_block;    /* one more than the number of a block that is free meanwhile; 0: none */
+    uint16_t scratch_words; /* of four bytes, that the kernel asked for at build */
+    void *scratch;          /* for the time of a run; NULL: the kernel does without */
 };
 
 struct _nnom_activation_t {

@@ -28,6 +28,19 @@ static nnom_mem_block_t *take_block(nnom_mem_block_t *pool, size_t size, uint8_t
     return NULL;
 }
 
+/* One more than the number of the largest block that nobody owns, 0 where there is none. */
+static uint8_t spare_block(const nnom_mem_block_t *pool)
+{
+    uint8_t spare = 0;
+    for (uint32_t i = 0; i < NNOM_BLOCK_NUM; i++) {
+        const bool is_larger = spare == 0 || pool[i].size > pool[spare - 1].size;
+        if (pool[i].owners == 0 && is_larger) {
+            spare = (uint8_t)(i + 1);
+        }
+    }
+    return spare;
+}
+
 static void release_block(nnom_mem_block_t *block)
 {
     if (block == NULL) {
@@ -212,6 +225,7 @@ static nnom_status_t compile_one(nnom_layer_t *first, nnom_layer_t *layer, nnom_
     if (status != NN_SUCCESS) {
         return status;
     }
+    layer->spare_block = spare_block(pool);
     print_lifetimes(pool);
     if (shares_input && consumers <= 1) {
         /* the block goes on as the output's */
@@ -299,63 +313,78 @@ nnom_status_t set_tailed_activation(nnom_model_t *m)
     return NN_SUCCESS;
 }
 
-/* The most that a kernel of the model asked for; layers run one after the other. */
-static size_t largest_scratch(const nnom_model_t *m)
+/* A free block serves where it is large enough; its size is known when all layers are compiled. */
+static bool has_spare(const nnom_model_t *m, const nnom_layer_t *layer)
+{
+    return layer->spare_block > 0 &&
+           m->blocks[layer->spare_block - 1].size >= nnom_scratch_size(layer);
+}
+
+/* The most that a kernel needs beside the blocks; layers run one after the other. */
+static size_t scratch_beside_blocks(const nnom_model_t *m)
 {
     size_t largest = 0;
     for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        largest = layer->scratch_size > largest ? layer->scratch_size : largest;
+        const size_t size = has_spare(m, layer) ? 0 : nnom_scratch_size(layer);
+        largest = size > largest ? size : largest;
     }
-    return nnom_alignto(largest, NNOM_ALIGN);
+    return largest;
 }
 
 /* Memory for the blocks and, behind them, scratch. Without enough for both there are the blocks:
  * kernels do without scratch, more slowly. In a static buffer scratch is what is left at run. */
-static void allocate_blocks(nnom_model_t *m)
+static nnom_status_t allocate_blocks(nnom_model_t *m)
 {
 #ifdef NNOM_USING_STATIC_MEMORY
-    const size_t scratch = 0;
+    size_t beside = 0;
 #else
-    const size_t scratch = largest_scratch(m);
+    size_t beside = scratch_beside_blocks(m);
 #endif
-    m->buffer = nnom_mem(m->buffer_size + scratch);
-    const bool has_scratch = m->buffer != NULL && scratch > 0;
-    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        layer->scratch = has_scratch ? (uint8_t *)m->buffer + m->buffer_size : NULL;
-    }
-    if (m->buffer == NULL && scratch > 0) {
+    m->buffer = nnom_mem(m->buffer_size + beside);
+    if (m->buffer == NULL && beside > 0) {
+        beside = 0;
         m->buffer = nnom_mem(m->buffer_size);
     }
+    if (m->buffer == NULL) {
+        return NN_NO_MEMORY;
+    }
+    block_mem_set(m, m->buffer);
+    tensor_mem_set(m);
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        layer->scratch = has_spare(m, layer) ? m->blocks[layer->spare_block - 1].blk
+                         : beside > 0        ? (uint8_t *)m->buffer + m->buffer_size
+                                             : NULL;
+    }
+    return NN_SUCCESS;
+}
+
+static nnom_status_t allocate_planned(nnom_model_t *m)
+{
+    m->buffer = nnom_mem(m->buffer_size);
+    if (m->buffer == NULL) {
+        return NN_NO_MEMORY;
+    }
+    nnom_plan_apply(m);
+    return NN_SUCCESS;
 }
 
 /* Allocates the network buffer, planned where that takes less than the blocks do. */
 static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
 {
     const size_t planned_size = nnom_plan_memory(m);
-    const bool planned = planned_size < blocks_size + largest_scratch(m);
+    const bool planned = planned_size < blocks_size + scratch_beside_blocks(m);
     m->buffer_size = planned ? planned_size : blocks_size;
     NNOM_LOG(" Memory cost by network buffers: %d bytes", (int)m->buffer_size);
     if (planned) {
         NNOM_LOG(" (blocks: %d bytes)", (int)blocks_size);
     }
     NNOM_LOG("\n");
-    if (planned) {
-        m->buffer = nnom_mem(m->buffer_size);
-    } else {
-        allocate_blocks(m);
-    }
-    if (m->buffer == NULL) {
+    const nnom_status_t status = planned ? allocate_planned(m) : allocate_blocks(m);
+    if (status != NN_SUCCESS) {
         NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
                  (int)m->buffer_size);
-        return NN_NO_MEMORY;
     }
-    if (planned) {
-        nnom_plan_apply(m);
-    } else {
-        block_mem_set(m, m->buffer);
-        tensor_mem_set(m);
-    }
-    return NN_SUCCESS;
+    return status;
 }
 
 nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *output)

@@ -25,6 +25,9 @@ size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i);
 void nnom_mem_forget(void);
 /* Gives back the latest allocation. */
 void nnom_mem_release(void *p);
+/* Books what the layer's kernel wants; more than 256 KiB are not even asked for. */
+void nnom_ask_scratch(nnom_layer_t *layer, size_t size);
+size_t nnom_scratch_size(const nnom_layer_t *layer);
 /* What the layer's kernel works in; NULL where it asked for nothing or memory was short. Nothing is
  * kept there from run to run: what a static buffer has left serves, if the plan has no place. */
 void *nnom_scratch(const nnom_layer_t *layer);

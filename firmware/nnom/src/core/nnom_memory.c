@@ -54,10 +54,9 @@ void nnom_mem_release(void *p)
 
 void *nnom_scratch(const nnom_layer_t *layer)
 {
-    const bool fits = layer->scratch_size <= static_buf_size - static_buf_used;
-    return layer->scratch != NULL || layer->scratch_size == 0 || !fits
-               ? layer->scratch
-               : static_buf + static_buf_used;
+    const size_t size = nnom_scratch_size(layer);
+    const bool is_left = size > 0 && size <= static_buf_size - static_buf_used;
+    return layer->scratch == NULL && is_left ? static_buf + static_buf_used : layer->scratch;
 }
 #else
 void *nnom_scratch(const nnom_layer_t *layer)
@@ -70,6 +69,17 @@ void nnom_mem_release(void *p)
     nnom_free(p);
 }
 #endif
+
+void nnom_ask_scratch(nnom_layer_t *layer, size_t size)
+{
+    const size_t words = nnom_alignto(size, 8) / 4;
+    layer->scratch_words = words > UINT16_MAX ? 0 : (uint16_t)words;
+}
+
+size_t nnom_scratch_size(const nnom_layer_t *layer)
+{
+    return (size_t)layer->scratch_words * 4;
+}
 
 size_t nnom_alignto(size_t value, uint32_t alignment)
 {

@@ -88,8 +88,8 @@ static void find_lifetimes(nnom_model_t *m, plan_t *p)
         if (layer->type == NNOM_RNN) {
             add(p, scratch_of_cell(layer), NULL, layer->comp->size, step);
         }
-        if (layer->scratch_size > 0) {
-            add(p, &layer->scratch, NULL, layer->scratch_size, step);
+        if (layer->scratch_words > 0) {
+            add(p, &layer->scratch, NULL, nnom_scratch_size(layer), step);
         }
     }
     use(p, root_of(m->tail->out), UINT32_MAX); /* nnom_predict() reads it after the run */
@@ -191,7 +191,7 @@ void nnom_plan_apply(nnom_model_t *m)
         } else {
             make_address(&layer->out->tensor->p_data, base);
         }
-        if (layer->scratch_size > 0) {
+        if (layer->scratch_words > 0) {
             make_address(&layer->scratch, base);
         }
         if (layer->type == NNOM_RNN) {

@@ -41,7 +41,7 @@ typedef struct {
 } nnom_scale_t;
 
 /* pad_value: what the cells around the image hold; kernels of s8 data in HWC order look at it.
- * scratch: as many bytes, at a multiple of eight, as the kernel's query says; NULL: the kernel does
+ * scratch: as many bytes, at a multiple of four, as the kernel's query says; NULL: the kernel does
  * without, more slowly. */
 typedef struct {
     nnom_window_t window;

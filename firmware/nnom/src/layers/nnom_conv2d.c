@@ -172,7 +172,7 @@ nnom_status_t conv2d_build(nnom_layer_t *layer)
     status = nnom_conv_build(layer, ((const nnom_conv2d_layer_t *)layer)->filter_mult, channels);
     if (status == NN_SUCCESS && nnom_layer_is_hwc_s8(layer)) {
         const nnom_conv_t p = nnom_conv_parameters(layer);
-        layer->scratch_size = nnom_conv_s8_scratch(&p);
+        nnom_ask_scratch(layer, nnom_conv_s8_scratch(&p));
     }
     return status;
 }

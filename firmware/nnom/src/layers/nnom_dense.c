@@ -112,7 +112,7 @@ nnom_status_t dense_build(nnom_layer_t *layer)
         return status;
     }
     layer->stat.macc = inputs * cl->output_unit;
-    layer->scratch_size = NNOM_DENSE_SCRATCH(inputs, cl->output_unit);
+    nnom_ask_scratch(layer, NNOM_DENSE_SCRATCH(inputs, cl->output_unit));
     nnom_layer_fuse_relu(layer);
     layer->comp->size = 2 * inputs;
     const nnom_shape_data_t dim[2] = {1, (nnom_shape_data_t)cl->output_unit};

@@ -38,7 +38,7 @@ nnom_status_t dw_conv2d_build(nnom_layer_t *layer)
     status = nnom_conv_build(layer, channels * multiplier, 1);
     if (status == NN_SUCCESS && nnom_layer_is_hwc_s8(layer)) {
         const nnom_conv_t p = nnom_conv_parameters(layer);
-        layer->scratch_size = nnom_depthwise_s8_scratch(&p);
+        nnom_ask_scratch(layer, nnom_depthwise_s8_scratch(&p));
     }
     return status;
 }
