@@ -22,8 +22,14 @@ HAVE = {
 }
 SLIPS = {
     "dsp": [("dsp/dot.h", "ssat %0, #8", "ssat %0, #7")],
-    "v6m": [("v6m/finish.h", "(value >> 31) ^ INT8_MAX", "(value >> 31) ^ 126")],
-    "v7m": [("v7m/finish.h", "ssat %0, #8", "ssat %0, #7")],
+    "v6m": [
+        ("v6m/finish.h", "(value >> 31) ^ INT8_MAX", "(value >> 31) ^ 126"),
+        ("v6m/finish.h", "(value >> 31) ^ INT16_MAX", "(value >> 31) ^ 126"),
+    ],
+    "v7m": [
+        ("v7m/finish.h", "ssat %0, #8", "ssat %0, #7"),
+        ("v7m/finish.h", "ssat %0, #16", "ssat %0, #15"),
+    ],
     "mve": [
         ("mve/vectors.h", "vdupq_n_s32(INT8_MAX)", "vdupq_n_s32(63)"),
         ("mve/nnom_conv_s8_mve.c", "vmin.s32 q1, q1, %q[most]", "nop"),

@@ -89,7 +89,7 @@ def chosen(cpu: str, *flags: str) -> list[str]:
     ("cpu", "flags", "forms"),
     [
         ("cortex-m4", (), ["dsp", "dsp"]),
-        ("cortex-m3", (), ["v7m", "plain"]),
+        ("cortex-m3", (), ["v7m", "v7m"]),
         ("cortex-m4", ("-DNNOM_KERNELS=plain",), ["plain", "plain"]),
         ("cortex-m4", ("-DNNOM_CONV_S8=plain",), ["plain", "dsp"]),
         ("cortex-m4", ("-DNNOM_KERNELS=plain", "-DNNOM_DENSE_S8=dsp"), ["plain", "dsp"]),

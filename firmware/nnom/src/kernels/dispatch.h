@@ -100,7 +100,7 @@
 #define NNOM_DENSE_X4_S8 NNOM_OR_CMSIS_Q7(NNOM_OWN_DENSE_X4_S8)
 #endif
 #ifndef NNOM_DENSE_X2_S16
-#define NNOM_DENSE_X2_S16 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_DENSE_X2_S16 NNOM_PICK(v6m, v7m, plain, mve)
 #endif
 #ifndef NNOM_MAXPOOL_S8
 #define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, mve)

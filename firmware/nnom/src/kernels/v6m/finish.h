@@ -22,4 +22,18 @@ static inline int8_t saturated_relu(int32_t value)
     return (int8_t)value;
 }
 
+static inline int16_t saturated_s16(int32_t value)
+{
+    if (value != (int16_t)value) {
+        value = (value >> 31) ^ INT16_MAX;
+    }
+    return (int16_t)value;
+}
+
+static inline int8_t finish(const nnom_scale_t *s, uint32_t channel, int32_t sum)
+{
+    const int32_t value = sum >> nnom_out_shift(s, channel);
+    return s->relu ? saturated_relu(value) : saturated(value);
+}
+
 #endif
