@@ -91,11 +91,11 @@
 #ifndef NNOM_DEPTHWISE_S8
 #define NNOM_DEPTHWISE_S8 NNOM_OR_CMSIS(NNOM_OWN_DEPTHWISE_S8)
 #endif
-#define NNOM_OWN_DENSE_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_OWN_DENSE_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #ifndef NNOM_DENSE_S8
 #define NNOM_DENSE_S8 NNOM_OR_CMSIS(NNOM_OWN_DENSE_S8)
 #endif
-#define NNOM_OWN_DENSE_X4_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_OWN_DENSE_X4_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #ifndef NNOM_DENSE_X4_S8
 #define NNOM_DENSE_X4_S8 NNOM_OR_CMSIS_Q7(NNOM_OWN_DENSE_X4_S8)
 #endif
