@@ -6,8 +6,8 @@
 
 #if NNOM_HAS_MVE
 
-#include "../window.h"
 #include "dots.h"
+#include "inside.h"
 
 static uint32_t bytes_of_window(const nnom_window_t *w)
 {
@@ -317,21 +317,6 @@ __attribute__((noinline)) static void row_in_place(const nnom_conv_t *p, const i
     }
 }
 
-/* How many results of `results` come before the first whose window begins inside. */
-static uint32_t before(uint16_t pad, uint16_t stride, uint16_t results)
-{
-    const uint32_t count = ((uint32_t)pad + stride - 1) / stride;
-    return count < results ? count : results;
-}
-
-/* How many come before the first whose window ends outside. */
-static uint32_t up_to(uint16_t size, int32_t reach, uint16_t pad, uint16_t stride, uint16_t results)
-{
-    const int32_t room = size - reach + pad;
-    const uint32_t count = room < 0 ? 0 : (uint32_t)room / stride + 1;
-    return count < results ? count : results;
-}
-
 void nnom_conv_s8_mve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
@@ -346,9 +331,8 @@ void nnom_conv_s8_mve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
         make_table(w, table);
         t.table = table;
     }
-    const uint32_t end = up_to(w->in_x, reach(w->kernel_x, w->dilation_x), w->pad_x, w->stride_x,
-                               w->out_x);
-    const uint32_t begin = before(w->pad_x, w->stride_x, w->out_x);
+    const uint32_t end = nnom_inside_to(w);
+    const uint32_t begin = nnom_inside_from(w);
     for (uint32_t j = 0; j < w->out_y; j++, out += w->out_x * p->filters) {
         const nnom_span_t y = nnom_clip_y(w, j);
         if (is_bare) {

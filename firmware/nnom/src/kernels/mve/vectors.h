@@ -28,6 +28,12 @@ static inline nnom_scale_4_t nnom_scale_4(const nnom_scale_t *s)
     return v;
 }
 
+/* nnom_round() of each shift: the bit of the greatest one, to the right */
+static inline int32x4_t nnom_rounds(int32x4_t shift)
+{
+    return vshlq_s32(vdupq_n_s32(nnom_round(30)), vsubq_n_s32(shift, 30));
+}
+
 /* nnom_start() of the next four channels; `right` becomes theirs where each has its own. */
 static inline int32x4_t nnom_start_4(nnom_scale_4_t *v, int32x4_t *right)
 {
@@ -40,8 +46,7 @@ static inline int32x4_t nnom_start_4(nnom_scale_4_t *v, int32x4_t *right)
         return vaddq_n_s32(vshlq_r_s32(vldrbq_s32(bias), v->left), v->round);
     }
     const int32x4_t shift = vldrwq_s32(v->out_shift);
-    /* nnom_round() of each: the bit of the greatest shift, to the right */
-    const int32x4_t round = vshlq_s32(vdupq_n_s32(nnom_round(30)), vsubq_n_s32(shift, 30));
+    const int32x4_t round = nnom_rounds(shift);
     v->out_shift += 4;
     *right = vnegq_s32(shift);
     if (bias == NULL) {

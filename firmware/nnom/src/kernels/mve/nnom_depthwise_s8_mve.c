@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Depthwise convolution of int8 data. Sixteen channels at once: the products of two taps fit 16 bits
+ * together (but for -128 * -128 twice), so that sums of 32 bits take them two at a time. Elsewhere
+ * eight filters at once, in 32 bits. */
+#include "../kernels.h"
+
+#if NNOM_HAS_MVE
+
+#include "inside.h"
+#include "vectors.h"
+
+size_t nnom_depthwise_s8_mve_scratch(const nnom_conv_t *p)
+{
+    (void)p;
+    return 0;
+}
+
+/* ---- eight filters, any multiplier ------------------------------------------------------------- */
+
+/* One output pixel; from: the filters' channels. */
+__attribute__((noinline)) static void eight(const nnom_conv_t *p, const int8_t *in, nnom_span_t y,
+                                            nnom_span_t x, uint32_t f, const uint16_t from[8],
+                                            int8_t *out)
+{
+    const nnom_window_t *w = &p->window;
+    const nnom_scale_t *s = &p->scale;
+    const uint16x8_t channel = vldrhq_u16(from);
+    int32x4x2_t right = {{vdupq_n_s32(*s->out_shift), vdupq_n_s32(*s->out_shift)}};
+    if (s->per_channel) {
+        right = vld2q_s32(s->out_shift + f);
+    }
+    int32x4_t even = nnom_rounds(right.val[0]), odd = nnom_rounds(right.val[1]);
+    if (s->bias != NULL) {
+        int32x4x2_t left = {{vdupq_n_s32(*s->bias_shift), vdupq_n_s32(*s->bias_shift)}};
+        if (s->per_channel) {
+            left = vld2q_s32(s->bias_shift + f);
+        }
+        const int16x8_t bias = vldrbq_s16(s->bias + f);
+        even = vaddq_s32(even, vshlq_s32(vmovlbq_s16(bias), left.val[0]));
+        odd = vaddq_s32(odd, vshlq_s32(vmovltq_s16(bias), left.val[1]));
+    }
+    const int8_t *wt = p->weights + f;
+    const int16x8_t around = vdupq_n_s16(p->pad_value);
+    for (int32_t m = 0; m < w->kernel_y; m++) {
+        const bool has_row = m >= y.first && m < y.last;
+        const int8_t *cell = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * w->channels;
+        for (int32_t n = 0; n < w->kernel_x; n++, wt += p->filters) {
+            int16x8_t tap = around;
+            if (has_row && n >= x.first && n < x.last) {
+                tap = vldrbq_gather_offset_s16(cell + n * w->dilation_x * w->channels, channel);
+            }
+            const int16x8_t weight = vldrbq_s16(wt);
+            even = vaddq_s32(even, vmullbq_int_s16(tap, weight));
+            odd = vaddq_s32(odd, vmulltq_int_s16(tap, weight));
+        }
+    }
+    even = vshlq_s32(even, vnegq_s32(right.val[0]));
+    odd = vshlq_s32(odd, vnegq_s32(right.val[1]));
+    int16x8_t both = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), even), odd);
+    both = vmaxq_s16(both, vdupq_n_s16(s->relu ? 0 : INT8_MIN));
+    vstrbq_s16(out, vminq_s16(both, vdupq_n_s16(INT8_MAX)));
+}
+
+/* At least eight filters, eight by eight. */
+static void by_eight(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+{
+    const nnom_window_t *w = &p->window;
+    const uint32_t filters = p->filters, multiplier = filters / w->channels;
+    for (uint32_t f = 0; f < filters; f += 8) {
+        f = f + 8 <= filters ? f : filters - 8; /* the last eight, some of them once more */
+        uint16_t from[8];
+        for (uint32_t k = 0; k < 8; k++) {
+            from[k] = (uint16_t)((f + k) / multiplier);
+        }
+        int8_t *result = out + f;
+        for (uint32_t j = 0; j < w->out_y; j++) {
+            for (uint32_t i = 0; i < w->out_x; i++, result += filters) {
+                eight(p, in, nnom_clip_y(w, j), nnom_clip_x(w, i), f, from, result);
+            }
+        }
+    }
+}
+
+/* ---- sixteen channels, a filter each ----------------------------------------------------------- */
+
+/* A run of output pixels of a row whose windows are cut alike. */
+typedef struct {
+    const int8_t *in, *weights;
+    int8_t *out;
+    int32_t pixels, in_step, out_step;
+    int32_t rows, pairs, single; /* taps: rows of so many pairs and perhaps one */
+    int32_t across, weights_across;
+    int32_t down, weights_down; /* from behind a row's last tap to the next row */
+    int32_t least;
+    int32_t start[4][4], right[4][4]; /* of channels 0, 4, 8, 12; 2...; 1...; 3... */
+} run_t;
+
+_Static_assert(offsetof(run_t, pixels) == 12 && offsetof(run_t, rows) == 24 &&
+                   offsetof(run_t, across) == 36 && offsetof(run_t, least) == 52 &&
+                   offsetof(run_t, start) == 56 && offsetof(run_t, right) == 120,
+               "as in the code below");
+
+/* In all: r0 the tap, r1 its weights, r2 and r3 what leads to the next tap of a row. Sums: q0 to q3. */
+#define TAP                                                                                        \
+    "vldrb.8 q4, [r0]\n"                                                                           \
+    "vldrb.8 q5, [r1]\n"                                                                           \
+    "vmullb.s8 q6, q4, q5\n"                                                                       \
+    "vmullt.s8 q4, q4, q5\n"
+#define ADD_PRODUCTS                                                                               \
+    "vmovlb.s16 q5, q6\n"                                                                          \
+    "vadd.i32 q0, q0, q5\n"                                                                        \
+    "vmovlt.s16 q6, q6\n"                                                                          \
+    "vadd.i32 q1, q1, q6\n"                                                                        \
+    "vmovlb.s16 q5, q4\n"                                                                          \
+    "vadd.i32 q2, q2, q5\n"                                                                        \
+    "vmovlt.s16 q4, q4\n"                                                                          \
+    "vadd.i32 q3, q3, q4\n"
+/* no register is left for the second tap's odd channels, so that it is loaded twice */
+#define SECOND_TAP                                                                                 \
+    "vldrb.8 q5, [r0]\n"                                                                           \
+    "vldrb.8 q7, [r1]\n"                                                                           \
+    "vmullb.s8 q5, q5, q7\n"                                                                       \
+    "vadd.i16 q6, q6, q5\n"                                                                        \
+    "vldrb.8 q5, [r0]\n"                                                                           \
+    "vmullt.s8 q5, q5, q7\n"                                                                       \
+    "vadd.i16 q4, q4, q5\n"
+#define RIGHT "add r0, r0, r2\nadd r1, r1, r3\n"
+#define LEFT "sub r0, r0, r2\nsub r1, r1, r3\n"
+#define DOWN "add r0, r0, r4\nadd r1, r1, r5\n"
+
+#define BEGIN                                                                                      \
+    "push   {r4-r8, lr}\n"                                                                         \
+    "vpush  {d8-d15}\n"                                                                            \
+    "mov    r12, r0\n"                                                                             \
+    "ldrd   r2, r3, [r12, #36]\n"                                                                  \
+    "ldrd   r4, r5, [r12, #44]\n"                                                                  \
+    "ldrd   r7, r8, [r12, #8]\n" /* results, pixels */                                             \
+    "1:\n"                                                                                         \
+    "ldrd   r0, r1, [r12]\n"                                                                       \
+    "vldrw.32 q0, [r12, #56]\n"                                                                    \
+    "vldrw.32 q1, [r12, #72]\n"                                                                    \
+    "vldrw.32 q2, [r12, #88]\n"                                                                    \
+    "vldrw.32 q3, [r12, #104]\n"
+
+#define END                                                                                        \
+    "vldrw.32 q4, [r12, #120]\n"                                                                   \
+    "vshl.s32 q0, q0, q4\n"                                                                        \
+    "vldrw.32 q5, [r12, #136]\n"                                                                   \
+    "vshl.s32 q1, q1, q5\n"                                                                        \
+    "vldrw.32 q4, [r12, #152]\n"                                                                   \
+    "vshl.s32 q2, q2, q4\n"                                                                        \
+    "vldrw.32 q5, [r12, #168]\n"                                                                   \
+    "vshl.s32 q3, q3, q5\n"                                                                        \
+    "vqmovnb.s32 q4, q0\n"                                                                         \
+    "vqmovnt.s32 q4, q1\n"                                                                         \
+    "vqmovnb.s32 q5, q2\n"                                                                         \
+    "vqmovnt.s32 q5, q3\n"                                                                         \
+    "vqmovnb.s16 q4, q4\n"                                                                         \
+    "vqmovnt.s16 q4, q5\n"                                                                         \
+    "ldr    r0, [r12, #52]\n"                                                                      \
+    "vdup.8 q5, r0\n"                                                                              \
+    "vmax.s8 q4, q4, q5\n"                                                                         \
+    "ldrd   r0, r1, [r12, #16]\n"                                                                  \
+    "vstrb.8 q4, [r7]\n"                                                                           \
+    "add    r7, r7, r1\n"                                                                          \
+    "ldr    r1, [r12]\n"                                                                           \
+    "add    r1, r1, r0\n"                                                                          \
+    "str    r1, [r12]\n"                                                                           \
+    "subs   r8, r8, #1\n"                                                                          \
+    "bne    1b\n"                                                                                  \
+    "vpop   {d8-d15}\n"                                                                            \
+    "pop    {r4-r8, pc}\n"
+
+__attribute__((naked)) static void run(run_t *r __attribute__((unused)))
+{
+    __asm__ volatile(BEGIN
+                     "ldr    r6, [r12, #24]\n"
+                     "2:\n" /* a row */
+                     "ldr    lr, [r12, #28]\n"
+                     "wls    lr, lr, 4f\n"
+                     "3:\n"
+                     TAP RIGHT SECOND_TAP RIGHT ADD_PRODUCTS
+                     "le     lr, 3b\n"
+                     "4:\n"
+                     "ldr    lr, [r12, #32]\n"
+                     "cmp    lr, #0\n"
+                     "beq    5f\n"
+                     TAP RIGHT ADD_PRODUCTS
+                     "5:\n"
+                     DOWN
+                     "subs   r6, r6, #1\n"
+                     "bne    2b\n"
+                     END);
+}
+
+/* 3 x 3, to and fro; here `down` leads to the tap below. */
+__attribute__((naked)) static void run_3x3(run_t *r __attribute__((unused)))
+{
+    __asm__ volatile(BEGIN
+                     TAP RIGHT SECOND_TAP RIGHT ADD_PRODUCTS
+                     TAP DOWN SECOND_TAP LEFT ADD_PRODUCTS
+                     TAP LEFT SECOND_TAP DOWN ADD_PRODUCTS
+                     TAP RIGHT SECOND_TAP RIGHT ADD_PRODUCTS
+                     TAP ADD_PRODUCTS
+                     END);
+}
+
+/* Does no channel have the least weight in two taps beside each other, or below each other? */
+static bool pairs_fit(const nnom_conv_t *p)
+{
+    const uint32_t filters = p->filters, row = p->window.kernel_x * filters;
+    const uint32_t size = row * p->window.kernel_y;
+    int8x16_t least = vdupq_n_s8(INT8_MAX);
+    for (uint32_t k = 0; k < 2; k++) {
+        const uint32_t apart = k == 0 ? filters : row;
+        for (int32_t left = (int32_t)(size - apart), i = 0; left > 0; left -= 16, i += 16) {
+            const mve_pred16_t some = vctp8q((uint32_t)left);
+            const int8x16_t one = vldrbq_z_s8(p->weights + i, some);
+            const int8x16_t other = vldrbq_z_s8(p->weights + i + apart, some);
+            least = vminq_s8(least, vmaxq_s8(one, other));
+        }
+    }
+    return vminvq_s8(INT8_MAX, least) > INT8_MIN;
+}
+
+/* start and right of channels c to c + 15 */
+static void scale_16(run_t *r, const nnom_scale_t *s, uint32_t c)
+{
+    for (uint32_t k = 0; k < 16; k++, c++) {
+        const uint32_t at = 2 * (k & 1) + (k >> 1 & 1); /* 0 2 1 3 */
+        r->start[at][k / 4] = nnom_start(s, c);
+        r->right[at][k / 4] = -nnom_out_shift(s, c);
+    }
+}
+
+/* Pixels [first, last) of a row, whose windows are cut to the same spans. */
+static void pixels(run_t *r, const nnom_conv_t *p, const int8_t *in, nnom_span_t y, nnom_span_t x,
+                   uint32_t c, int32_t count, int8_t *out)
+{
+    const nnom_window_t *w = &p->window;
+    const int32_t channels = w->channels, taps = x.last - x.first;
+    const bool is_3x3 = taps == 3 && y.last - y.first == 3;
+    r->in = in + ((y.base + y.first * w->dilation_y) * w->in_x + x.base + x.first * w->dilation_x) *
+                     channels +
+            c;
+    r->weights = p->weights + (y.first * w->kernel_x + x.first) * channels + c;
+    r->out = out + c;
+    r->pixels = count;
+    r->in_step = w->stride_x * channels;
+    r->out_step = channels;
+    r->rows = taps > 0 && y.last > y.first ? y.last - y.first : 0;
+    r->pairs = taps / 2;
+    r->single = taps % 2;
+    r->across = w->dilation_x * channels;
+    r->weights_across = channels;
+    r->down = w->dilation_y * w->in_x * channels - (is_3x3 ? 0 : taps * r->across);
+    r->weights_down = (w->kernel_x - (is_3x3 ? 0 : taps)) * channels;
+    if (r->rows == 0) { /* a tap that leads nowhere would be counted */
+        r->rows = 1, r->pairs = 0, r->single = 0;
+    }
+    if (is_3x3) {
+        run_3x3(r);
+    } else {
+        run(r);
+    }
+}
+
+static void by_sixteen(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+{
+    const nnom_window_t *w = &p->window;
+    const uint32_t channels = w->channels;
+    uint16_t from[16];
+    run_t r;
+    r.least = p->scale.relu ? 0 : INT8_MIN;
+    for (uint32_t c = 0; c < channels; c += 16) {
+        c = c + 16 <= channels ? c : channels - 16; /* the last sixteen, some of them once more */
+        scale_16(&r, &p->scale, c);
+        for (uint32_t k = 0; k < 16; k++) {
+            from[k] = (uint16_t)(c + k);
+        }
+        int8_t *result = out;
+        for (uint32_t j = 0; j < w->out_y; j++) {
+            const nnom_span_t y = nnom_clip_y(w, j);
+            for (uint32_t i = 0; i < w->out_x;) {
+                const nnom_span_t x = nnom_clip_x(w, i);
+                int32_t count = 1;
+                if (p->pad_value != 0 && nnom_leaves_image(w, y, x)) {
+                    eight(p, in, y, x, c, from, result + c);
+                    eight(p, in, y, x, c + 8, from + 8, result + c + 8);
+                } else {
+                    if (x.first == 0 && x.last == w->kernel_x) {
+                        const uint32_t end = nnom_inside_to(w);
+                        count = (int32_t)(end - i);
+                    }
+                    pixels(&r, p, in, y, x, c, count, result);
+                }
+                i += (uint32_t)count;
+                result += (uint32_t)count * channels;
+            }
+        }
+    }
+}
+
+void nnom_depthwise_s8_mve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+{
+    if (p->filters < 8) {
+        nnom_depthwise_s8_plain(p, in, out);
+    } else if (p->filters == p->window.channels && p->filters >= 16 && pairs_fit(p)) {
+        by_sixteen(p, in, out);
+    } else {
+        by_eight(p, in, out);
+    }
+}
+
+#endif
