@@ -34,6 +34,7 @@ SLIPS = {
         ("mve/vectors.h", "vdupq_n_s32(INT8_MAX)", "vdupq_n_s32(63)"),
         ("mve/nnom_conv_s8_mve.c", "vmin.s32 q1, q1, %q[most]", "nop"),
         ("mve/nnom_dense_x2_s16_mve.c", "vmovlt.s8 q1, q1", "vmovlb.s8 q1, q1"),
+        ("mve/nnom_depthwise_s8_mve.c", "vqmovnt.s16 q4, q5", "vmovnt.i16 q4, q5"),
         ("mve/nnom_maxpool_s8_mve.c", "vmov.i8 q0, #128", "vmov.i8 q0, #0"),
         ("mve/pairs.h", "vstrb.8 q0, [%[z]], #16", "vstrb.8 q1, [%[z]], #16"),
         ("mve/nnom_mult_s8_mve.c", "vqmovnt.s16 q0, q1", "vmovnt.i16 q0, q1"),

@@ -39,19 +39,29 @@ __attribute__((noinline)) static void eight(const nnom_conv_t *p, const int8_t *
         even = vaddq_s32(even, vshlq_s32(vmovlbq_s16(bias), left.val[0]));
         odd = vaddq_s32(odd, vshlq_s32(vmovltq_s16(bias), left.val[1]));
     }
-    const int8_t *wt = p->weights + f;
-    const int16x8_t around = vdupq_n_s16(p->pad_value);
-    for (int32_t m = 0; m < w->kernel_y; m++) {
-        const bool has_row = m >= y.first && m < y.last;
-        const int8_t *cell = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * w->channels;
-        for (int32_t n = 0; n < w->kernel_x; n++, wt += p->filters) {
-            int16x8_t tap = around;
-            if (has_row && n >= x.first && n < x.last) {
-                tap = vldrbq_gather_offset_s16(cell + n * w->dilation_x * w->channels, channel);
-            }
-            const int16x8_t weight = vldrbq_s16(wt);
+    const int32_t across = w->dilation_x * w->channels, down = w->dilation_y * w->in_x * w->channels;
+    const int32_t filters = p->filters, row_of_weights = w->kernel_x * filters;
+    const int8_t *row = in + (y.base * w->in_x + x.base) * w->channels + y.first * down +
+                        x.first * across;
+    const int8_t *weights = p->weights + f;
+    for (int32_t m = y.first; m < y.last; m++, row += down) {
+        const int8_t *cell = row, *wt = weights + m * row_of_weights + x.first * filters;
+        for (int32_t n = x.last - x.first; n > 0; n--, cell += across, wt += filters) {
+            const int16x8_t tap = vldrbq_gather_offset_s16(cell, channel), weight = vldrbq_s16(wt);
             even = vaddq_s32(even, vmullbq_int_s16(tap, weight));
             odd = vaddq_s32(odd, vmulltq_int_s16(tap, weight));
+        }
+    }
+    if (p->pad_value != 0 && nnom_leaves_image(w, y, x)) {
+        const int16x8_t tap = vdupq_n_s16(p->pad_value);
+        for (int32_t m = 0; m < w->kernel_y; m++) {
+            for (int32_t n = 0; n < w->kernel_x; n++, weights += filters) {
+                if (m < y.first || m >= y.last || n < x.first || n >= x.last) {
+                    const int16x8_t weight = vldrbq_s16(weights);
+                    even = vaddq_s32(even, vmullbq_int_s16(tap, weight));
+                    odd = vaddq_s32(odd, vmulltq_int_s16(tap, weight));
+                }
+            }
         }
     }
     even = vshlq_s32(even, vnegq_s32(right.val[0]));
@@ -61,8 +71,24 @@ __attribute__((noinline)) static void eight(const nnom_conv_t *p, const int8_t *
     vstrbq_s16(out, vminq_s16(both, vdupq_n_s16(INT8_MAX)));
 }
 
+/* `count` pixels of a row from the i-th on, sixteen channels from c on. */
+__attribute__((noinline)) static void padded(const nnom_conv_t *p, const int8_t *in, nnom_span_t y,
+                                             uint32_t c, uint32_t i, uint32_t count, int8_t *out)
+{
+    for (uint32_t half = 0; half < 16; half += 8) {
+        uint16_t from[8];
+        for (uint32_t k = 0; k < 8; k++) {
+            from[k] = (uint16_t)(c + half + k);
+        }
+        for (uint32_t k = 0; k < count; k++) {
+            eight(p, in, y, nnom_clip_x(&p->window, i + k), c + half, from,
+                  out + half + k * p->filters);
+        }
+    }
+}
+
 /* At least eight filters, eight by eight. */
-static void by_eight(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+__attribute__((noinline)) static void by_eight(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
     const uint32_t filters = p->filters, multiplier = filters / w->channels;
@@ -74,8 +100,9 @@ static void by_eight(const nnom_conv_t *p, const int8_t *in, int8_t *out)
         }
         int8_t *result = out + f;
         for (uint32_t j = 0; j < w->out_y; j++) {
+            const nnom_span_t y = nnom_clip_y(w, j);
             for (uint32_t i = 0; i < w->out_x; i++, result += filters) {
-                eight(p, in, nnom_clip_y(w, j), nnom_clip_x(w, i), f, from, result);
+                eight(p, in, y, nnom_clip_x(w, i), f, from, result);
             }
         }
     }
@@ -224,7 +251,7 @@ static bool pairs_fit(const nnom_conv_t *p)
 }
 
 /* start and right of channels c to c + 15 */
-static void scale_16(run_t *r, const nnom_scale_t *s, uint32_t c)
+__attribute__((noinline)) static void scale_16(run_t *r, const nnom_scale_t *s, uint32_t c)
 {
     for (uint32_t k = 0; k < 16; k++, c++) {
         const uint32_t at = 2 * (k & 1) + (k >> 1 & 1); /* 0 2 1 3 */
@@ -233,71 +260,72 @@ static void scale_16(run_t *r, const nnom_scale_t *s, uint32_t c)
     }
 }
 
-/* Pixels [first, last) of a row, whose windows are cut to the same spans. */
-static void pixels(run_t *r, const nnom_conv_t *p, const int8_t *in, nnom_span_t y, nnom_span_t x,
-                   uint32_t c, int32_t count, int8_t *out)
+/* The next pixels of a row; in and weights: of the first row of taps, without its first columns. */
+static inline void pixels(run_t *r, const int8_t *in, const int8_t *weights, int32_t rows,
+                          int32_t kernel, nnom_span_t x, int32_t down)
+{
+    const int32_t channels = r->out_step, taps = x.last - x.first;
+    r->in = in + x.base * channels + x.first * r->across;
+    r->weights = weights + x.first * channels;
+    if (rows == 3 && taps == 3) {
+        r->down = down;
+        r->weights_down = kernel * channels;
+        run_3x3(r);
+        return;
+    }
+    const bool is_empty = rows <= 0 || taps <= 0;
+    r->rows = is_empty ? 1 : rows;
+    r->pairs = is_empty ? 0 : taps / 2;
+    r->single = is_empty ? 0 : taps % 2;
+    r->down = down - taps * r->across;
+    r->weights_down = (kernel - taps) * channels;
+    run(r);
+}
+
+/* Sixteen channels, to which in, weights, and r->out point. */
+__attribute__((noinline)) static void sixteen(run_t *r, const nnom_conv_t *p, uint32_t c, const int8_t *in,
+                    const int8_t *weights)
 {
     const nnom_window_t *w = &p->window;
-    const int32_t channels = w->channels, taps = x.last - x.first;
-    const bool is_3x3 = taps == 3 && y.last - y.first == 3;
-    r->in = in + ((y.base + y.first * w->dilation_y) * w->in_x + x.base + x.first * w->dilation_x) *
-                     channels +
-            c;
-    r->weights = p->weights + (y.first * w->kernel_x + x.first) * channels + c;
-    r->out = out + c;
-    r->pixels = count;
-    r->in_step = w->stride_x * channels;
-    r->out_step = channels;
-    r->rows = taps > 0 && y.last > y.first ? y.last - y.first : 0;
-    r->pairs = taps / 2;
-    r->single = taps % 2;
-    r->across = w->dilation_x * channels;
-    r->weights_across = channels;
-    r->down = w->dilation_y * w->in_x * channels - (is_3x3 ? 0 : taps * r->across);
-    r->weights_down = (w->kernel_x - (is_3x3 ? 0 : taps)) * channels;
-    if (r->rows == 0) { /* a tap that leads nowhere would be counted */
-        r->rows = 1, r->pairs = 0, r->single = 0;
-    }
-    if (is_3x3) {
-        run_3x3(r);
-    } else {
-        run(r);
+    const uint32_t inside_from = nnom_inside_from(w), inside_to = nnom_inside_to(w);
+    const int32_t row = w->in_x * w->channels, weights_row = w->kernel_x * w->channels;
+    for (uint32_t j = 0; j < w->out_y; j++) {
+        const nnom_span_t y = nnom_clip_y(w, j);
+        const int32_t rows = y.last - y.first;
+        const int8_t *const cells = in + (y.base + y.first * w->dilation_y) * row;
+        const int8_t *const taps = weights + y.first * weights_row;
+        for (uint32_t i = 0; i < w->out_x;) {
+            nnom_span_t x = {(int32_t)i * w->stride_x - w->pad_x, 0, w->kernel_x};
+            const bool inside = i >= inside_from && i < inside_to;
+            const uint32_t count = inside ? inside_to - i : 1;
+            if (p->pad_value != 0 && (rows < w->kernel_y || !inside)) {
+                padded(p, in - c, y, c, i, count, r->out);
+            } else {
+                if (!inside) {
+                    x = nnom_clip_x(w, i);
+                }
+                r->pixels = (int32_t)count;
+                pixels(r, cells, taps, rows, w->kernel_x, x, w->dilation_y * row);
+            }
+            r->out += (int32_t)count * r->out_step;
+            i += count;
+        }
     }
 }
 
-static void by_sixteen(const nnom_conv_t *p, const int8_t *in, int8_t *out)
+__attribute__((noinline)) static void by_sixteen(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
-    const nnom_window_t *w = &p->window;
-    const uint32_t channels = w->channels;
-    uint16_t from[16];
+    const uint32_t channels = p->filters;
     run_t r;
+    r.in_step = p->window.stride_x * p->window.channels;
+    r.out_step = r.weights_across = p->window.channels;
+    r.across = p->window.dilation_x * p->window.channels;
     r.least = p->scale.relu ? 0 : INT8_MIN;
     for (uint32_t c = 0; c < channels; c += 16) {
         c = c + 16 <= channels ? c : channels - 16; /* the last sixteen, some of them once more */
         scale_16(&r, &p->scale, c);
-        for (uint32_t k = 0; k < 16; k++) {
-            from[k] = (uint16_t)(c + k);
-        }
-        int8_t *result = out;
-        for (uint32_t j = 0; j < w->out_y; j++) {
-            const nnom_span_t y = nnom_clip_y(w, j);
-            for (uint32_t i = 0; i < w->out_x;) {
-                const nnom_span_t x = nnom_clip_x(w, i);
-                int32_t count = 1;
-                if (p->pad_value != 0 && nnom_leaves_image(w, y, x)) {
-                    eight(p, in, y, x, c, from, result + c);
-                    eight(p, in, y, x, c + 8, from + 8, result + c + 8);
-                } else {
-                    if (x.first == 0 && x.last == w->kernel_x) {
-                        const uint32_t end = nnom_inside_to(w);
-                        count = (int32_t)(end - i);
-                    }
-                    pixels(&r, p, in, y, x, c, count, result);
-                }
-                i += (uint32_t)count;
-                result += (uint32_t)count * channels;
-            }
-        }
+        r.out = out + c;
+        sixteen(&r, p, c, in + c, p->weights + c);
     }
 }
 
