@@ -106,10 +106,10 @@
 #define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_AVGPOOL_S8
-#define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_SUMPOOL_S8
-#define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, plain, plain)
+#define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
 #endif
 #ifndef NNOM_ADD_S8
 #define NNOM_ADD_S8 NNOM_PICK(plain, plain, plain, mve)
