@@ -6,8 +6,8 @@
 
 #if NNOM_HAS_MVE
 
-#include "dots.h"
 #include "inside.h"
+#include "pixel.h"
 
 static uint32_t bytes_of_window(const nnom_window_t *w)
 {
@@ -280,40 +280,13 @@ __attribute__((noinline)) static void row_in_place(const nnom_conv_t *p, const i
                                                    nnom_span_t y, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
-    const nnom_scale_t *s = &p->scale;
-    const int32_t channels = w->channels;
-    const uint32_t size = bytes_of_window(w), filters = p->filters;
-    const bool has_rows = w->dilation_x == 1;
-    const uint32_t at_once = filters < 4 ? 1 : 4;
-    nnom_mve_dots_t d;
-    d.apart = at_once == 1 ? 0 : size;
-    for (uint32_t i = 0; i < w->out_x; i++, out += filters) {
+    const nnom_taps_t rows = {y.first, 1, y.base + y.first * w->dilation_y, w->dilation_y,
+                              y.last - y.first};
+    for (uint32_t i = 0; i < w->out_x; i++, out += p->filters) {
         const nnom_span_t x = nnom_clip_x(w, i);
-        const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
-        const int32_t taps = has_rows ? x.last - x.first : 1; /* at once */
-        d.size = (uint32_t)(taps * channels);
-        for (uint32_t f = 0; f < filters; f += at_once) {
-            f = f + at_once <= filters ? f : filters - at_once;
-            const int8_t *filter = p->weights + f * size;
-            for (uint32_t k = 0; k < at_once; k++) {
-                d.sum[0][k] = nnom_start(s, f + k);
-                if (is_padded) {
-                    d.sum[0][k] += p->pad_value * nnom_sum_outside(w, y, x, filter + k * size,
-                                                                   (uint32_t)channels, 1);
-                }
-            }
-            for (int32_t m = y.first; m < y.last; m++) {
-                const int8_t *row = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * channels;
-                for (int32_t n = x.first; n < x.last; n += taps) {
-                    d.weights = filter + (m * w->kernel_x + n) * channels;
-                    d.window[0] = row + n * w->dilation_x * channels;
-                    nnom_mve_dots_4x1(&d);
-                }
-            }
-            for (uint32_t k = 0; k < at_once; k++) {
-                out[f + k] = nnom_finish_s8(s, f + k, d.sum[0][k]);
-            }
-        }
+        const nnom_taps_t columns = {x.first, 1, x.base + x.first * w->dilation_x, w->dilation_x,
+                                     x.last - x.first};
+        nnom_mve_pixel(p, in, &rows, &columns, p->pad_value, out);
     }
 }
 
