@@ -37,6 +37,7 @@ SLIPS = {
         ("mve/nnom_depthwise_s8_mve.c", "vqmovnt.s16 q4, q5", "vmovnt.i16 q4, q5"),
         ("mve/nnom_maxpool_s8_mve.c", "vmov.i8 q0, #128", "vmov.i8 q0, #0"),
         ("mve/sums.h", "vadd.i16 %q[sum], %q[sum], q0", "vsub.i16 %q[sum], %q[sum], q0"),
+        ("mve/nnom_pixel_mve.c", "x->count * channels", "channels"),
         ("mve/pairs.h", "vstrb.8 q0, [%[z]], #16", "vstrb.8 q1, [%[z]], #16"),
         ("mve/nnom_mult_s8_mve.c", "vqmovnt.s16 q0, q1", "vmovnt.i16 q0, q1"),
         ("mve/nnom_relu_s8_mve.c", "vmov.i32 q1, #0", "vmov.i32 q1, #1"),

@@ -40,6 +40,19 @@ static inline int32_t nnom_mve_dot(const int8_t *x, const int8_t *w, uint32_t n,
     return sum;
 }
 
+/* sum + the sum of w, n > 0 */
+static inline int32_t nnom_mve_sum(const int8_t *w, uint32_t n, int32_t sum)
+{
+    __asm__ volatile("dlstp.8 lr, %[n]\n"
+                     "1: vldrb.8 q0, [%[w]], #16\n"
+                     "vaddva.s8 %[sum], q0\n"
+                     "letp lr, 1b\n"
+                     : [sum] "+Te"(sum), [w] "+r"(w)
+                     : [n] "r"(n)
+                     : "lr", "q0", "memory");
+    return sum;
+}
+
 /* Windows of at most sixteen bytes, which stay in registers, beside 4 * groups rows of weights;
  * finished and stored. */
 typedef struct {

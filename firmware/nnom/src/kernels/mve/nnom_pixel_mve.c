@@ -4,15 +4,21 @@
 
 #if NNOM_HAS_MVE
 
-#include "../window.h"
 #include "pixel.h"
 
-/* What the taps that meet no cell bring to a filter. */
-__attribute__((noinline)) static int32_t outside(const nnom_window_t *w, const nnom_taps_t *y,
-                                                 const nnom_taps_t *x, const int8_t *filter)
+/* Sum of the weights whose taps meet no cell. */
+static int32_t outside(const nnom_window_t *w, const nnom_taps_t *y, const nnom_taps_t *x,
+                       const int8_t *filter)
 {
-    const nnom_span_t rows = {0, y->tap, y->tap + y->count}, columns = {0, x->tap, x->tap + x->count};
-    return nnom_sum_outside(w, rows, columns, filter, w->channels, 1);
+    int32_t sum = 0;
+    for (int32_t m = 0; m < w->kernel_y; m++) {
+        for (int32_t n = 0; n < w->kernel_x; n++, filter += w->channels) {
+            if (m < y->tap || m >= y->tap + y->count || n < x->tap || n >= x->tap + x->count) {
+                sum = nnom_mve_sum(filter, w->channels, sum);
+            }
+        }
+    }
+    return sum;
 }
 
 void nnom_mve_pixel(const nnom_conv_t *p, const int8_t *in, const nnom_taps_t *y,
