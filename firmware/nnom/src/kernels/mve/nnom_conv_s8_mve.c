@@ -45,7 +45,7 @@ static uint32_t span_of(const nnom_window_t *w)
 /* Small windows of few channels are gathered by a table of offsets, a byte each. */
 static bool has_table(const nnom_window_t *w)
 {
-    return w->channels < 4 && span_of(w) <= UINT8_MAX;
+    return w->channels < 4 && !is_one_piece(w) && span_of(w) <= UINT8_MAX;
 }
 
 size_t nnom_conv_s8_mve_scratch(const nnom_conv_t *p)
