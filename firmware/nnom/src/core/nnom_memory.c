@@ -47,11 +47,6 @@ void nnom_free(void *p)
     (void)p;
 }
 
-void nnom_mem_release(void *p)
-{
-    static_buf_used = (size_t)((uint8_t *)p - static_buf);
-}
-
 void *nnom_scratch(const nnom_layer_t *layer)
 {
     const size_t size = nnom_scratch_size(layer);
@@ -62,11 +57,6 @@ void *nnom_scratch(const nnom_layer_t *layer)
 void *nnom_scratch(const nnom_layer_t *layer)
 {
     return layer->scratch;
-}
-
-void nnom_mem_release(void *p)
-{
-    nnom_free(p);
 }
 #endif
 

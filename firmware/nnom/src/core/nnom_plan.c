@@ -5,20 +5,24 @@
 
 #if NNOM_MEMORY_PLAN
 
-/* One buffer: a tensor that some layer writes anew, or scratch (io NULL). It is needed from step
- * first to step last of the run; its address is to be in *place. */
+/* One buffer: a tensor that some layer writes anew, or scratch. It is needed from step first to step
+ * last of the run. *place is its offset, then its address. */
 typedef struct {
     void **place;
-    const nnom_layer_io_t *io;
-    size_t size, offset;
+    size_t size;
     uint32_t first, last;
-    bool placed;
 } buffer_t;
 
+/* Where a walk over all buffers stands. There is no list of them: on a small heap it would leave a
+ * hole that the network buffer does not fit in. */
 typedef struct {
-    buffer_t *buffers;
-    uint32_t count;
-} plan_t;
+    nnom_layer_t *layer;
+    uint32_t step, kind;
+} walk_t;
+
+enum { INPUT, OUTPUT, CELL, SCRATCH, KINDS };
+
+#define UNPLACED ((void *)UINTPTR_MAX)
 
 static bool shares_input(const nnom_layer_t *layer)
 {
@@ -38,108 +42,132 @@ static nnom_layer_io_t *root_of(nnom_layer_io_t *out)
     return out;
 }
 
-static void add(plan_t *p, void **place, const nnom_layer_io_t *io, size_t size, uint32_t step)
-{
-    const buffer_t b = {place, io, nnom_alignto(size, NNOM_ALIGN), 0, step, step, false};
-    p->buffers[p->count++] = b;
-}
-
-static void add_tensor(plan_t *p, nnom_layer_io_t *io, uint32_t step)
-{
-    add(p, &io->tensor->p_data, io, tensor_size_byte(io->tensor), step);
-}
-
 static void **scratch_of_cell(nnom_layer_t *layer)
 {
     return &((nnom_rnn_layer_t *)layer)->scratch.blk;
 }
 
-static void use(plan_t *p, const nnom_layer_io_t *io, uint32_t step)
+static void set(buffer_t *b, void **place, size_t size, uint32_t first, uint32_t last)
 {
-    for (uint32_t i = 0; i < p->count; i++) {
-        if (p->buffers[i].io == io && p->buffers[i].last < step) {
-            p->buffers[i].last = step;
+    b->place = place;
+    b->size = nnom_alignto(size, NNOM_ALIGN);
+    b->first = first;
+    b->last = last;
+}
+
+/* The layer's buffer of that kind, if it has one. */
+static bool buffer_of(nnom_layer_t *layer, uint32_t kind, uint32_t step, buffer_t *b)
+{
+    nnom_tensor_t *in = layer->in->tensor, *out = layer->out->tensor;
+    switch (kind) {
+    case INPUT:
+        set(b, &in->p_data, tensor_size_byte(in), step,
+            shares_input(layer) ? layer->stat.time : step);
+        return layer->in->hook.io == NULL;
+    case OUTPUT:
+        set(b, &out->p_data, tensor_size_byte(out), step, layer->stat.time);
+        return !shares_input(layer);
+    case CELL:
+        if (layer->type == NNOM_RNN) {
+            set(b, scratch_of_cell(layer), layer->comp->size, step, step);
+        }
+        return layer->type == NNOM_RNN;
+    default:
+        set(b, &layer->scratch, nnom_scratch_size(layer), step, step);
+        return layer->scratch_words > 0;
+    }
+}
+
+static walk_t begin(const nnom_model_t *m)
+{
+    const walk_t w = {m->head, 0, 0};
+    return w;
+}
+
+static bool next(walk_t *w, buffer_t *b)
+{
+    for (; w->layer != NULL; w->layer = w->layer->shortcut, w->step++, w->kind = 0) {
+        while (w->kind < KINDS) {
+            if (buffer_of(w->layer, w->kind++, w->step, b)) {
+                return true;
+            }
         }
     }
+    return false;
 }
 
-static uint32_t count_layers(const nnom_model_t *m)
+static void use(const nnom_layer_io_t *io, uint32_t step)
 {
-    uint32_t n = 0;
-    for (const nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        n++;
-    }
-    return n;
+    nnom_layer_stat_t *stat = &io->owner->stat;
+    stat->time = stat->time < step ? step : stat->time;
 }
 
-static void find_lifetimes(nnom_model_t *m, plan_t *p)
+/* Notes the last use of what a layer brings where its time will be. */
+static void find_lifetimes(nnom_model_t *m)
 {
     uint32_t step = 0;
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut, step++) {
-        if (layer->in->hook.io == NULL) {
-            add_tensor(p, layer->in, step);
-        }
+        layer->stat.time = step;
         for (nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
-            use(p, in->hook.io == NULL ? in : root_of(in->hook.io), step);
-        }
-        if (!shares_input(layer)) {
-            add_tensor(p, layer->out, step);
-        }
-        if (layer->type == NNOM_RNN) {
-            add(p, scratch_of_cell(layer), NULL, layer->comp->size, step);
-        }
-        if (layer->scratch_words > 0) {
-            add(p, &layer->scratch, NULL, nnom_scratch_size(layer), step);
+            use(in->hook.io == NULL ? in : root_of(in->hook.io), step);
         }
     }
-    use(p, root_of(m->tail->out), UINT32_MAX); /* nnom_predict() reads it after the run */
+    use(root_of(m->tail->out), UINT32_MAX); /* nnom_predict() reads it after the run */
+    buffer_t b;
+    for (walk_t w = begin(m); next(&w, &b);) {
+        *b.place = UNPLACED;
+    }
 }
 
-static bool collide(const buffer_t *a, const buffer_t *b)
+static void forget_lifetimes(nnom_model_t *m)
 {
-    return a->first <= b->last && b->first <= a->last && a->offset < b->offset + b->size &&
-           b->offset < a->offset + a->size;
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        layer->stat.time = 0;
+    }
 }
 
-static void place(plan_t *p, buffer_t *b)
+static size_t end_of(const buffer_t *b)
 {
-    b->offset = 0;
-    for (uint32_t i = 0; i < p->count; i++) {
-        const buffer_t *other = &p->buffers[i];
-        if (other->placed && collide(b, other)) {
-            b->offset = other->offset + other->size;
-            i = UINT32_MAX; /* from the start: what was passed may be in the way now */
+    return (uintptr_t)*b->place + b->size;
+}
+
+/* Whether b, at an offset, lies where another buffer does while both are needed. */
+static bool collide(const buffer_t *b, size_t offset, const buffer_t *placed)
+{
+    return b->first <= placed->last && placed->first <= b->last && offset < end_of(placed) &&
+           (uintptr_t)*placed->place < offset + b->size;
+}
+
+static void place(nnom_model_t *m, const buffer_t *b)
+{
+    size_t offset = 0;
+    buffer_t other;
+    for (walk_t w = begin(m); next(&w, &other);) {
+        if (*other.place != UNPLACED && collide(b, offset, &other)) {
+            offset = end_of(&other);
+            w = begin(m); /* what was passed may be in the way now */
         }
     }
-    b->placed = true;
+    *b->place = (void *)(uintptr_t)offset;
 }
 
-static size_t place_all(plan_t *p)
+static size_t place_all(nnom_model_t *m)
 {
     size_t total = 0;
     while (total <= INT32_MAX) { /* beyond, an offset might wrap */
-        buffer_t *largest = NULL;
-        for (uint32_t i = 0; i < p->count; i++) {
-            buffer_t *b = &p->buffers[i];
-            if (!b->placed && (largest == NULL || b->size > largest->size)) {
+        buffer_t largest = {NULL, 0, 0, 0}, b;
+        for (walk_t w = begin(m); next(&w, &b);) {
+            if (*b.place == UNPLACED && (largest.place == NULL || b.size > largest.size)) {
                 largest = b;
             }
         }
-        if (largest == NULL) {
+        if (largest.place == NULL) {
             return total;
         }
-        place(p, largest);
-        total = largest->offset + largest->size > total ? largest->offset + largest->size : total;
+        place(m, &largest);
+        total = end_of(&largest) > total ? end_of(&largest) : total;
     }
     return SIZE_MAX;
-}
-
-/* Leaves each offset where the address will be. */
-static void note_offsets(const plan_t *p)
-{
-    for (uint32_t i = 0; i < p->count; i++) {
-        *p->buffers[i].place = (void *)(uintptr_t)p->buffers[i].offset;
-    }
 }
 
 /* Scratch of a layer that is not the library's own: only blocks serve it. (Dense and pooling layers
@@ -162,15 +190,9 @@ size_t nnom_plan_memory(nnom_model_t *m)
     if (has_foreign_scratch(m)) {
         return SIZE_MAX;
     }
-    const uint32_t layers = count_layers(m);
-    plan_t plan = {nnom_malloc((3 * layers + 1) * sizeof(buffer_t)), 0};
-    if (plan.buffers == NULL) {
-        return SIZE_MAX; /* no memory to plan with: the blocks need none */
-    }
-    find_lifetimes(m, &plan);
-    const size_t size = place_all(&plan);
-    note_offsets(&plan);
-    nnom_mem_release(plan.buffers);
+    find_lifetimes(m);
+    const size_t size = place_all(m);
+    forget_lifetimes(m);
     return size;
 }
 
