@@ -247,15 +247,15 @@ struct _nnom_layer_t {
     nnom_activation_t *actail;
     nnom_layer_config_t *config;
     nnom_layer_type_t type;
+    bool is_declared : 1; /* nnom_layer_set_dec() was called */
+    bool knows_dec : 1;   /* the output's q_dec is true: the layer API does not tell formats */
+    bool fuses_relu : 1;  /* the kernel clamps at zero: nothing is left to actail */
+    int16_t dec;          /* fraction bits of the output, if declared */
     nnom_layer_io_t *in;
     nnom_layer_io_t *out;
     nnom_layer_stat_t stat;
-    int16_t dec;      /* fraction bits of the output, if declared */
-    bool is_declared; /* nnom_layer_set_dec() was called */
-    bool knows_dec;   /* the output's q_dec is true: the layer API does not tell formats */
-    bool fuses_relu;  /* the kernel clamps at zero: nothing is left to actail */
-    uint8_t spare_block;    /* one more than the number of a block that is free meanwhile; 0: none */
     uint16_t scratch_words; /* of four bytes, that the kernel asked for at build */
+    uint8_t spare_block;    /* one more than the number of a block that is free meanwhile; 0: none */
     void *scratch;          /* for the time of a run; NULL: the kernel does without */
 };
 
