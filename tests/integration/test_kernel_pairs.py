@@ -21,7 +21,12 @@ HAVE = {
     "mve": {"M55"},
 }
 SLIPS = {
-    "dsp": [("dsp/dot.h", "ssat %0, #8", "ssat %0, #7")],
+    "dsp": [
+        ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7"),
+        ("dsp/bytes.h", "sel %0, %1, %2", "sel %0, %2, %1"),
+        ("dsp/bytes.h", "(0xFFu >> n)", "(0x7Fu >> n)"),
+        ("dsp/nnom_dense_x2_s16_dsp.c", "ssat %0, #16", "ssat %0, #15"),
+    ],
     "v6m": [
         ("v6m/finish.h", "(value >> 31) ^ INT8_MAX", "(value >> 31) ^ 126"),
         ("v6m/finish.h", "(value >> 31) ^ INT16_MAX", "(value >> 31) ^ 126"),

@@ -100,28 +100,28 @@
 #define NNOM_DENSE_X4_S8 NNOM_OR_CMSIS_Q7(NNOM_OWN_DENSE_X4_S8)
 #endif
 #ifndef NNOM_DENSE_X2_S16
-#define NNOM_DENSE_X2_S16 NNOM_PICK(v6m, v7m, plain, mve)
+#define NNOM_DENSE_X2_S16 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_MAXPOOL_S8
-#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_AVGPOOL_S8
-#define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_SUMPOOL_S8
-#define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_ADD_S8
-#define NNOM_ADD_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_ADD_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_SUB_S8
-#define NNOM_SUB_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_SUB_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_MULT_S8
-#define NNOM_MULT_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_MULT_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_RELU_S8
-#define NNOM_RELU_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_RELU_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 
 #define NNOM_IS_HERE_plain 1

@@ -6,11 +6,16 @@
 #include "../requantise.h"
 
 /* Compilers see SSAT in C only now and then. */
+static inline int8_t nnom_saturated(int32_t value)
+{
+    __asm__("ssat %0, #8, %1" : "=r"(value) : "r"(value));
+    return (int8_t)value;
+}
+
 static inline int8_t nnom_finish(const nnom_scale_t *s, uint32_t channel, int32_t sum)
 {
-    int32_t value = sum >> nnom_out_shift(s, channel);
-    __asm__("ssat %0, #8, %1" : "=r"(value) : "r"(value));
-    return (int8_t)(s->relu && value < 0 ? 0 : value);
+    const int8_t value = nnom_saturated(sum >> nnom_out_shift(s, channel));
+    return s->relu && value < 0 ? 0 : value;
 }
 
 /* Four bytes from any address in one load. */
@@ -49,6 +54,13 @@ static inline uint32_t nnom_odd(uint32_t bytes)
                          : "memory");                                                              \
     } while (0)
 
+/* Adds bytes 0 and 2 to even, 1 and 3 to odd. */
+static inline void nnom_add_pairs(uint32_t *even, uint32_t *odd, uint32_t bytes)
+{
+    __asm__("sxtab16 %0, %0, %1" : "+r"(*even) : "r"(bytes));
+    __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(*odd) : "r"(bytes));
+}
+
 /* sum + a0*b0 + a1*b1 */
 static inline int32_t nnom_mac2(uint32_t a, uint32_t b, int32_t sum)
 {
@@ -73,36 +85,6 @@ static inline int32_t nnom_dot(const int8_t *x, const int8_t *w, uint32_t n, int
         sum += *x++ * *w++;
     }
     return sum;
-}
-
-/* x with four rows of n weights, each `apart` from the next; sum[k] += row k */
-static inline void nnom_dot_4_apart(const int8_t *x, const int8_t *w, uint32_t n, uint32_t apart,
-                                    int32_t sum[4])
-{
-    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-    const int8_t *w1 = w + apart, *w2 = w1 + apart, *w3 = w2 + apart;
-    uint32_t left = n;
-    for (; left >= 4; left -= 4, x += 4, w += 4, w1 += 4, w2 += 4, w3 += 4) {
-        const uint32_t bytes = nnom_load4(x);
-        const uint32_t even = nnom_even(bytes), odd = nnom_odd(bytes);
-        s0 = nnom_mac4(even, odd, w, s0);
-        s1 = nnom_mac4(even, odd, w1, s1);
-        s2 = nnom_mac4(even, odd, w2, s2);
-        s3 = nnom_mac4(even, odd, w3, s3);
-    }
-    for (; left > 0; left--) {
-        const int32_t v = *x++;
-        s0 += v * *w++;
-        s1 += v * *w1++;
-        s2 += v * *w2++;
-        s3 += v * *w3++;
-    }
-    sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
-}
-
-static inline void nnom_dot_4_rows(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum[4])
-{
-    nnom_dot_4_apart(x, w, n, n, sum);
 }
 
 /* x[0..3] with one tile of interleaved dense weights (docs/numerics.md) */

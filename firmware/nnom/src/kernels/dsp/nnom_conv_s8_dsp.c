@@ -8,6 +8,7 @@
 
 #include "block.h"
 #include "few.h"
+#include "rows.h"
 
 #include "../window.h"
 
@@ -278,7 +279,7 @@ static NOT_INLINED void convolve_in_place(const conv_t *k, const pixel_t *at, in
             const int8_t *wt = filter + (m * w->kernel_x + x.first) * channels;
             for (int32_t n = 0; n < runs; n++, cells += step_x, wt += channels) {
                 if (together == 4) {
-                    nnom_dot_4_apart(cells, wt, run, k->taps, sum);
+                    nnom_dsp_four_rows(cells, wt, run, k->taps, sum);
                 } else {
                     sum[0] = nnom_dot(cells, wt, run, sum[0]);
                 }

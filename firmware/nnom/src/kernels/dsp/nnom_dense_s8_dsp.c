@@ -4,7 +4,9 @@
 
 #if NNOM_HAS_DSP
 
-#include "dot.h"
+#include "rows.h"
+
+#define nnom_dot_4_rows(x, weights, n, sum) nnom_dsp_four_rows(x, weights, n, n, sum)
 
 #include "../dense_rows.h"
 
