@@ -20,9 +20,11 @@ typedef struct {
     uint32_t multiplier;       /* from a result to that of the next channel */
     uint32_t out_step;         /* from a pixel's results to the next's */
     const uint32_t *weights;   /* of the first tap */
-    int32_t rows, columns;     /* of taps */
+    int32_t rows;              /* of taps */
+    uint32_t columns;
     uint32_t step_x;           /* from a tap's cell to the next */
-    uint32_t gap, weights_gap; /* from behind a row of taps to the next, in bytes */
+    int32_t gap;               /* from behind a row of taps to the next, in bytes */
+    uint32_t weights_gap;
     int32_t start[4], out_shift[4];
     uint32_t relu, has_three; /* rows are of three taps, without a gap of weights */
 } job_t;
@@ -125,61 +127,80 @@ size_t nnom_depthwise_s8_dsp_scratch(const nnom_conv_t *p)
     return taps <= FEW_TAPS || p->window.channels < 4 ? 0 : taps * 2 * sizeof(uint32_t);
 }
 
-/* Four filters, whose first is f, at all pixels; in: the first of their channels. */
-static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t f, uint32_t *weights, const int8_t *in,
-                       int8_t *out)
+/* What the taps outside the image add to the sums, times sign. */
+static __attribute__((noinline)) void add_padding(const nnom_conv_t *p, uint32_t f, nnom_span_t y,
+                                                  nnom_span_t x, job_t *job, int32_t sign)
+{
+    for (uint32_t k = 0; k < 4; k++) {
+        const int8_t *wt = p->weights + f + k * job->multiplier;
+        const int32_t sum = nnom_sum_outside(&p->window, y, x, wt, 1, p->filters);
+        job->start[k] += sign * p->pad_value * sum;
+    }
+}
+
+/* Of four filters, whose first is f: weights are expanded. */
+static void begin_filters(const nnom_conv_t *p, uint32_t f, uint32_t *weights, job_t *job)
 {
     const nnom_window_t *w = &p->window;
-    const int32_t channels = w->channels, multiplier = p->filters / channels;
-    const int32_t step_y = w->dilation_y * w->in_x * channels;
-    job_t job;
+    const uint32_t multiplier = p->filters / (uint32_t)w->channels;
     const int8_t *wt = p->weights + f;
-    for (uint32_t t = 0; t < taps_of(p); t++, wt += p->filters) {
-        const uint32_t second = (uint16_t)wt[multiplier], fourth = (uint32_t)wt[3 * multiplier];
-        weights[2 * t] = (uint16_t)wt[0] | (uint32_t)wt[2 * multiplier] << 16;
-        weights[2 * t + 1] = second | fourth << 16;
+    for (uint32_t t = taps_of(p); t > 0; t--, wt += p->filters) {
+        const int8_t *third = wt + 2 * multiplier;
+        *weights++ = (uint16_t)wt[0] | (uint32_t)third[0] << 16;
+        *weights++ = (uint16_t)wt[multiplier] | (uint32_t)third[multiplier] << 16;
     }
     for (uint32_t k = 0; k < 4; k++) {
-        job.out_shift[k] = nnom_out_shift(&p->scale, f + k * (uint32_t)multiplier);
+        job->start[k] = nnom_start(&p->scale, f + k * multiplier);
+        job->out_shift[k] = nnom_out_shift(&p->scale, f + k * multiplier);
     }
-    job.relu = p->scale.relu;
-    job.multiplier = (uint32_t)multiplier;
-    job.step = (uint32_t)(w->stride_x * channels);
-    job.step_x = (uint32_t)(w->dilation_x * channels);
-    job.out_step = p->filters;
+    job->relu = p->scale.relu;
+    job->multiplier = multiplier;
+    job->step = (uint32_t)w->stride_x * w->channels;
+    job->step_x = (uint32_t)w->dilation_x * w->channels;
+    job->out_step = p->filters;
+}
+
+/* Four filters at all pixels; in: the first of their channels. */
+static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t f, uint32_t *weights,
+                                                 const int8_t *in, int8_t *out)
+{
+    const nnom_window_t *w = &p->window;
+    const uint32_t kernel_x = w->kernel_x, out_x = w->out_x;
+    const int32_t row = w->in_x * w->channels, step_y = w->dilation_y * row;
+    const int32_t last_x = w->in_x - (w->kernel_x - 1) * w->dilation_x - 1;
+    job_t job;
+    begin_filters(p, f, weights, &job);
+    job.out = out;
     for (uint32_t j = 0; j < w->out_y; j++) {
         const nnom_span_t y = nnom_clip_y(w, j);
-        uint32_t count = 1;
-        for (uint32_t i = 0; i < w->out_x; i += count) {
+        const int8_t *cells = in + (y.base + y.first * w->dilation_y) * row;
+        const int32_t rows = y.last > y.first ? y.last - y.first : 0;
+        const uint32_t *of_row = weights + (uint32_t)y.first * kernel_x * 2;
+        uint32_t count;
+        for (uint32_t i = 0; i < out_x; i += count) {
             const nnom_span_t x = nnom_clip_x(w, i);
-            const bool is_whole = x.first == 0 && x.last == w->kernel_x;
+            const uint32_t columns = (uint32_t)(x.last - x.first);
+            const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
             count = 1;
-            if (is_whole) { /* and pixels after it */
-                const int32_t last = w->in_x - (w->kernel_x - 1) * w->dilation_x - 1;
-                count = (uint32_t)(last - x.base) / w->stride_x + 1;
-                count = count > w->out_x - i ? w->out_x - i : count;
+            if (columns == kernel_x) { /* and pixels after it */
+                count = (uint32_t)(last_x - x.base) / w->stride_x + 1;
+                count = count > out_x - i ? out_x - i : count;
             }
             job.count = count;
-            job.columns = x.last - x.first;
-            job.rows = y.last > y.first && job.columns > 0 ? y.last - y.first : 0;
-            job.has_three = is_whole && w->kernel_x == 3;
-            job.gap = (uint32_t)(step_y - job.columns * (int32_t)job.step_x);
-            job.weights_gap = (uint32_t)(w->kernel_x - job.columns) * 8;
-            job.weights = weights + (y.first * w->kernel_x + x.first) * 2;
-            job.cell = in + ((y.base + y.first * w->dilation_y) * w->in_x + x.base +
-                             x.first * w->dilation_x) *
-                                channels;
-            job.out = out + (j * w->out_x + i) * p->filters;
-            const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
-            for (uint32_t k = 0; k < 4; k++) {
-                const uint32_t filter = f + k * (uint32_t)multiplier;
-                job.start[k] = nnom_start(&p->scale, filter);
-                if (is_padded) {
-                    job.start[k] += p->pad_value * nnom_sum_outside(w, y, x, p->weights + filter, 1,
-                                                                    p->filters);
-                }
+            job.columns = columns;
+            job.rows = x.last > x.first ? rows : 0;
+            job.has_three = columns == 3 && kernel_x == 3;
+            job.gap = step_y - (int32_t)(columns * job.step_x);
+            job.weights_gap = (kernel_x - columns) * 8;
+            job.weights = of_row + (uint32_t)x.first * 2;
+            job.cell = cells + x.base * (int32_t)w->channels + x.first * (int32_t)job.step_x;
+            if (is_padded) {
+                add_padding(p, f, y, x, &job, 1);
             }
             pixels_of(&job);
+            if (is_padded) {
+                add_padding(p, f, y, x, &job, -1);
+            }
         }
     }
 }
