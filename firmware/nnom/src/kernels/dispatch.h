@@ -85,7 +85,7 @@
 #define NNOM_CONV_S8 NNOM_OR_CMSIS(NNOM_OWN_CONV_S8)
 #endif
 #ifndef NNOM_CONV_TRANS_S8
-#define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, plain, mve)
+#define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #define NNOM_OWN_DEPTHWISE_S8 NNOM_PICK(plain, plain, dsp, mve)
 #ifndef NNOM_DEPTHWISE_S8
