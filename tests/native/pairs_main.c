@@ -115,7 +115,7 @@ static bool run_both(nnom_conv_t *p, nnom_conv_s8_t *form, nnom_conv_scratch_t *
     const size_t size = query == NULL ? 0 : query(p);
     uint8_t *const bytes = (uint8_t *)scratch + 4; /* no more than that is promised */
     memset(scratch, MARK, sizeof(scratch));
-    p->scratch = size == 0 || size > MOST_SCRATCH || below(4) == 0 ? NULL : bytes;
+    p->scratch = size > MOST_SCRATCH || below(4) == 0 ? NULL : bytes;
     form(p, in, OUT(result, at));
     for (size_t i = size; i < sizeof(scratch) - 4; i++) {
         if (bytes[i] != MARK) {
@@ -290,6 +290,59 @@ static bool relu_s8(nnom_relu_s8_t *form)
     nnom_relu_s8_plain(OUT(expected, at), n);
     form(OUT(result, at), n);
     return differ();
+}
+
+static void prepare_wide(void)
+{
+    const bool extreme = below(3) == 0;
+    for (uint32_t i = 0; i < DATA; i++) {
+        wide_in[i] = (int16_t)(extreme ? (below(2) ? INT16_MAX : INT16_MIN) : (int32_t)below(65536));
+    }
+    memset(wide_expected, MARK, sizeof(wide_expected));
+    memset(wide_result, MARK, sizeof(wide_result));
+}
+
+static bool differ_wide(void)
+{
+    return memcmp(wide_expected, wide_result, sizeof(wide_expected)) != 0;
+}
+
+/* the result may lie where the first operand does */
+static bool add_s16(nnom_add_s16_t *form)
+{
+    const uint32_t n = between(1, MOST_ROWS), at = below(2);
+    const int32_t shift = (int32_t)(below(3) ? below(4) : below(31));
+    prepare_wide();
+    const int16_t *a = wide_in + below(2), *b = wide_in + 1024 + below(2);
+    nnom_add_s16_plain(a, b, OUT(wide_expected, at), shift, n);
+    if (below(2) == 0) {
+        memcpy(OUT(wide_result, at), a, n * sizeof(*a));
+        a = OUT(wide_result, at);
+    }
+    form(a, b, OUT(wide_result, at), shift, n);
+    return differ_wide();
+}
+
+static bool by_table_s16(nnom_sigmoid_s16_t *form, nnom_sigmoid_s16_t *twin)
+{
+    const uint32_t n = between(1, MOST_ROWS), at = below(2);
+    const uint16_t int_width = (uint16_t)(below(3) ? below(6) : below(30) - 15);
+    prepare_wide();
+    memcpy(OUT(wide_expected, at), wide_in, n * sizeof(*wide_in));
+    memcpy(OUT(wide_result, at), wide_in, n * sizeof(*wide_in));
+    twin(OUT(wide_expected, at), n, int_width);
+    form(OUT(wide_result, at), n, int_width);
+    return differ_wide();
+}
+
+static bool sigmoid_s16(nnom_sigmoid_s16_t *form)
+{
+    return by_table_s16(form, nnom_sigmoid_s16_plain);
+}
+
+static bool tanh_s16(nnom_tanh_s16_t *form)
+{
+    return by_table_s16(form, nnom_tanh_s16_plain);
 }
 
 static nnom_conv_scratch_t *query_of(const char *row)

@@ -123,6 +123,15 @@
 #ifndef NNOM_RELU_S8
 #define NNOM_RELU_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
+#ifndef NNOM_ADD_S16
+#define NNOM_ADD_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
+#ifndef NNOM_SIGMOID_S16
+#define NNOM_SIGMOID_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
+#ifndef NNOM_TANH_S16
+#define NNOM_TANH_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
 
 #define NNOM_IS_HERE_plain 1
 #define NNOM_IS_HERE_v6m NNOM_HAS_V6M
@@ -139,7 +148,8 @@
     !NNOM_IS_HERE(NNOM_MAXPOOL_S8) || !NNOM_IS_HERE(NNOM_AVGPOOL_S8) || \
     !NNOM_IS_HERE(NNOM_SUMPOOL_S8) || !NNOM_IS_HERE(NNOM_ADD_S8) || \
     !NNOM_IS_HERE(NNOM_SUB_S8) || !NNOM_IS_HERE(NNOM_MULT_S8) || \
-    !NNOM_IS_HERE(NNOM_RELU_S8)
+    !NNOM_IS_HERE(NNOM_RELU_S8) || !NNOM_IS_HERE(NNOM_ADD_S16) || \
+    !NNOM_IS_HERE(NNOM_SIGMOID_S16) || !NNOM_IS_HERE(NNOM_TANH_S16)
 #error "NNOM_CONV_S8 or its like names a form of the kernel that this core does not have"
 #endif
 
@@ -156,6 +166,9 @@
 #define nnom_sub_s8 NNOM_PASTE(nnom_sub_s8_, NNOM_SUB_S8)
 #define nnom_mult_s8 NNOM_PASTE(nnom_mult_s8_, NNOM_MULT_S8)
 #define nnom_relu_s8 NNOM_PASTE(nnom_relu_s8_, NNOM_RELU_S8)
+#define nnom_add_s16 NNOM_PASTE(nnom_add_s16_, NNOM_ADD_S16)
+#define nnom_sigmoid_s16 NNOM_PASTE(nnom_sigmoid_s16_, NNOM_SIGMOID_S16)
+#define nnom_tanh_s16 NNOM_PASTE(nnom_tanh_s16_, NNOM_TANH_S16)
 
 #define NNOM_PASTE_SCRATCH_(kernel) kernel##_scratch
 #define NNOM_PASTE_SCRATCH(kernel) NNOM_PASTE_SCRATCH_(kernel)
@@ -186,6 +199,9 @@
     " add_s8=" NNOM_QUOTE(NNOM_ADD_S8)                                                             \
     " sub_s8=" NNOM_QUOTE(NNOM_SUB_S8)                                                             \
     " mult_s8=" NNOM_QUOTE(NNOM_MULT_S8)                                                           \
-    " relu_s8=" NNOM_QUOTE(NNOM_RELU_S8)
+    " relu_s8=" NNOM_QUOTE(NNOM_RELU_S8)                                                           \
+    " add_s16=" NNOM_QUOTE(NNOM_ADD_S16)                                                           \
+    " sigmoid_s16=" NNOM_QUOTE(NNOM_SIGMOID_S16)                                                   \
+    " tanh_s16=" NNOM_QUOTE(NNOM_TANH_S16)
 
 #endif

@@ -128,7 +128,8 @@ void nnom_crop(const nnom_picture_t *p, uint32_t top, uint32_t left, uint32_t ou
 /* Element-wise, n elements: sat((combined + round) >> shift). in may be out. */
 typedef void nnom_add_s8_t(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift,
                            uint32_t n);
-void nnom_add_s16(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift, uint32_t n);
+typedef void nnom_add_s16_t(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift,
+                            uint32_t n);
 typedef void nnom_sub_s8_t(const int8_t *a, const int8_t *b, int8_t *out, int32_t shift,
                            uint32_t n);
 void nnom_sub_s16(const int16_t *a, const int16_t *b, int16_t *out, int32_t shift, uint32_t n);
@@ -152,9 +153,9 @@ void nnom_leaky_relu_s16(int16_t *data, int8_t alpha, uint32_t size);
 void nnom_adv_relu_s8(int8_t *data, int8_t alpha, int8_t max, int8_t threshold, uint32_t size);
 void nnom_adv_relu_s16(int16_t *data, int8_t alpha, int16_t max, int16_t threshold, uint32_t size);
 void nnom_sigmoid_s8(int8_t *data, uint32_t size, int16_t int_width);
-void nnom_sigmoid_s16(int16_t *data, uint32_t size, uint16_t int_width);
+typedef void nnom_sigmoid_s16_t(int16_t *data, uint32_t size, uint16_t int_width);
 void nnom_tanh_s8(int8_t *data, uint32_t size, int16_t int_width);
-void nnom_tanh_s16(int16_t *data, uint32_t size, uint16_t int_width);
+typedef void nnom_tanh_s16_t(int16_t *data, uint32_t size, uint16_t int_width);
 void nnom_hard_sigmoid_s8(int8_t *data, uint32_t size, int16_t dec_bit);
 void nnom_hard_sigmoid_s16(int16_t *data, uint32_t size, int16_t dec_bit);
 void nnom_hard_tanh_s8(int8_t *data, uint32_t size, int16_t dec_bit);

@@ -78,14 +78,14 @@ static int16_t look_up(const int16_t *table, int16_t x, int32_t int_width)
     return (int16_t)(((full - fraction) * value + fraction * next) >> (shift > 26 ? 26 : shift));
 }
 
-void nnom_sigmoid_s16(int16_t *data, uint32_t size, uint16_t int_width)
+void nnom_sigmoid_s16_plain(int16_t *data, uint32_t size, uint16_t int_width)
 {
     for (uint32_t i = 0; i < size; i++) {
         data[i] = look_up(nnom_sigmoid_table_q15, data[i], (int16_t)int_width);
     }
 }
 
-void nnom_tanh_s16(int16_t *data, uint32_t size, uint16_t int_width)
+void nnom_tanh_s16_plain(int16_t *data, uint32_t size, uint16_t int_width)
 {
     for (uint32_t i = 0; i < size; i++) {
         data[i] = look_up(nnom_tanh_table_q15, data[i], (int16_t)int_width);
