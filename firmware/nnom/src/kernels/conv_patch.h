@@ -3,48 +3,7 @@
 #ifndef NNOM_CONV_PATCH_H
 #define NNOM_CONV_PATCH_H
 
-#include "window.h"
-
-/* Short copies: memcpy of a small C library goes byte by byte. */
-static inline void copy(int8_t *dst, const int8_t *src, uint32_t n)
-{
-    for (; n >= 4; n -= 4, dst += 4, src += 4) {
-        memcpy(dst, src, 4);
-    }
-    for (; n > 0; n--) {
-        *dst++ = *src++;
-    }
-}
-
-/* Copies the window's cells, row by row, pad_value where it leaves the image. */
-static void gather(int8_t *patch, const nnom_conv_t *p, const int8_t *in, nnom_span_t y,
-                   nnom_span_t x)
-{
-    const nnom_window_t *w = &p->window;
-    const int32_t channels = w->channels;
-    const size_t row = (size_t)w->kernel_x * w->channels;
-    if (nnom_leaves_image(w, y, x)) {
-        nnom_memset(patch, p->pad_value, row * w->kernel_y);
-    }
-    if (x.first >= x.last) {
-        return;
-    }
-    for (int32_t m = y.first; m < y.last; m++) {
-        int8_t *dst = patch + (size_t)m * row + x.first * channels;
-        const int8_t *src = in + ((y.base + m * w->dilation_y) * w->in_x + x.base +
-                                  x.first * w->dilation_x) *
-                                     channels;
-        if (w->dilation_x == 1) {
-            copy(dst, src, (uint32_t)((x.last - x.first) * channels));
-            continue;
-        }
-        for (int32_t n = x.first; n < x.last; n++) {
-            copy(dst, src, w->channels);
-            dst += channels;
-            src += w->dilation_x * channels;
-        }
-    }
-}
+#include "gather.h"
 
 /* One output pixel from a gathered window of size bytes. */
 static void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t size, int8_t *out)

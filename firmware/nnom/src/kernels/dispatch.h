@@ -87,7 +87,7 @@
 #ifndef NNOM_CONV_TRANS_S8
 #define NNOM_CONV_TRANS_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
-#define NNOM_OWN_DEPTHWISE_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_OWN_DEPTHWISE_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #ifndef NNOM_DEPTHWISE_S8
 #define NNOM_DEPTHWISE_S8 NNOM_OR_CMSIS(NNOM_OWN_DEPTHWISE_S8)
 #endif

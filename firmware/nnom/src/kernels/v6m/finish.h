@@ -5,21 +5,31 @@
 
 #include "../requantise.h"
 
-static inline int8_t saturated(int32_t value)
+static inline int32_t clamped(int32_t value)
 {
     if (value != (int8_t)value) {
         value = (value >> 31) ^ INT8_MAX;
     }
-    return (int8_t)value;
+    return value;
 }
 
 /* With ReLU: 0 to 127. */
-static inline int8_t saturated_relu(int32_t value)
+static inline int32_t clamped_relu(int32_t value)
 {
     if ((uint32_t)value > INT8_MAX) {
         value = ~(value >> 31) & INT8_MAX;
     }
-    return (int8_t)value;
+    return value;
+}
+
+static inline int8_t saturated(int32_t value)
+{
+    return (int8_t)clamped(value);
+}
+
+static inline int8_t saturated_relu(int32_t value)
+{
+    return (int8_t)clamped_relu(value);
 }
 
 static inline int16_t saturated_s16(int32_t value)

@@ -5,17 +5,27 @@
 
 #include "../requantise.h"
 
-static inline int8_t saturated(int32_t value)
+static inline int32_t clamped(int32_t value)
 {
     __asm__("ssat %0, #8, %0" : "+r"(value));
-    return (int8_t)value;
+    return value;
 }
 
 /* With ReLU: 0 to 127. */
-static inline int8_t saturated_relu(int32_t value)
+static inline int32_t clamped_relu(int32_t value)
 {
     __asm__("usat %0, #7, %0" : "+r"(value));
-    return (int8_t)value;
+    return value;
+}
+
+static inline int8_t saturated(int32_t value)
+{
+    return (int8_t)clamped(value);
+}
+
+static inline int8_t saturated_relu(int32_t value)
+{
+    return (int8_t)clamped_relu(value);
 }
 
 static inline int16_t saturated_s16(int32_t value)
