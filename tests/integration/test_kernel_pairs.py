@@ -29,10 +29,13 @@ SLIPS = {
         ("dsp/nnom_depthwise_s8_dsp.c", "ssat   r9, #8, r9", "ssat   r9, #7, r9"),
     ],
     "v6m": [
+        ("maxpool_words.h", "row + channels", "row"),
+        ("maxpool_words.h", "(is_a << 8) - is_a", "(is_a << 7)"),
         ("v6m/finish.h", "(value >> 31) ^ INT8_MAX", "(value >> 31) ^ 126"),
         ("v6m/finish.h", "(value >> 31) ^ INT16_MAX", "(value >> 31) ^ 126"),
     ],
     "v7m": [
+        ("v7m/nnom_maxpool_s8_v7m.c", "(w, in, out);", "(w, in, out), *out ^= 1;"),
         ("v7m/finish.h", "ssat %0, #8", "ssat %0, #7"),
         ("v7m/finish.h", "ssat %0, #16", "ssat %0, #15"),
     ],

@@ -103,7 +103,7 @@
 #define NNOM_DENSE_X2_S16 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_MAXPOOL_S8
-#define NNOM_MAXPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_MAXPOOL_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_AVGPOOL_S8
 #define NNOM_AVGPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
