@@ -14,7 +14,7 @@ import pytest
 from nnom_hil.boards import find_board
 from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.client import TargetFaultError
-from nnom_hil.paths import boards_dir
+from nnom_hil.paths import boards_dir, firmware_dir
 from nnom_hil.records import Verdict
 from nnom_hil.run.bench import measure_link
 from nnom_hil.run.prepare import find_model
@@ -302,3 +302,27 @@ def test_report_is_made_again_without_keras_or_emulator(tmp_path: Path) -> None:
     assert (folder / "report.html").read_text() == before
     assert "<script" not in before
     assert "http" not in before.replace("http://www.w3.org", "")
+
+
+def test_tree_like_nnoms_own_runs(tmp_path: Path) -> None:
+    """NNoM never sets is_inited, and has no folder of kernels that could tell what runs."""
+    tree = tmp_path / "nnom"
+    shutil.copytree(firmware_dir() / "nnom", tree)
+    (tree / "src" / "kernels").rename(tree / "src" / "backends")
+    for file in (tree / "src").rglob("*.[ch]"):
+        text = file.read_text().replace("../kernels/", "../backends/")
+        text = text.replace("m->is_inited = true;", "")
+        text = text.replace("!m->is_inited", "(m)->buffer == NULL")
+        file.write_text(text)
+    found = run_json("--board", "native", "--nnom", tree, "--limit", "20")
+    assert found["verdict"] == "pass", found["reasons"]
+    assert found["kernels"] == {}
+    assert found["tools"]["nnom"].startswith("nnom ")
+
+
+def test_kernels_in_c_run_if_they_are_asked_for(record: dict[str, Any]) -> None:
+    plain = run_json("--board", "stm32f4", "--kernels", "plain", "--limit", "20")
+    assert plain["verdict"] == "pass", plain["reasons"]
+    assert set(plain["kernels"].values()) == {"plain"}
+    assert "dsp" in record["kernels"].values()
+    assert plain["total_time_us"] > record["total_time_us"]
