@@ -112,13 +112,13 @@
 #define NNOM_SUMPOOL_S8 NNOM_PICK(plain, plain, dsp, mve)
 #endif
 #ifndef NNOM_ADD_S8
-#define NNOM_ADD_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_ADD_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_SUB_S8
-#define NNOM_SUB_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_SUB_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_MULT_S8
-#define NNOM_MULT_S8 NNOM_PICK(plain, plain, dsp, mve)
+#define NNOM_MULT_S8 NNOM_PICK(v6m, v7m, dsp, mve)
 #endif
 #ifndef NNOM_RELU_S8
 #define NNOM_RELU_S8 NNOM_PICK(plain, plain, dsp, mve)
