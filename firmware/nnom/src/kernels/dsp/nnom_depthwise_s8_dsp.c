@@ -16,104 +16,109 @@
 typedef struct {
     const int8_t *cell; /* of the first tap */
     int8_t *out;
-    uint32_t count, step;      /* pixels, from one's first cell to the next's */
-    uint32_t multiplier;       /* from a result to that of the next channel */
-    uint32_t out_step;         /* from a pixel's results to the next's */
-    const uint32_t *weights;   /* of the first tap */
-    int32_t rows;              /* of taps */
-    uint32_t columns;
-    uint32_t step_x;           /* from a tap's cell to the next */
-    int32_t gap;               /* from behind a row of taps to the next, in bytes */
-    uint32_t weights_gap;
+    uint32_t count;
+    uint32_t rows;           /* of taps, 0 to 3 where they are unrolled */
+    const uint32_t *weights; /* of the first tap */
+    int32_t step_y;          /* from a row's cell to the next row's; pixels_of_any: from behind a row */
+    uint32_t step_x;         /* from a tap's cell to the next */
+    uint32_t columns, weights_gap; /* of a row of taps; bytes from behind it to the next */
     int32_t start[4], out_shift[4];
-    uint32_t relu, has_three; /* rows are of three taps, without a gap of weights */
+    uint32_t relu;
+    uint32_t multiplier; /* from a result to that of the next channel */
+    uint32_t out_step;   /* from a pixel's results to the next's */
+    uint32_t step;       /* from a pixel's first cell to the next's */
 } job_t;
 
-#define MULTIPLY                    \
-    "sxtb16 r6, r5, ror #8\n"       \
-    "sxtb16 r5, r5\n"               \
-    "smlabb r9, r5, r7, r9\n"       \
-    "smlabb r10, r6, r8, r10\n"     \
-    "smlatt r11, r5, r7, r11\n"     \
+#define CELLS(from)                  \
+    "ldr    r5, " from "\n"          \
+    "ldrd   r7, r8, [r2], #8\n"      \
+    "sxtb16 r6, r5, ror #8\n"        \
+    "sxtb16 r5, r5\n"                \
+    "smlabb r9, r5, r7, r9\n"        \
+    "smlabb r10, r6, r8, r10\n"      \
+    "smlatt r11, r5, r7, r11\n"      \
     "smlatt r12, r6, r8, r12\n"
+
+/* rows to lr, weights to r2, step_x to r4, step_y to r3 */
+#define BEGIN_PIXEL                         \
+    "add    r9, r0, #12\n"                  \
+    "ldmia  r9!, {r1-r4}\n"                 \
+    "mov    lr, r1\n"                       \
+    "ldr    r1, [r0]\n"                     \
+    "add    r9, r9, #8\n"                   \
+    "ldm    r9, {r9-r12}\n"
 
 /* r0 job, r1 cell, r2 weights, r3 columns left or the step to the next row, r4 step_x, r5 and r6
  * cells, r7 and r8 weights, r9 to r12 sums, lr rows left. */
-__attribute__((naked, noinline)) static void pixels_of(job_t *job __attribute__((unused)))
+#define FINISH_PIXEL                        \
+    "add    lr, r0, #52\n"                  \
+    "ldm    lr, {r1-r7, lr}\n" /* out_shift, relu, multiplier, out_step, step */ \
+    "asr    r9, r9, r1\n"                   \
+    "asr    r10, r10, r2\n"                 \
+    "asr    r11, r11, r3\n"                 \
+    "asr    r12, r12, r4\n"                 \
+    "cbz    r5, 8f\n"                       \
+    "usat   r9, #7, r9\n"                   \
+    "usat   r10, #7, r10\n"                 \
+    "usat   r11, #7, r11\n"                 \
+    "usat   r12, #7, r12\n"                 \
+    "b      9f\n"                           \
+    "8:\n"                                  \
+    "ssat   r9, #8, r9\n"                   \
+    "ssat   r10, #8, r10\n"                 \
+    "ssat   r11, #8, r11\n"                 \
+    "ssat   r12, #8, r12\n"                 \
+    "9:\n"                                  \
+    "ldm    r0, {r1-r3}\n" /* cell, out, count */ \
+    "add    r4, r2, r6, lsl #1\n"           \
+    "strb   r9, [r2]\n"                     \
+    "strb   r10, [r2, r6]\n"                \
+    "strb   r11, [r4]\n"                    \
+    "strb   r12, [r4, r6]\n"                \
+    "add    r1, r1, lr\n"                   \
+    "add    r2, r2, r7\n"                   \
+    "subs   r3, r3, #1\n"                   \
+    "stm    r0, {r1-r3}\n"                  \
+    "bne    0b\n"                           \
+    "pop    {r4-r11, pc}\n"
+
+#define THREE_CELLS CELLS("[r1]") CELLS("[r1, r4]") CELLS("[r1, r4, lsl #1]")
+
+/* Windows of three columns and up to three rows. */
+__attribute__((naked, noinline)) static void pixels_of_three(job_t *job __attribute__((unused)))
 {
     __asm__("push   {r4-r11, lr}\n"
-            "ldr    r4, [r0, #36]\n" /* step_x */
-            "0:\n"
-            "ldr    r1, [r0]\n"      /* cell */
-            "ldr    r5, [r0, #12]\n" /* step */
-            "ldrd   r2, lr, [r0, #24]\n" /* weights, rows */
-            "ldrd   r9, r10, [r0, #48]\n" /* start */
-            "ldrd   r11, r12, [r0, #56]\n"
-            "add    r5, r1, r5\n"
-            "str    r5, [r0]\n"
+            "0:\n" BEGIN_PIXEL
+            "tbb    [pc, lr]\n"
+            "7:\n"
+            ".byte  (4f - 7b) / 2, (3f - 7b) / 2, (2f - 7b) / 2, (1f - 7b) / 2\n"
+            "1:\n" THREE_CELLS
+            "add    r1, r1, r3\n"
+            "2:\n" THREE_CELLS
+            "add    r1, r1, r3\n"
+            "3:\n" THREE_CELLS
+            "4:\n" FINISH_PIXEL);
+}
+
+__attribute__((naked, noinline)) static void pixels_of_any(job_t *job __attribute__((unused)))
+{
+    __asm__("push   {r4-r11, lr}\n"
+            "0:\n" BEGIN_PIXEL
             "cmp    lr, #0\n"
             "beq    4f\n"
-            "ldr    r3, [r0, #84]\n" /* has_three */
-            "cbz    r3, 2f\n"
-            "ldr    r3, [r0, #40]\n" /* gap */
-            "add    r3, r3, r4\n"
-            "add    r3, r3, r4, lsl #1\n"
-            "1:\n"
-            "ldr    r5, [r1]\n"
-            "ldrd   r7, r8, [r2], #8\n" MULTIPLY
-            "ldr    r5, [r1, r4]\n"
-            "ldrd   r7, r8, [r2], #8\n" MULTIPLY
-            "ldr    r5, [r1, r4, lsl #1]\n"
-            "ldrd   r7, r8, [r2], #8\n" MULTIPLY
-            "add    r1, r1, r3\n"
-            "subs   lr, lr, #1\n"
-            "bne    1b\n"
-            "b      4f\n"
             "2:\n"
-            "ldr    r3, [r0, #32]\n" /* columns */
-            "3:\n"
-            "ldr    r5, [r1]\n"
-            "ldrd   r7, r8, [r2], #8\n"
-            "add    r1, r1, r4\n" MULTIPLY
+            "ldr    r3, [r0, #28]\n" /* columns */
+            "3:\n" CELLS("[r1]")
+            "add    r1, r1, r4\n"
             "subs   r3, r3, #1\n"
             "bne    3b\n"
-            "ldrd   r5, r6, [r0, #40]\n" /* gap, weights_gap */
+            "ldr    r5, [r0, #20]\n" /* step_y */
+            "ldr    r6, [r0, #32]\n" /* weights_gap */
             "add    r1, r1, r5\n"
             "add    r2, r2, r6\n"
             "subs   lr, lr, #1\n"
             "bne    2b\n"
-            "4:\n"
-            "ldrd   r5, r6, [r0, #64]\n" /* out_shift */
-            "ldrd   r7, r8, [r0, #72]\n"
-            "asr    r9, r9, r5\n"
-            "asr    r10, r10, r6\n"
-            "asr    r11, r11, r7\n"
-            "asr    r12, r12, r8\n"
-            "ldr    r3, [r0, #80]\n" /* relu */
-            "ldrd   r1, r2, [r0, #4]\n" /* out, count */
-            "ldrd   r5, r6, [r0, #16]\n" /* multiplier, out_step */
-            "cbz    r3, 5f\n"
-            "usat   r9, #7, r9\n"
-            "usat   r10, #7, r10\n"
-            "usat   r11, #7, r11\n"
-            "usat   r12, #7, r12\n"
-            "b      6f\n"
-            "5:\n"
-            "ssat   r9, #8, r9\n"
-            "ssat   r10, #8, r10\n"
-            "ssat   r11, #8, r11\n"
-            "ssat   r12, #8, r12\n"
-            "6:\n"
-            "add    r7, r1, r5, lsl #1\n"
-            "strb   r9, [r1]\n"
-            "strb   r10, [r1, r5]\n"
-            "strb   r11, [r7]\n"
-            "strb   r12, [r7, r5]\n"
-            "add    r1, r1, r6\n"
-            "subs   r2, r2, #1\n"
-            "strd   r1, r2, [r0, #4]\n"
-            "bne    0b\n"
-            "pop    {r4-r11, pc}\n");
+            "4:\n" FINISH_PIXEL);
 }
 
 static uint32_t taps_of(const nnom_conv_t *p)
@@ -160,7 +165,8 @@ static void begin_filters(const nnom_conv_t *p, uint32_t f, uint32_t *weights, j
     job->out_step = p->filters;
 }
 
-/* Four filters at all pixels; in: the first of their channels. */
+/* Four filters at all pixels; in: the first of their channels. Columns of pixels whose windows leave the
+ * image alike go together. */
 static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t f, uint32_t *weights,
                                                  const int8_t *in, int8_t *out)
 {
@@ -168,39 +174,38 @@ static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t 
     const uint32_t kernel_x = w->kernel_x, out_x = w->out_x;
     const int32_t row = w->in_x * w->channels, step_y = w->dilation_y * row;
     const int32_t last_x = w->in_x - (w->kernel_x - 1) * w->dilation_x - 1;
+    uint32_t count;
     job_t job;
     begin_filters(p, f, weights, &job);
-    job.out = out;
-    for (uint32_t j = 0; j < w->out_y; j++) {
-        const nnom_span_t y = nnom_clip_y(w, j);
-        const int8_t *cells = in + (y.base + y.first * w->dilation_y) * row;
-        const int32_t rows = y.last > y.first ? y.last - y.first : 0;
-        const uint32_t *of_row = weights + (uint32_t)y.first * kernel_x * 2;
-        uint32_t count;
-        for (uint32_t i = 0; i < out_x; i += count) {
-            const nnom_span_t x = nnom_clip_x(w, i);
-            const uint32_t columns = (uint32_t)(x.last - x.first);
+    for (uint32_t i = 0; i < out_x; i += count) {
+        const nnom_span_t x = nnom_clip_x(w, i);
+        const uint32_t columns = x.last > x.first ? (uint32_t)(x.last - x.first) : 0;
+        const bool has_three = columns == 3 && kernel_x == 3 && w->kernel_y <= 3;
+        const int8_t *cells = in + x.base * (int32_t)w->channels + x.first * (int32_t)job.step_x;
+        count = 1;
+        if (columns == kernel_x) { /* and pixels after it */
+            count = (uint32_t)(last_x - x.base) / w->stride_x + 1;
+            count = count > out_x - i ? out_x - i : count;
+        }
+        job.columns = columns;
+        job.step_y = has_three ? step_y : step_y - (int32_t)(columns * job.step_x);
+        job.weights_gap = (kernel_x - columns) * 8;
+        job.out = out + i * p->filters;
+        for (uint32_t j = 0; j < w->out_y; j++) {
+            const nnom_span_t y = nnom_clip_y(w, j);
             const bool is_padded = p->pad_value != 0 && nnom_leaves_image(w, y, x);
-            count = 1;
-            if (columns == kernel_x) { /* and pixels after it */
-                count = (uint32_t)(last_x - x.base) / w->stride_x + 1;
-                count = count > out_x - i ? out_x - i : count;
-            }
             job.count = count;
-            job.columns = columns;
-            job.rows = x.last > x.first ? rows : 0;
-            job.has_three = columns == 3 && kernel_x == 3;
-            job.gap = step_y - (int32_t)(columns * job.step_x);
-            job.weights_gap = (kernel_x - columns) * 8;
-            job.weights = of_row + (uint32_t)x.first * 2;
-            job.cell = cells + x.base * (int32_t)w->channels + x.first * (int32_t)job.step_x;
+            job.rows = y.last > y.first && columns > 0 ? (uint32_t)(y.last - y.first) : 0;
+            job.weights = weights + (uint32_t)(y.first * w->kernel_x + x.first) * 2;
+            job.cell = cells + (y.base + y.first * w->dilation_y) * row;
             if (is_padded) {
                 add_padding(p, f, y, x, &job, 1);
             }
-            pixels_of(&job);
+            (has_three ? pixels_of_three : pixels_of_any)(&job);
             if (is_padded) {
                 add_padding(p, f, y, x, &job, -1);
             }
+            job.out += (out_x - count) * p->filters;
         }
     }
 }
