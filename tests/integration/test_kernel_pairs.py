@@ -25,7 +25,7 @@ SLIPS = {
         ("dsp/dot.h", "ssat %0, #8", "ssat %0, #7"),
         ("dsp/bytes.h", "sel %0, %1, %2", "sel %0, %2, %1"),
         ("dsp/bytes.h", "(0xFFu >> n)", "(0x7Fu >> n)"),
-        ("dsp/nnom_dense_x2_s16_dsp.c", "ssat %0, #16", "ssat %0, #15"),
+        ("dsp/nnom_dense_x2_s16_dsp.c", "ssat   r9, #16, r9", "ssat   r9, #15, r9"),
         ("dsp/nnom_depthwise_s8_dsp.c", "ssat   r9, #8, r9", "ssat   r9, #7, r9"),
     ],
     "v6m": [

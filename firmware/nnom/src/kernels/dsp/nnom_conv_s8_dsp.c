@@ -89,9 +89,9 @@ static NOT_INLINED void gather(const conv_t *k, uint32_t pixel, const pixel_t *a
     uint32_t *const lane = (uint32_t *)k->p.scratch + pixel * 2;
     if (nnom_leaves_image(w, y, x)) {
         const uint32_t pair = (uint32_t)(k->p.pad_value & 0xFFFF) * 0x10001u;
-        for (uint32_t t = 0; t < whole; t += 4) {
-            lane[t] = pair;
-            lane[t + 1] = pair;
+        for (uint32_t *dst = lane, *const end = lane + whole; dst != end; dst += 4) {
+            dst[0] = pair;
+            dst[1] = pair;
         }
         for (uint32_t t = whole; t < k->taps; t++) {
             put_tap(patch, pixel, whole, t, k->p.pad_value);
@@ -107,7 +107,9 @@ static NOT_INLINED void gather(const conv_t *k, uint32_t pixel, const pixel_t *a
             while (t < end) {
                 if (t % 4 == 0 && t + 4 <= end) {
                     uint32_t *dst = lane + t;
-                    for (; t + 4 <= end; t += 4, src += 4) {
+                    const int8_t *const stop = src + ((end - t) & ~3u);
+                    t += (uint32_t)(stop - src);
+                    for (; src != stop; src += 4) {
                         NNOM_EXPAND(dst, nnom_load4(src), 16);
                     }
                 } else {

@@ -10,12 +10,6 @@
 
 #define MOST 504 /* of 2^22 each; a multiple of eight */
 
-static inline int16_t saturated(int32_t value)
-{
-    __asm__("ssat %0, #16, %1" : "=r"(value) : "r"(value));
-    return (int16_t)value;
-}
-
 /* Sums of four rows. Not an array, which would stay in memory. */
 typedef struct {
     int32_t a, b, c, d;
@@ -83,56 +77,103 @@ static bool is_narrow(const nnom_dense_t *p, const int16_t *in)
                                       ((int64_t)p->columns << 22) <= INT32_MAX;
 }
 
-#define LOAD_PAIR(a, b, from) \
-    __asm__ volatile("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+&r"(from) : : "memory")
+/* The assembly knows where its members are. */
+typedef struct {
+    const int16_t *in;
+    uint32_t columns;
+    const int8_t *bias;   /* moves on */
+    int32_t factor;       /* 2^bias_shift */
+    int32_t round;
+    int16_t *out, *end;   /* out moves on */
+    int32_t out_shift;
+    const int8_t *weights;
+} job_t;
 
-#define FOUR_COLUMNS                              \
-    do {                                          \
-        uint32_t x, y, first, second;             \
-        LOAD_PAIR(x, y, data);                    \
-        LOAD_PAIR(first, second, wt);             \
-        sum = two_columns(x, first, second, sum); \
-        LOAD_PAIR(first, second, wt);             \
-        sum = two_columns(y, first, second, sum); \
-    } while (0)
+/* Weights of two columns, which meet those of x. */
+#define TWO_COLUMNS(x)                       \
+    "ldrd   r7, r12, [r1], #8\n"             \
+    "sxtb16 lr, r7\n"                        \
+    "sxtb16 r7, r7, ror #8\n"                \
+    "smlad  r8, " x ", lr, r8\n"             \
+    "smlad  r9, " x ", r7, r9\n"             \
+    "sxtb16 lr, r12\n"                       \
+    "sxtb16 r12, r12, ror #8\n"              \
+    "smlad  r10, " x ", lr, r10\n"           \
+    "smlad  r11, " x ", r12, r11\n"
 
-/* Groups of four rows that is_narrow() is right about. */
-static __attribute__((noinline)) void dense_narrow(const nnom_dense_t *p, uint32_t grouped,
-                                                   const int16_t *in, int16_t *out)
+#define ONE_ROW(byte, sum)                   \
+    "ldrsb  r7, [r1, #" byte "]\n"           \
+    "smlabb " sum ", r3, r7, " sum "\n"
+
+/* Groups of four rows that is_narrow() is right about: 37 instructions for 32 products. r0 x, r1
+ * weights, r2 columns, r3 to r6 eight of x, r7, r12 and lr weights, r8 to r11 sums. */
+__attribute__((naked, noinline)) static void groups_of(job_t *job __attribute__((unused)))
 {
-    static const int8_t no_bias[4];
-    const uint32_t columns = p->columns, step = p->scale.bias == NULL ? 0 : 4;
-    const int32_t bias_shift = step == 0 ? 0 : p->scale.bias_shift[0];
-    const int32_t shift = p->scale.out_shift[0], round = nnom_round(shift);
-    const int8_t *wt = p->weights, *bias = step == 0 ? no_bias : p->scale.bias;
-    const int16_t *const end = out + grouped;
-    for (; out != end; out += 4, bias += step) {
-        const int16_t *data = in;
-        sums_t sum = {nnom_scale_up(bias[0], bias_shift) + round,
-                      nnom_scale_up(bias[1], bias_shift) + round,
-                      nnom_scale_up(bias[2], bias_shift) + round,
-                      nnom_scale_up(bias[3], bias_shift) + round};
-        for (uint32_t eights = columns / 8; eights > 0; eights--) {
-            FOUR_COLUMNS;
-            FOUR_COLUMNS;
-        }
-        if (columns & 4u) {
-            FOUR_COLUMNS;
-        }
-        if (columns & 2u) {
-            uint32_t first, second;
-            LOAD_PAIR(first, second, wt);
-            sum = two_columns(nnom_load4((const int8_t *)data), first, second, sum);
-            data += 2;
-        }
-        if (columns & 1u) {
-            sum = one_column(*data, wt, sum);
-            wt += 4;
-        }
-        out[0] = saturated(sum.a >> shift);
-        out[1] = saturated(sum.b >> shift);
-        out[2] = saturated(sum.c >> shift);
-        out[3] = saturated(sum.d >> shift);
+    __asm__("push   {r0, r4-r11, lr}\n"
+            "ldr    r1, [r0, #32]\n"
+            "0:\n"
+            "ldr    r12, [sp]\n"
+            "ldm    r12, {r0, r2-r5}\n"
+            "ldrsb  r8, [r3], #1\n"
+            "ldrsb  r9, [r3], #1\n"
+            "ldrsb  r10, [r3], #1\n"
+            "ldrsb  r11, [r3], #1\n"
+            "str    r3, [r12, #8]\n"
+            "mla    r8, r8, r4, r5\n"
+            "mla    r9, r9, r4, r5\n"
+            "mla    r10, r10, r4, r5\n"
+            "mla    r11, r11, r4, r5\n"
+            "subs   r2, r2, #8\n"
+            "blo    2f\n"
+            "1:\n"
+            "ldmia  r0!, {r3-r6}\n"
+            TWO_COLUMNS("r3") TWO_COLUMNS("r4") TWO_COLUMNS("r5") TWO_COLUMNS("r6")
+            "subs   r2, r2, #8\n"
+            "bhs    1b\n"
+            "2:\n"
+            "lsls   r2, r2, #30\n" /* four left: carry; two: negative */
+            "bcc    3f\n"
+            "ldmia  r0!, {r3, r4}\n" TWO_COLUMNS("r3") TWO_COLUMNS("r4")
+            "3:\n"
+            "bpl    4f\n"
+            "ldr    r3, [r0], #4\n" TWO_COLUMNS("r3")
+            "4:\n"
+            "lsls   r2, r2, #1\n"
+            "bpl    5f\n"
+            "ldrsh  r3, [r0]\n"
+            ONE_ROW("0", "r8") ONE_ROW("1", "r9") ONE_ROW("2", "r10") ONE_ROW("3", "r11")
+            "add    r1, r1, #4\n"
+            "5:\n"
+            "ldr    r12, [sp]\n"
+            "add    r2, r12, #20\n"
+            "ldm    r2, {r3-r5}\n" /* out, end, out_shift */
+            "asr    r8, r8, r5\n"
+            "asr    r9, r9, r5\n"
+            "asr    r10, r10, r5\n"
+            "asr    r11, r11, r5\n"
+            "ssat   r8, #16, r8\n"
+            "ssat   r9, #16, r9\n"
+            "ssat   r10, #16, r10\n"
+            "ssat   r11, #16, r11\n"
+            "strh   r8, [r3], #2\n"
+            "strh   r9, [r3], #2\n"
+            "strh   r10, [r3], #2\n"
+            "strh   r11, [r3], #2\n"
+            "str    r3, [r12, #20]\n"
+            "cmp    r3, r4\n"
+            "bne    0b\n"
+            "pop    {r0, r4-r11, pc}\n");
+}
+
+static void dense_narrow(const nnom_dense_t *p, uint32_t grouped, const int16_t *in, int16_t *out)
+{
+    const nnom_scale_t *s = &p->scale;
+    const bool has_bias = s->bias != NULL; /* else some bytes times 0 */
+    job_t job = {in, p->columns, has_bias ? s->bias : p->weights,
+                 has_bias ? nnom_scale_up(1, s->bias_shift[0]) : 0, nnom_round(s->out_shift[0]),
+                 out, out + grouped, s->out_shift[0], p->weights};
+    if (grouped > 0) {
+        groups_of(&job);
     }
 }
 
