@@ -38,6 +38,7 @@ static inline uint32_t reg_read(uintptr_t address)
 #define AIRCR_SYSRESETREQ (1u << 2)
 #define CCR_DC (1u << 16)
 #define CCR_IC (1u << 17)
+#define CCR_LOB (1u << 19)
 #define ICSR_PENDSTSET (1u << 26)
 
 static inline void nvic_enable(uint32_t irq)

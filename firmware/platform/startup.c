@@ -83,6 +83,9 @@ void reset_handler(void)
     reg_write(SCB_CPACR, reg_read(SCB_CPACR) | (0xFu << 20)); /* CP10 and CP11: the FPU */
     __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
+#if defined(__ARM_FEATURE_MVE)
+    reg_write(SCB_CCR, reg_read(SCB_CCR) | CCR_LOB); /* the core remembers where loops begin and end */
+#endif
     memcpy(data_start, data_load, (size_t)((uintptr_t)data_end - (uintptr_t)data_start));
     memset(bss_start, 0, (size_t)((uintptr_t)bss_end - (uintptr_t)bss_start));
     board_startup();

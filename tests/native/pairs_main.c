@@ -184,7 +184,7 @@ static bool dense_x4_s8(nnom_dense_x4_s8_t *form)
 
 static bool dense_x2_s16(nnom_dense_x2_s16_t *form)
 {
-    nnom_dense_t p = {.columns = (uint16_t)between(1, 300),
+    nnom_dense_t p = {.columns = (uint16_t)between(1, 500),
                       .rows = (uint16_t)between(1, MOST_ROWS)};
     const uint32_t at = below(2);
     prepare();
