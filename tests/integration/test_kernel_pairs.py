@@ -48,6 +48,8 @@ SLIPS = {
         ("mve/sums.h", "vadd.i16 %q[sum], %q[sum], q0", "vsub.i16 %q[sum], %q[sum], q0"),
         ("mve/nnom_pixel_mve.c", "x->count * channels", "channels"),
         ("mve/pairs.h", 'store " q0', 'store " q1'),
+        ("mve/nnom_blend_s16_mve.c", "vqadd.s16 q0, q0, q1", "vadd.i16 q0, q0, q2"),
+        ("mve/nnom_state_s16_mve.c", "vqadd.s16 q0, q0, q1", "vqsub.s16 q0, q0, q1"),
         ("mve/look_up.h", "vaddq_n_s32(i, 1)", "vaddq_n_s32(i, 2)"),
         ("mve/nnom_mult_s8_mve.c", "vqmovnt.s16 q0, q1", "vmovnt.i16 q0, q1"),
         ("mve/nnom_relu_s8_mve.c", "vmov.i32 q1, #0", "vmov.i32 q1, #1"),

@@ -345,6 +345,44 @@ static bool tanh_s16(nnom_tanh_s16_t *form)
     return by_table_s16(form, nnom_tanh_s16_plain);
 }
 
+static bool gate_s16(nnom_gate_s16_t *form)
+{
+    const uint32_t n = between(1, MOST_ROWS), at = below(2);
+    prepare_wide();
+    const int16_t *a = wide_in + below(2), *b = wide_in + 1024 + below(2);
+    nnom_gate_s16_plain(a, b, OUT(wide_expected, at), n);
+    memcpy(OUT(wide_result, at), b, n * sizeof(*b));
+    form(a, OUT(wide_result, at), OUT(wide_result, at), n);
+    return differ_wide();
+}
+
+static bool blend_s16(nnom_blend_s16_t *form)
+{
+    const uint32_t n = between(1, MOST_ROWS), at = below(2);
+    prepare_wide();
+    int16_t *const z = wide_in + below(2);
+    const int16_t *h = wide_in + 500, *g = wide_in + 1000;
+    for (uint32_t k = 0; k < n; k++) {
+        z[k] &= INT16_MAX;
+    }
+    nnom_blend_s16_plain(z, h, g, OUT(wide_expected, at), n);
+    form(z, h, g, OUT(wide_result, at), n);
+    return differ_wide();
+}
+
+static bool state_s16(nnom_state_s16_t *form)
+{
+    const uint32_t n = between(1, MOST_ROWS), at = below(2);
+    const int32_t shift = (int32_t)(below(3) ? between(10, 20) : below(31));
+    prepare_wide();
+    const int16_t *i = wide_in + below(2), *g = wide_in + 500, *f = wide_in + 1000;
+    const int16_t *c = wide_in + 1500;
+    nnom_state_s16_plain(i, g, f, c, shift, OUT(wide_expected, at), n);
+    memcpy(OUT(wide_result, at), c, n * sizeof(*c));
+    form(i, g, f, OUT(wide_result, at), shift, OUT(wide_result, at), n);
+    return differ_wide();
+}
+
 static nnom_conv_scratch_t *query_of(const char *row)
 {
 #define NNOM_KERNEL(operation, form, needs)

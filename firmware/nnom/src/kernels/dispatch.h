@@ -132,6 +132,15 @@
 #ifndef NNOM_TANH_S16
 #define NNOM_TANH_S16 NNOM_PICK(plain, plain, plain, mve)
 #endif
+#ifndef NNOM_GATE_S16
+#define NNOM_GATE_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
+#ifndef NNOM_BLEND_S16
+#define NNOM_BLEND_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
+#ifndef NNOM_STATE_S16
+#define NNOM_STATE_S16 NNOM_PICK(plain, plain, plain, mve)
+#endif
 
 #define NNOM_IS_HERE_plain 1
 #define NNOM_IS_HERE_v6m NNOM_HAS_V6M
@@ -149,7 +158,9 @@
     !NNOM_IS_HERE(NNOM_SUMPOOL_S8) || !NNOM_IS_HERE(NNOM_ADD_S8) || \
     !NNOM_IS_HERE(NNOM_SUB_S8) || !NNOM_IS_HERE(NNOM_MULT_S8) || \
     !NNOM_IS_HERE(NNOM_RELU_S8) || !NNOM_IS_HERE(NNOM_ADD_S16) || \
-    !NNOM_IS_HERE(NNOM_SIGMOID_S16) || !NNOM_IS_HERE(NNOM_TANH_S16)
+    !NNOM_IS_HERE(NNOM_SIGMOID_S16) || !NNOM_IS_HERE(NNOM_TANH_S16) || \
+    !NNOM_IS_HERE(NNOM_GATE_S16) || !NNOM_IS_HERE(NNOM_BLEND_S16) || \
+    !NNOM_IS_HERE(NNOM_STATE_S16)
 #error "NNOM_CONV_S8 or its like names a form of the kernel that this core does not have"
 #endif
 
@@ -169,6 +180,9 @@
 #define nnom_add_s16 NNOM_PASTE(nnom_add_s16_, NNOM_ADD_S16)
 #define nnom_sigmoid_s16 NNOM_PASTE(nnom_sigmoid_s16_, NNOM_SIGMOID_S16)
 #define nnom_tanh_s16 NNOM_PASTE(nnom_tanh_s16_, NNOM_TANH_S16)
+#define nnom_gate_s16 NNOM_PASTE(nnom_gate_s16_, NNOM_GATE_S16)
+#define nnom_blend_s16 NNOM_PASTE(nnom_blend_s16_, NNOM_BLEND_S16)
+#define nnom_state_s16 NNOM_PASTE(nnom_state_s16_, NNOM_STATE_S16)
 
 #define NNOM_PASTE_SCRATCH_(kernel) kernel##_scratch
 #define NNOM_PASTE_SCRATCH(kernel) NNOM_PASTE_SCRATCH_(kernel)
@@ -202,6 +216,9 @@
     " relu_s8=" NNOM_QUOTE(NNOM_RELU_S8)                                                           \
     " add_s16=" NNOM_QUOTE(NNOM_ADD_S16)                                                           \
     " sigmoid_s16=" NNOM_QUOTE(NNOM_SIGMOID_S16)                                                   \
-    " tanh_s16=" NNOM_QUOTE(NNOM_TANH_S16)
+    " tanh_s16=" NNOM_QUOTE(NNOM_TANH_S16)                                                         \
+    " gate_s16=" NNOM_QUOTE(NNOM_GATE_S16)                                                         \
+    " blend_s16=" NNOM_QUOTE(NNOM_BLEND_S16)                                                       \
+    " state_s16=" NNOM_QUOTE(NNOM_STATE_S16)
 
 #endif

@@ -185,6 +185,15 @@ void nnom_narrow(const int16_t *in, uint32_t shift, int8_t *out, uint32_t n);
 /* 1 - in, dec fraction bits. */
 void nnom_one_minus(const int16_t *in, uint32_t dec, int16_t *out, uint32_t n);
 
+/* Loops of recurrent cells, n elements of Q0.15; results may lie where operands do.
+ * gate: a * b. blend: z * h + (1 - z) * g, z >= 0. state: i * g + f * c, the first product shifted by
+ * `shift`, the second by 15. Each product is rounded and saturated. */
+typedef void nnom_gate_s16_t(const int16_t *a, const int16_t *b, int16_t *out, uint32_t n);
+typedef void nnom_blend_s16_t(const int16_t *z, const int16_t *h, const int16_t *g, int16_t *out,
+                              uint32_t n);
+typedef void nnom_state_s16_t(const int16_t *i, const int16_t *g, const int16_t *f,
+                              const int16_t *c, int32_t shift, int16_t *out, uint32_t n);
+
 /* Kernels with more than one form: nnom_conv_s8 is one of nnom_conv_s8_plain and others. */
 #define NNOM_KERNEL(operation, form, needs) nnom_##operation##_t nnom_##operation##_##form;
 #define NNOM_SCRATCH(operation, form, needs) nnom_conv_scratch_t nnom_##operation##_##form##_scratch;

@@ -69,11 +69,6 @@ nnom_status_t gru_cell_build(nnom_rnn_cell_t *cell)
     return nnom_check_shifts(shifts, 3);
 }
 
-static int32_t scaled(int32_t product)
-{
-    return nnom_sat_s16((product + nnom_round(15)) >> 15);
-}
-
 /* h R + b; a bias finer than the product loses its last bits */
 static void recurrent(const nnom_gru_cell_t *c, const q15_t *h, const q7_t *bias, q15_t *out)
 {
@@ -116,20 +111,14 @@ nnom_status_t gru_cell_run(nnom_rnn_cell_t *cell)
     nnom_add_s16(z, from_h, z, 0, 2 * units);
     nnom_sigmoid_s16(z, 2 * units, width); /* z and r */
     if (reset_after) {
-        for (uint32_t k = 0; k < units; k++) {
-            candidate_h[k] = (q15_t)scaled(r[k] * candidate_h[k]);
-        }
+        nnom_gate_s16(r, candidate_h, candidate_h, units);
     } else {
-        for (uint32_t k = 0; k < units; k++) {
-            reset_h[k] = (q15_t)scaled(r[k] * h_in[k]);
-        }
+        nnom_gate_s16(r, h_in, reset_h, units);
         recurrent(c, reset_h, NULL, from_h);
     }
     nnom_add_s16(hh, candidate_h, hh, 0, (uint32_t)units);
     nnom_tanh_s16(hh, units, width);
-    for (uint32_t k = 0; k < units; k++) {
-        h_out[k] = nnom_sat_s16(scaled(z[k] * h_in[k]) + scaled((32767 - z[k]) * hh[k]));
-    }
+    nnom_blend_s16(z, h_in, hh, h_out, units);
     nnom_narrow(h_out, 8, (q7_t *)cell->out_data, units);
     return NN_SUCCESS;
 }

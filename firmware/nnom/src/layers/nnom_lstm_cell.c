@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * LSTM cell: c' = i g + f c, h' = o tanh(c'); docs/numerics.md has the formats. */
-#include "../kernels/requantise.h"
 #include "nnom_layer.h"
 
 nnom_rnn_cell_t *lstm_cell_s(const nnom_lstm_cell_config_t *config)
@@ -57,11 +56,6 @@ nnom_status_t lstm_cell_q7_q15_build(nnom_rnn_cell_t *cell)
     return nnom_check_shifts(shifts, 4);
 }
 
-static int32_t scaled(int32_t product, int32_t shift)
-{
-    return nnom_sat_s16((product + nnom_round(shift)) >> shift);
-}
-
 nnom_status_t lstm_cell_q7_q15_run(nnom_rnn_cell_t *cell)
 {
     const nnom_lstm_cell_t *c = (const nnom_lstm_cell_t *)cell;
@@ -83,14 +77,10 @@ nnom_status_t lstm_cell_q7_q15_run(nnom_rnn_cell_t *cell)
     nnom_tanh_s16(g, units, z_width);
     nnom_sigmoid_s16(o, units, z_width);
 
-    for (uint32_t k = 0; k < units; k++) {
-        c_out[k] = nnom_sat_s16(scaled(i[k] * g[k], c->oshift_zc) + scaled(f[k] * c_in[k], 15));
-    }
+    nnom_state_s16(i, g, f, c_in, c->oshift_zc, c_out, units);
     nnom_memcpy(h_out, c_out, units * sizeof(q15_t));
     nnom_tanh_s16(h_out, units, c_width);
-    for (uint32_t k = 0; k < units; k++) {
-        h_out[k] = (q15_t)scaled(o[k] * h_out[k], 15);
-    }
+    nnom_gate_s16(o, h_out, h_out, units);
     nnom_narrow(h_out, 8, y, units);
     return NN_SUCCESS;
 }
