@@ -7,8 +7,8 @@
 #include "pixel.h"
 
 /* Sum of the weights whose taps meet no cell. */
-static int32_t outside(const nnom_window_t *w, const nnom_taps_t *y, const nnom_taps_t *x,
-                       const int8_t *filter)
+__attribute__((noinline)) static int32_t outside(const nnom_window_t *w, const nnom_taps_t *y,
+                                                 const nnom_taps_t *x, const int8_t *filter)
 {
     int32_t sum = 0;
     for (int32_t m = 0; m < w->kernel_y; m++) {
