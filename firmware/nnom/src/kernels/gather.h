@@ -49,8 +49,8 @@ static inline void fill(int8_t *dst, int8_t value, uint32_t n)
 }
 
 /* Copies the window's cells, row by row, pad_value where it leaves the image. */
-static void gather(int8_t *patch, const nnom_conv_t *p, const int8_t *in, nnom_span_t y,
-                   nnom_span_t x)
+__attribute__((unused)) static void gather(int8_t *patch, const nnom_conv_t *p, const int8_t *in,
+                                           nnom_span_t y, nnom_span_t x)
 {
     const nnom_window_t *w = &p->window;
     const int32_t channels = w->channels;
