@@ -7,6 +7,8 @@ from typing import Any, cast
 import pytest
 from tests.support.random_graphs import random_graph
 
+from nnom_hil.boards import Cpu
+from nnom_hil.build import Library
 from nnom_hil.errors import TargetError
 from nnom_hil.link.messages import Hello, LayerTimes
 from nnom_hil.records import RunRecord, Task, TimeSource, Verdict
@@ -19,14 +21,16 @@ GRAPH = random_graph(1)
 
 def plan() -> Plan:
     clock = SimpleNamespace(core_hz=16_000_000)
+    core = SimpleNamespace(cpu=Cpu.CORTEX_M4)
     stub: Any = SimpleNamespace(
-        board=SimpleNamespace(name="b", title="t", clock=clock),
+        board=SimpleNamespace(name="b", title="t", clock=clock, core=core),
         model_name="m",
         prepared=SimpleNamespace(truth=SimpleNamespace(task=Task.NONE)),
         compat=False,
         min_accuracy=None,
         max_error=None,
         faults=None,
+        library=Library(),
         header=SimpleNamespace(tells_formats=True),
     )
     return cast(Plan, stub)
