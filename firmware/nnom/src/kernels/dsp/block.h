@@ -5,9 +5,9 @@
  *
  *     a0 a2 | a1 a3 | b0 b2 | b1 b3      then, for each tap left over,      a | b
  *
- * so that one LDM feeds eight SMLAD: 15 instructions for 16 products. It takes every register (r0, r1
- * weights, r2 data, r3 to r6 four words of data, r7, r12 four weights, r8 to r11 sums, lr rounds),
- * which is why it is a function in assembly. */
+ * so that one LDM feeds eight SMLAD: 15 instructions for 16 products. It takes every register (r0,
+ * r1 weights, r2 data, r3 to r6 four words of data, r7, r12 four weights, r8 to r11 sums, lr
+ * rounds), which is why it is a function in assembly. */
 #ifndef NNOM_DSP_BLOCK_H
 #define NNOM_DSP_BLOCK_H
 
@@ -51,11 +51,9 @@ static inline nnom_block_t nnom_block_of(uint32_t taps, bool relu, uint32_t apar
     "smlad  r11, r6, r12, r11\n"
 
 /* The second filter's weights lie behind the first's. */
-__attribute__((naked, noinline)) static void nnom_block(const int8_t *weights __attribute__((unused)),
-                                                        int32_t start_0 __attribute__((unused)),
-                                                        const uint32_t *data __attribute__((unused)),
-                                                        int32_t start_1 __attribute__((unused)),
-                                                        nnom_block_t *b __attribute__((unused)))
+NNOM_NAKED static void nnom_block(const int8_t *weights NNOM_UNSEEN, int32_t start_0 NNOM_UNSEEN,
+                                  const uint32_t *data NNOM_UNSEEN, int32_t start_1 NNOM_UNSEEN,
+                                  nnom_block_t *b NNOM_UNSEEN)
 {
     __asm__("push   {r4-r11, lr}\n"
             "ldr    r12, [sp, #36]\n"

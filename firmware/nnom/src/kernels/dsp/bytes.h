@@ -23,8 +23,8 @@ static inline uint32_t nnom_largest(uint32_t a, uint32_t b)
     return largest;
 }
 
-/* What halves four half sums (or differences) until (sum + round) >> shift is left, for shifts from 2:
- * floor(floor(x / 2^n + 1) / 2) is x rounded and shifted by n + 1. */
+/* What halves four half sums (or differences) until (sum + round) >> shift is left, for shifts from
+ * 2: floor(floor(x / 2^n + 1) / 2) is x rounded and shifted by n + 1. */
 typedef struct {
     uint32_t shift, mask, sign, last;
 } nnom_halving_t;

@@ -5,6 +5,10 @@
 
 #include "../requantise.h"
 
+/* A function in assembly, and a parameter that only it looks at. */
+#define NNOM_NAKED __attribute__((naked, noinline))
+#define NNOM_UNSEEN __attribute__((unused))
+
 /* Compilers see SSAT in C only now and then. */
 static inline int8_t nnom_saturated(int32_t value)
 {

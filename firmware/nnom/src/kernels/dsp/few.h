@@ -8,7 +8,7 @@
 
 #define NNOM_FEW 9
 
-/* The assembly knows where its members are. pairs: of taps 0 and 2, 1 and 3, 4 and 6, 5 and 7, 8. */
+/* The assembly knows where its members are. pairs: taps 0 and 2, 1 and 3, 4 and 6, 5 and 7, 8. */
 typedef struct {
     int32_t start;
     uint32_t pairs[5];
@@ -29,14 +29,15 @@ typedef struct {
 
 /* All results of `count` pixels, whose windows are three cells from src, three that lie step_y
  * behind these, and three more; the next pixel's lie step_x behind. r0 the next record, r1 the end
- * of them, r2 the result, r3 to r7 the pixel's taps, r8 the sum, r9 to r12 and lr the filter's taps. */
+ * of them, r2 the result, r3 to r7 the pixel's taps, r8 the sum, r9 to r12 and lr the filter's
+ * taps. */
 #define NNOM_FEW_FILTERS(name, saturate)                                                           \
-    __attribute__((naked, noinline)) static void name(                                             \
-        const nnom_record_t *records __attribute__((unused)),                                      \
-        const nnom_record_t *end __attribute__((unused)), int8_t *out __attribute__((unused)),     \
-        const int8_t *src __attribute__((unused)), int32_t step_y __attribute__((unused)),         \
-        int32_t step_x __attribute__((unused)), uint32_t count __attribute__((unused)),            \
-        uint32_t is_odd __attribute__((unused)))                                                   \
+    NNOM_NAKED static void name(                                                                   \
+        const nnom_record_t *records NNOM_UNSEEN,                                                  \
+        const nnom_record_t *end NNOM_UNSEEN, int8_t *out NNOM_UNSEEN,                             \
+        const int8_t *src NNOM_UNSEEN, int32_t step_y NNOM_UNSEEN,                                 \
+        int32_t step_x NNOM_UNSEEN, uint32_t count NNOM_UNSEEN,                                    \
+        uint32_t is_odd NNOM_UNSEEN)                                                               \
     {                                                                                              \
         __asm__("push   {r0, r3-r11, lr}\n"                                                        \
                 "0:\n"                                                                             \

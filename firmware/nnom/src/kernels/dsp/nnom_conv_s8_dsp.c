@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolution of int8 data: the windows of two pixels are gathered into scratch, then two filters at
- * a time meet both (block.h). Pixels that have no partner, and all where there is no scratch, are
- * taken from the image, four filters at a time. */
+ * Convolution of int8 data: the windows of two pixels are gathered into scratch, then two filters
+ * at a time meet both (block.h). Pixels that have no partner, and all where there is no scratch,
+ * are taken from the image, four filters at a time. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
@@ -59,18 +59,21 @@ static const int8_t *inside(const conv_t *k, const pixel_t *at)
 
 static nnom_span_t clip_x(const nnom_window_t *w, const pixel_t *at)
 {
-    return nnom_clip((uint32_t)(at->x + w->pad_x), 1, w->pad_x, w->kernel_x, w->dilation_x, w->in_x);
+    const uint32_t out = (uint32_t)(at->x + w->pad_x);
+    return nnom_clip(out, 1, w->pad_x, w->kernel_x, w->dilation_x, w->in_x);
 }
 
 static nnom_span_t clip_y(const nnom_window_t *w, const pixel_t *at)
 {
-    return nnom_clip((uint32_t)(at->y + w->pad_y), 1, w->pad_y, w->kernel_y, w->dilation_y, w->in_y);
+    const uint32_t out = (uint32_t)(at->y + w->pad_y);
+    return nnom_clip(out, 1, w->pad_y, w->kernel_y, w->dilation_y, w->in_y);
 }
 
-/* ---- two pixels in scratch --------------------------------------------------------------------- */
+/* ---- two pixels in scratch ------------------------------------------------------------------- */
 
 /* t of the window of pixel 0 or 1; taps of a window that are in quads: whole */
-static inline void put_tap(int16_t *patch, uint32_t pixel, uint32_t whole, uint32_t t, int32_t value)
+static inline void put_tap(int16_t *patch, uint32_t pixel, uint32_t whole, uint32_t t,
+                           int32_t value)
 {
     patch[t < whole ? t / 4 * 8 + pixel * 4 + (t & 1u) * 2 + (t >> 1 & 1u) : t * 2 + pixel] =
         (int16_t)value;
@@ -136,8 +139,8 @@ static inline uint32_t last_cells(const int8_t *end, uint32_t n, bool has_four)
     return cells;
 }
 
-/* Both windows, a and b, from inside the image: runs of n cells. Cells left over of one, so many bits
- * of them, wait in held for the next. */
+/* Both windows, a and b, from inside the image: runs of n cells. Cells left over of one, so many
+ * bits of them, wait in held for the next. */
 static NOT_INLINED void gather_both(const conv_t *k, const int8_t *a, const int8_t *b)
 {
     const nnom_window_t *w = &k->p.window;
@@ -250,7 +253,7 @@ static NOT_INLINED void convolve_pair(const conv_t *k, nnom_block_t *b, int8_t *
     }
 }
 
-/* ---- one pixel from the image ------------------------------------------------------------------ */
+/* ---- one pixel from the image ---------------------------------------------------------------- */
 
 static NOT_INLINED void convolve_in_place(const conv_t *k, const pixel_t *at, int8_t *out)
 {
@@ -263,7 +266,8 @@ static NOT_INLINED void convolve_in_place(const conv_t *k, const pixel_t *at, in
     const uint32_t run = (uint32_t)(has_runs ? channels * width : channels);
     const int32_t runs = has_runs ? width > 0 : width;
     const int32_t step_x = w->dilation_x * channels, step_y = w->dilation_y * w->in_x * channels;
-    const int8_t *const first = k->in + (y.base * w->in_x + x.base + x.first * w->dilation_x) * channels;
+    const int8_t *const first =
+        k->in + (y.base * w->in_x + x.base + x.first * w->dilation_x) * channels;
     uint32_t together;
     for (uint32_t f = 0; f < p->filters; f += together) {
         const int8_t *filter = p->weights + f * k->taps;
@@ -293,7 +297,7 @@ static NOT_INLINED void convolve_in_place(const conv_t *k, const pixel_t *at, in
     }
 }
 
-/* ---- one pixel of few taps --------------------------------------------------------------------- */
+/* ---- one pixel of few taps ------------------------------------------------------------------- */
 
 /* Windows of few taps have their records in that part of the result which is written last. */
 static NOT_INLINED nnom_record_t *records_of(const conv_t *k, int8_t *out, uint32_t pixels)
@@ -369,7 +373,7 @@ static NOT_INLINED uint32_t convolve_few(const conv_t *k, const nnom_record_t *r
     return pixels;
 }
 
-/* ------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 
 static uint32_t taps_of(const nnom_conv_t *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Transposed convolution of int8 data, gathered per output: the taps that meet a cell of the input are
- * every so many of the kernel's, and their cells lie side by side, backwards. Its sums are those of 64
- * bits; where 32 might not hold them, the form in C runs. */
+ * Transposed convolution of int8 data, gathered per output: the taps that meet a cell of the input
+ * are every so many of the kernel's, and their cells lie side by side, backwards. Its sums are
+ * those of 64 bits; where 32 might not hold them, the form in C runs. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
@@ -9,7 +9,8 @@
 #include "dot.h"
 #include "rows.h"
 
-/* In one direction. From one tap that meets a cell to the next: so many taps on, so many cells back. */
+/* In one direction. From one tap that meets a cell to the next: so many taps on, so many cells
+ * back. */
 typedef struct {
     int32_t kernel, stride, dilation, pad, size;
     int32_t taps_on, cells_back;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fully connected int16 data with int8 weights in the order "q7_q15", whose bytes 0 and 2, and 1 and
- * 3, are a pair of columns of one row: what SXTB16 takes apart and SMLAD multiplies. Sums are those
- * of 64 bits, but up to MOST columns' products fit 32. */
+ * Fully connected int16 data with int8 weights in the order "q7_q15", whose bytes 0 and 2, and 1
+ * and 3, are a pair of columns of one row: what SXTB16 takes apart and SMLAD multiplies. Sums are
+ * those of 64 bits, but up to MOST columns' products fit 32. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
@@ -107,7 +107,7 @@ typedef struct {
 
 /* Groups of four rows that is_narrow() is right about: 37 instructions for 32 products. r0 x, r1
  * weights, r2 columns, r3 to r6 eight of x, r7, r12 and lr weights, r8 to r11 sums. */
-__attribute__((naked, noinline)) static void groups_of(job_t *job __attribute__((unused)))
+NNOM_NAKED static void groups_of(job_t *job NNOM_UNSEEN)
 {
     __asm__("push   {r0, r4-r11, lr}\n"
             "ldr    r1, [r0, #32]\n"

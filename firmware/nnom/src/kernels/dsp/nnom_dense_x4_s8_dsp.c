@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fully connected int8 data, weights in the order "x4": of the four words of a tile, bytes 0 and 2, and
- * 1 and 3, are a pair of columns of one row, and so are they of x. */
+ * Fully connected int8 data, weights in the order "x4": of the four words of a tile, bytes 0 and 2,
+ * and 1 and 3, are a pair of columns of one row, and so are they of x. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
@@ -23,9 +23,9 @@
 
 /* Tiles one after the other, 20 instructions for 16 products; weights at a multiple of 4. r0 x, r1
  * weights, r3, r8, r10, r11 sums, r4 and r9 four of x. Returns what is behind the weights. */
-__attribute__((naked, noinline)) static const int8_t *tiles_of(
-    const int8_t *x __attribute__((unused)), const int8_t *weights __attribute__((unused)),
-    uint32_t tiles __attribute__((unused)), int32_t sum[4] __attribute__((unused)))
+NNOM_NAKED static const int8_t *tiles_of(
+    const int8_t *x NNOM_UNSEEN, const int8_t *weights NNOM_UNSEEN,
+    uint32_t tiles NNOM_UNSEEN, int32_t sum[4] NNOM_UNSEEN)
 {
     __asm__("push   {r2, r3, r4-r11, lr}\n"
             "ldm    r3, {r3, r8, r10, r11}\n"
@@ -45,7 +45,8 @@ __attribute__((naked, noinline)) static const int8_t *tiles_of(
             "pop    {r2, r3, r4-r11, pc}\n");
 }
 
-static const int8_t *tiles_anywhere(const int8_t *x, const int8_t *wt, uint32_t tiles, int32_t sum[4])
+static const int8_t *tiles_anywhere(const int8_t *x, const int8_t *wt, uint32_t tiles,
+                                    int32_t sum[4])
 {
     for (; tiles > 0; tiles--, x += 4, wt += 16) {
         nnom_dot_tile(x, wt, sum);

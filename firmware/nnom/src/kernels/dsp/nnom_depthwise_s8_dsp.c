@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Depthwise convolution of int8 data, four channels at a time: one load and two SXTB16 bring the cells
- * of channels 0 and 2, 1 and 3; their weights lie ready as such pairs, expanded once for all pixels.
- * With a multiplier, each channel's first filters go first, then their second ones. */
+ * Depthwise convolution of int8 data, four channels at a time: one load and two SXTB16 bring the
+ * cells of channels 0 and 2, 1 and 3; their weights lie ready as such pairs, expanded once for all
+ * pixels. With a multiplier, each channel's first filters go first, then their second ones. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
+
+#include <arm_acle.h>
 
 #include "dot.h"
 
 #include "../window.h"
 
 #define FEW_TAPS 9 /* whose weights find room on the stack */
+#define MOST_TAPS 255
 
-/* Pixels side by side whose windows have the same cells. The assembly knows where its members are. */
+/* Pixels side by side whose windows have the same taps. The assembly knows where members are. */
 typedef struct {
     const int8_t *cell; /* of the first tap */
     int8_t *out;
     uint32_t count;
     uint32_t rows;           /* of taps, 0 to 3 where they are unrolled */
     const uint32_t *weights; /* of the first tap */
-    int32_t step_y;          /* from a row's cell to the next row's; pixels_of_any: from behind a row */
+    int32_t step_y;          /* from a row's cell to the next row's; any: from behind the row */
     uint32_t step_x;         /* from a tap's cell to the next */
     uint32_t columns, weights_gap; /* of a row of taps; bytes from behind it to the next */
     int32_t start[4], out_shift[4];
@@ -85,7 +88,7 @@ typedef struct {
 #define THREE_CELLS CELLS("[r1]") CELLS("[r1, r4]") CELLS("[r1, r4, lsl #1]")
 
 /* Windows of three columns and up to three rows. */
-__attribute__((naked, noinline)) static void pixels_of_three(job_t *job __attribute__((unused)))
+NNOM_NAKED static void pixels_of_three(job_t *job NNOM_UNSEEN)
 {
     __asm__("push   {r4-r11, lr}\n"
             "0:\n" BEGIN_PIXEL
@@ -100,7 +103,7 @@ __attribute__((naked, noinline)) static void pixels_of_three(job_t *job __attrib
             "4:\n" FINISH_PIXEL);
 }
 
-__attribute__((naked, noinline)) static void pixels_of_any(job_t *job __attribute__((unused)))
+NNOM_NAKED static void pixels_of_any(job_t *job NNOM_UNSEEN)
 {
     __asm__("push   {r4-r11, lr}\n"
             "0:\n" BEGIN_PIXEL
@@ -129,18 +132,29 @@ static uint32_t taps_of(const nnom_conv_t *p)
 size_t nnom_depthwise_s8_dsp_scratch(const nnom_conv_t *p)
 {
     const uint32_t taps = taps_of(p);
-    return taps <= FEW_TAPS || p->window.channels < 4 ? 0 : taps * 2 * sizeof(uint32_t);
+    const bool uses_it = taps > FEW_TAPS && taps <= MOST_TAPS && p->window.channels >= 4;
+    return uses_it ? taps * 2 * sizeof(uint32_t) : 0;
 }
 
-/* What the taps outside the image add to the sums, times sign. */
-static __attribute__((noinline)) void add_padding(const nnom_conv_t *p, uint32_t f, nnom_span_t y,
-                                                  nnom_span_t x, job_t *job, int32_t sign)
+/* What the taps outside the image add to the sums. Those of MOST_TAPS weights fit int16. */
+static __attribute__((noinline)) void add_padding(const nnom_conv_t *p, const uint32_t *weights,
+                                                  nnom_span_t y, nnom_span_t x, job_t *job)
 {
-    for (uint32_t k = 0; k < 4; k++) {
-        const int8_t *wt = p->weights + f + k * job->multiplier;
-        const int32_t sum = nnom_sum_outside(&p->window, y, x, wt, 1, p->filters);
-        job->start[k] += sign * p->pad_value * sum;
+    const nnom_window_t *w = &p->window;
+    int16x2_t even = 0, odd = 0;
+    for (int32_t m = 0; m < w->kernel_y; m++) {
+        const bool is_row_inside = m >= y.first && m < y.last;
+        for (int32_t n = 0; n < w->kernel_x; n++, weights += 2) {
+            if (!is_row_inside || n < x.first || n >= x.last) {
+                even = __sadd16(even, (int16x2_t)weights[0]);
+                odd = __sadd16(odd, (int16x2_t)weights[1]);
+            }
+        }
     }
+    job->start[0] += p->pad_value * (int16_t)even;
+    job->start[1] += p->pad_value * (int16_t)odd;
+    job->start[2] += p->pad_value * ((int32_t)even >> 16);
+    job->start[3] += p->pad_value * ((int32_t)odd >> 16);
 }
 
 /* Of four filters, whose first is f: weights are expanded. */
@@ -165,10 +179,10 @@ static void begin_filters(const nnom_conv_t *p, uint32_t f, uint32_t *weights, j
     job->out_step = p->filters;
 }
 
-/* Four filters at all pixels; in: the first of their channels. Columns of pixels whose windows leave the
- * image alike go together. */
-static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t f, uint32_t *weights,
-                                                 const int8_t *in, int8_t *out)
+/* Four filters at all pixels; in: the first of their channels. Columns of pixels whose windows
+ * leave the image alike go together. */
+static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t f,
+                                                 uint32_t *weights, const int8_t *in, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
     const uint32_t kernel_x = w->kernel_x, out_x = w->out_x;
@@ -198,12 +212,14 @@ static __attribute__((noinline)) void filters_of(const nnom_conv_t *p, uint32_t 
             job.rows = y.last > y.first && columns > 0 ? (uint32_t)(y.last - y.first) : 0;
             job.weights = weights + (uint32_t)(y.first * w->kernel_x + x.first) * 2;
             job.cell = cells + (y.base + y.first * w->dilation_y) * row;
+            int32_t start[4];
             if (is_padded) {
-                add_padding(p, f, y, x, &job, 1);
+                memcpy(start, job.start, sizeof(start));
+                add_padding(p, weights, y, x, &job);
             }
             (has_three ? pixels_of_three : pixels_of_any)(&job);
             if (is_padded) {
-                add_padding(p, f, y, x, &job, -1);
+                memcpy(job.start, start, sizeof(start));
             }
             job.out += (out_x - count) * p->filters;
         }
@@ -215,7 +231,7 @@ void nnom_depthwise_s8_dsp(const nnom_conv_t *p, const int8_t *in, int8_t *out)
     const uint32_t channels = p->window.channels, taps = taps_of(p);
     uint32_t few[2 * FEW_TAPS];
     uint32_t *const weights = taps <= FEW_TAPS ? few : (uint32_t *)p->scratch;
-    if (channels < 4 || weights == NULL) {
+    if (channels < 4 || taps > MOST_TAPS || weights == NULL) {
         nnom_depthwise_s8_plain(p, in, out);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * x with four rows of weights: 23 instructions for 16 products. In assembly, since compilers keep four
- * pointers where one, an offset and its double do. */
+ * x with four rows of weights: 23 instructions for 16 products. In assembly, since compilers keep
+ * four pointers where one, an offset and its double do. */
 #include "../kernels.h"
 
 #if NNOM_HAS_DSP
@@ -23,11 +23,9 @@
     "ldr    lr, [r12], #4\n" ROW("r4", "r10") ROW("r7", "lr")
 
 /* r0 x, r1 row 0, r3 from there to row 1, r12 row 3, r4 to r7 sums, r8 and r9 four of x. */
-__attribute__((naked)) void nnom_dsp_four_rows(const int8_t *x __attribute__((unused)),
-                                               const int8_t *weights __attribute__((unused)),
-                                               uint32_t n __attribute__((unused)),
-                                               uint32_t apart __attribute__((unused)),
-                                               int32_t sum[4] __attribute__((unused)))
+NNOM_NAKED void nnom_dsp_four_rows(const int8_t *x NNOM_UNSEEN, const int8_t *weights NNOM_UNSEEN,
+                                   uint32_t n NNOM_UNSEEN, uint32_t apart NNOM_UNSEEN,
+                                   int32_t sum[4] NNOM_UNSEEN)
 {
     __asm__("push   {r2, r4-r11, lr}\n"
             "ldr    r8, [sp, #40]\n"

@@ -15,7 +15,8 @@ typedef struct {
 } cells_t;
 
 /* Up to four channels of a pixel, one after the other. */
-static int8_t *pool_bytes(const cells_t *k, const int8_t *a, int8_t *out, uint32_t channels, bool joins)
+static int8_t *pool_bytes(const cells_t *k, const int8_t *a, int8_t *out, uint32_t channels,
+                          bool joins)
 {
     for (; channels > 0; channels--, a++, out++) {
         int32_t most = joins ? *out : INT8_MIN;
@@ -72,7 +73,8 @@ void nnom_maxpool_s8_dsp(const nnom_window_t *window, const int8_t *in, int8_t *
                 continue;
             }
             if (x.first == 0 && x.last == w->kernel_x) { /* and windows after it */
-                const uint32_t inside = (uint32_t)(w->in_x - w->kernel_x - x.base) / w->stride_x + 1;
+                const uint32_t room = (uint32_t)(w->in_x - w->kernel_x - x.base);
+                const uint32_t inside = room / w->stride_x + 1;
                 k.count = inside < w->out_x - i ? inside : w->out_x - i;
             }
             for (int32_t m = y.first; m < y.last; m += 2) {

@@ -40,7 +40,10 @@ static __attribute__((noinline)) void nnom_sum_four(const nnom_cells_t *cells, u
                 cell += step;
             }
             if (room == 0) {
-                s0 += (int16_t)even, s1 += (int16_t)odd, s2 += (int32_t)even >> 16, s3 += (int32_t)odd >> 16;
+                s0 += (int16_t)even;
+                s1 += (int16_t)odd;
+                s2 += (int32_t)even >> 16;
+                s3 += (int32_t)odd >> 16;
                 even = odd = 0;
                 room = NNOM_MOST_TAPS;
             }
@@ -65,7 +68,8 @@ static __attribute__((noinline)) int32_t nnom_sum_one(const nnom_cells_t *cells,
 }
 
 /* What is done with n sums, 1 or 4, of so many taps, that begin at out. */
-typedef void nnom_sums_fn(void *context, const int32_t *sum, uint32_t n, uint32_t taps, int8_t *out);
+typedef void nnom_sums_fn(void *context, const int32_t *sum, uint32_t n, uint32_t taps,
+                          int8_t *out);
 
 static inline __attribute__((always_inline)) void nnom_for_sums(const nnom_window_t *w,
                                                                 const int8_t *in, int8_t *out,
