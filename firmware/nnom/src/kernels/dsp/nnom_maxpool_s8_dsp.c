@@ -14,24 +14,47 @@ typedef struct {
     uint32_t count, step, channels, right, down;
 } cells_t;
 
-/* Up to four channels of a pixel, one after the other. */
-static int8_t *pool_bytes(const cells_t *k, const int8_t *a, int8_t *out, uint32_t channels,
-                          bool joins)
+/* Their largest, channels in fours: 13 instructions for each four. r1, r3, r4, r5 the cells, r2 the
+ * result, r6 words left and r11 words of a pixel, r12 from behind a pixel's cells to the next's, lr
+ * pixels left. */
+NNOM_NAKED static void pool_words(const cells_t *k NNOM_UNSEEN, const int8_t *cells NNOM_UNSEEN,
+                                  int8_t *out NNOM_UNSEEN)
 {
-    for (; channels > 0; channels--, a++, out++) {
-        int32_t most = joins ? *out : INT8_MIN;
-        const int8_t *const cells[4] = {a, a + k->right, a + k->down, a + k->right + k->down};
-        for (uint32_t c = 0; c < 4; c++) {
-            most = *cells[c] > most ? *cells[c] : most;
-        }
-        *out = (int8_t)most;
-    }
-    return out;
+    __asm__("push   {r4-r11, lr}\n"
+            "ldm    r0, {r3, r4, r6, r7, r8}\n"
+            "mov    lr, r3\n"
+            "sub    r12, r4, r6\n"
+            "lsr    r11, r6, #2\n"
+            "add    r3, r1, r7\n"
+            "add    r4, r1, r8\n"
+            "add    r5, r3, r8\n"
+            "0:\n"
+            "mov    r6, r11\n"
+            "1:\n"
+            "ldr    r7, [r1], #4\n"
+            "ldr    r8, [r3], #4\n"
+            "ldr    r9, [r4], #4\n"
+            "ldr    r10, [r5], #4\n"
+            "ssub8  r0, r7, r8\n"
+            "sel    r7, r7, r8\n"
+            "ssub8  r0, r9, r10\n"
+            "sel    r9, r9, r10\n"
+            "ssub8  r0, r7, r9\n"
+            "sel    r7, r7, r9\n"
+            "str    r7, [r2], #4\n"
+            "subs   r6, r6, #1\n"
+            "bne    1b\n"
+            "add    r1, r1, r12\n"
+            "add    r3, r3, r12\n"
+            "add    r4, r4, r12\n"
+            "add    r5, r5, r12\n"
+            "subs   lr, lr, #1\n"
+            "bne    0b\n"
+            "pop    {r4-r11, pc}\n");
 }
 
-/* Their largest, and of what out has if it joins. */
-static inline __attribute__((always_inline)) void pool_cells(const cells_t *k, const int8_t *cells,
-                                                             int8_t *out, bool joins)
+/* The largest of them and of what out has. */
+static __attribute__((noinline)) void pool_more(const cells_t *k, const int8_t *cells, int8_t *out)
 {
     const uint32_t words = k->channels / 4, left = k->channels % 4;
     for (uint32_t count = k->count; count > 0; count--, cells += k->step) {
@@ -40,22 +63,15 @@ static inline __attribute__((always_inline)) void pool_cells(const cells_t *k, c
             uint32_t most = nnom_largest(nnom_load4(a), nnom_load4(b));
             most = nnom_largest(most, nnom_load4(c));
             most = nnom_largest(most, nnom_load4(d));
-            nnom_store4(out, joins ? nnom_largest(most, nnom_load4(out)) : most);
+            nnom_store4(out, nnom_largest(most, nnom_load4(out)));
         }
-        if (left > 0) {
-            out = pool_bytes(k, a, out, left, joins);
+        for (uint32_t n = left; n > 0; n--, out++) {
+            const int32_t first = *a > *b ? *a : *b, second = *c > *d ? *c : *d;
+            const int32_t most = first > second ? first : second;
+            *out = (int8_t)(most > *out ? most : *out);
+            a++, b++, c++, d++;
         }
     }
-}
-
-static __attribute__((noinline)) void pool_first(const cells_t *k, const int8_t *cells, int8_t *out)
-{
-    pool_cells(k, cells, out, false);
-}
-
-static __attribute__((noinline)) void pool_next(const cells_t *k, const int8_t *cells, int8_t *out)
-{
-    pool_cells(k, cells, out, true);
 }
 
 void nnom_maxpool_s8_dsp(const nnom_window_t *window, const int8_t *in, int8_t *out)
@@ -83,11 +99,15 @@ void nnom_maxpool_s8_dsp(const nnom_window_t *window, const int8_t *in, int8_t *
                     k.right = n + 1 < x.last ? channels : 0;
                     const int8_t *cells =
                         in + (y.base + m) * (int32_t)row + (x.base + n) * (int32_t)channels;
-                    if (m == y.first && n == x.first) {
-                        pool_first(&k, cells, out);
-                    } else {
-                        pool_next(&k, cells, out);
+                    const bool is_first = m == y.first && n == x.first;
+                    if (is_first && channels % 4 == 0) {
+                        pool_words(&k, cells, out);
+                        continue;
                     }
+                    if (is_first) {
+                        nnom_memset(out, INT8_MIN, k.count * channels);
+                    }
+                    pool_more(&k, cells, out);
                 }
             }
         }
