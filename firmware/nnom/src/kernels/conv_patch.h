@@ -6,7 +6,8 @@
 #include "gather.h"
 
 /* One output pixel from a gathered window of size bytes. */
-static void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t size, int8_t *out)
+static APART void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t size,
+                                 int8_t *out)
 {
     const nnom_scale_t *s = &p->scale;
     const int8_t *wt = p->weights;
@@ -26,8 +27,8 @@ static void convolve_patch(const nnom_conv_t *p, const int8_t *patch, uint32_t s
 }
 
 /* One output pixel straight from the image. */
-static void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_t y, nnom_span_t x,
-                              int8_t *out)
+static APART void convolve_in_place(const nnom_conv_t *p, const int8_t *in, nnom_span_t y,
+                                    nnom_span_t x, int8_t *out)
 {
     const nnom_window_t *w = &p->window;
     const uint32_t channels = w->channels, size = (uint32_t)w->kernel_x * w->kernel_y * channels;

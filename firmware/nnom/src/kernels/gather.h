@@ -5,15 +5,27 @@
 
 #include "window.h"
 
+/* Where the compiler has them: what an address is a multiple of; functions with frames of their
+ * own. */
+#ifdef __GNUC__
+#define WHOLE_WORDS(p) __builtin_assume_aligned(p, 4)
+#define APART __attribute__((noinline))
+#define MAYBE_UNUSED __attribute__((unused))
+#else
+#define WHOLE_WORDS(p) (p)
+#define APART
+#define MAYBE_UNUSED
+#endif
+
 static inline void put_word(int8_t *dst, uint32_t word)
 {
-    memcpy(__builtin_assume_aligned(dst, 4), &word, 4);
+    memcpy(WHOLE_WORDS(dst), &word, 4);
 }
 
 static inline uint32_t word_at(const int8_t *src)
 {
     uint32_t word;
-    memcpy(&word, __builtin_assume_aligned(src, 4), 4);
+    memcpy(&word, WHOLE_WORDS(src), 4);
     return word;
 }
 
@@ -49,7 +61,7 @@ static inline void fill(int8_t *dst, int8_t value, uint32_t n)
 }
 
 /* Copies the window's cells, row by row, pad_value where it leaves the image. */
-__attribute__((unused)) static void gather(int8_t *patch, const nnom_conv_t *p, const int8_t *in,
+static APART MAYBE_UNUSED void gather(int8_t *patch, const nnom_conv_t *p, const int8_t *in,
                                            nnom_span_t y, nnom_span_t x)
 {
     const nnom_window_t *w = &p->window;

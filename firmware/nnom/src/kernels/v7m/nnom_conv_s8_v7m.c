@@ -30,8 +30,8 @@ typedef struct {
     int32_t high;
 } sum_t;
 
-/* n taps of two filters, n at least 1; a and b are 0 before. In assembly, because compilers spill one of the thirteen
- * registers. */
+/* n taps of two filters, n at least 1; a and b are 0 before. In assembly, because compilers spill
+ * one of the thirteen registers. */
 static inline void dot_stretch(const int32_t **x, const int8_t **w0, const int8_t **w1, uint32_t n,
                                sum_t *a, sum_t *b)
 {
