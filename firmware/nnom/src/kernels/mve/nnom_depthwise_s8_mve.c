@@ -282,6 +282,41 @@ static inline void pixels(run_t *r, const int8_t *in, const int8_t *weights, int
     run(r);
 }
 
+#define MOST_PATCHED 9 /* taps */
+
+/* One pixel that meets cells around the image: its window is put together, sixteen bytes a tap. */
+__attribute__((noinline)) static void patched(run_t *r, const nnom_conv_t *p, const int8_t *in,
+                                              const int8_t *weights, nnom_span_t y, nnom_span_t x)
+{
+    const nnom_window_t *w = &p->window;
+    const int32_t channels = w->channels, across = r->across;
+    int8_t patch[16 * MOST_PATCHED], *tap = patch;
+    for (int32_t m = 0; m < w->kernel_y; m++) {
+        const bool inside = m >= y.first && m < y.last;
+        const int8_t *const row = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * channels;
+        for (int32_t n = 0; n < w->kernel_x; n++, tap += 16) {
+            vstrbq_s8(tap, inside && n >= x.first && n < x.last ? vldrbq_s8(row + n * across)
+                                                                : vdupq_n_s8(p->pad_value));
+        }
+    }
+    r->in = patch;
+    r->weights = weights;
+    r->pixels = 1;
+    r->across = 16;
+    r->rows = w->kernel_y;
+    r->pairs = w->kernel_x / 2;
+    r->single = w->kernel_x % 2;
+    r->down = r->weights_down = 0;
+    if (w->kernel_y == 3 && w->kernel_x == 3) {
+        r->down = 3 * 16;
+        r->weights_down = 3 * channels;
+        run_3x3(r);
+    } else {
+        run(r);
+    }
+    r->across = across;
+}
+
 /* Sixteen channels, to which in, weights, and r->out point. */
 __attribute__((noinline)) static void sixteen(run_t *r, const nnom_conv_t *p, uint32_t c, const int8_t *in,
                     const int8_t *weights)
@@ -297,9 +332,14 @@ __attribute__((noinline)) static void sixteen(run_t *r, const nnom_conv_t *p, ui
         for (uint32_t i = 0; i < w->out_x;) {
             nnom_span_t x = {(int32_t)i * w->stride_x - w->pad_x, 0, w->kernel_x};
             const bool inside = i >= inside_from && i < inside_to;
-            const uint32_t count = inside ? inside_to - i : 1;
+            uint32_t count = inside ? inside_to - i : 1;
             if (p->pad_value != 0 && (rows < w->kernel_y || !inside)) {
-                padded(p, in - c, y, c, i, count, r->out);
+                if (w->kernel_x * w->kernel_y > MOST_PATCHED) {
+                    padded(p, in - c, y, c, i, count, r->out);
+                } else {
+                    patched(r, p, in, weights, y, nnom_clip_x(w, i));
+                    count = 1;
+                }
             } else {
                 if (!inside) {
                     x = nnom_clip_x(w, i);
