@@ -290,13 +290,16 @@ __attribute__((noinline)) static void patched(run_t *r, const nnom_conv_t *p, co
 {
     const nnom_window_t *w = &p->window;
     const int32_t channels = w->channels, across = r->across;
-    int8_t patch[16 * MOST_PATCHED], *tap = patch;
-    for (int32_t m = 0; m < w->kernel_y; m++) {
-        const bool inside = m >= y.first && m < y.last;
-        const int8_t *const row = in + ((y.base + m * w->dilation_y) * w->in_x + x.base) * channels;
-        for (int32_t n = 0; n < w->kernel_x; n++, tap += 16) {
-            vstrbq_s8(tap, inside && n >= x.first && n < x.last ? vldrbq_s8(row + n * across)
-                                                                : vdupq_n_s8(p->pad_value));
+    const int32_t down = w->dilation_y * w->in_x * channels, kernel_x = w->kernel_x;
+    int8_t patch[16 * MOST_PATCHED];
+    nnom_fill(patch, p->pad_value, 16u * w->kernel_x * w->kernel_y);
+    const int8_t *row = in + (y.base * w->in_x + x.base) * channels + y.first * down +
+                        x.first * across;
+    for (int32_t m = y.first; m < y.last; m++, row += down) {
+        const int8_t *cell = row;
+        int8_t *tap = patch + 16 * (m * kernel_x + x.first);
+        for (int32_t n = x.last - x.first; n > 0; n--, cell += across, tap += 16) {
+            vstrbq_s8(tap, vldrbq_s8(cell));
         }
     }
     r->in = patch;
