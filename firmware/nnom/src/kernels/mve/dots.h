@@ -6,7 +6,7 @@
 
 #include "vectors.h"
 
-/* Four rows of weights, `apart` bytes from one to the next, beside up to three windows; size > 0
+/* Four rows of weights, `apart` bytes from one to the next, beside three windows; size > 0
  * bytes each. */
 typedef struct {
     const int8_t *weights;
@@ -19,12 +19,20 @@ typedef struct {
 /* sum[k][row] = start[row] + row * window[k] */
 void nnom_mve_dots_4x3(nnom_mve_dots_t *d);
 
-/* sum[0][row] += row * window[0] */
-void nnom_mve_dots_4x1(nnom_mve_dots_t *d);
+/* The same with one window. */
+typedef struct {
+    const int8_t *weights;
+    uint32_t apart, size;
+    const int8_t *window;
+    int32_t sum[4];
+} nnom_mve_rows_t;
 
-/* sum[0][row] += row * window[0], the rows interleaved as tiles of the order "x4" (docs/numerics.md);
+/* sum[row] += row * window */
+void nnom_mve_dots_4x1(nnom_mve_rows_t *d);
+
+/* sum[row] += row * window, the rows interleaved as tiles of the order "x4" (docs/numerics.md);
  * size: groups of sixteen columns, more than none. */
-void nnom_mve_dots_x4(nnom_mve_dots_t *d);
+void nnom_mve_dots_x4(nnom_mve_rows_t *d);
 
 /* sum + x * w, n > 0 */
 static inline int32_t nnom_mve_dot(const int8_t *x, const int8_t *w, uint32_t n, int32_t sum)

@@ -10,7 +10,7 @@ void nnom_dense_s8_mve(const nnom_dense_t *p, const int8_t *in, int8_t *out)
 {
     const uint32_t columns = p->columns;
     uint32_t left = p->rows;
-    nnom_mve_dots_t d = {.weights = p->weights, .apart = columns, .size = columns, .window = {in}};
+    nnom_mve_rows_t d = {.weights = p->weights, .apart = columns, .size = columns, .window = in};
     nnom_scale_4_t scale = nnom_scale_4(&p->scale);
     int32x4_t right = vdupq_n_s32(scale.right);
     if (left < 4) {
@@ -27,9 +27,9 @@ void nnom_dense_s8_mve(const nnom_dense_t *p, const int8_t *in, int8_t *out)
             d.weights -= (4 - left) * columns;
             left = 4;
         }
-        vstrwq_s32(d.sum[0], nnom_start_4(&scale, &right));
+        vstrwq_s32(d.sum, nnom_start_4(&scale, &right));
         nnom_mve_dots_4x1(&d);
-        nnom_finish_4(vldrwq_s32(d.sum[0]), right, scale.least, out);
+        nnom_finish_4(vldrwq_s32(d.sum), right, scale.least, out);
     }
 }
 

@@ -36,19 +36,19 @@ void nnom_dense_x4_s8_mve(const nnom_dense_t *p, const int8_t *in, int8_t *out)
 {
     const uint32_t columns = p->columns, rows = p->rows, rest = columns % 16;
     const nnom_scale_t *s = &p->scale;
-    nnom_mve_dots_t d = {.weights = p->weights, .size = columns / 16, .window = {in}};
+    nnom_mve_rows_t d = {.weights = p->weights, .size = columns / 16, .window = in};
     nnom_scale_4_t scale = nnom_scale_4(s);
     int32x4_t right = vdupq_n_s32(scale.right);
     uint32_t r = 0;
     for (; r + 4 <= rows; r += 4, d.weights += 4 * columns) {
-        vstrwq_s32(d.sum[0], nnom_start_4(&scale, &right));
+        vstrwq_s32(d.sum, nnom_start_4(&scale, &right));
         if (d.size > 0) {
             nnom_mve_dots_x4(&d);
         }
         if (rest > 0) {
-            add_rest(d.sum[0], in + 16 * d.size, d.weights + 64 * d.size, rest);
+            add_rest(d.sum, in + 16 * d.size, d.weights + 64 * d.size, rest);
         }
-        nnom_finish_4(vldrwq_s32(d.sum[0]), right, scale.least, out + r);
+        nnom_finish_4(vldrwq_s32(d.sum), right, scale.least, out + r);
     }
 #if NNOM_COMPAT_043
     const uint32_t first = r; /* NNoM 0.4.3 starts again at bias[0] for the rows left over */

@@ -55,15 +55,19 @@ __attribute__((naked)) void nnom_mve_dots_4x3(nnom_mve_dots_t *d __attribute__((
                      "pop    {r4-r11, pc}\n");
 }
 
+_Static_assert(offsetof(nnom_mve_rows_t, size) == 8 && offsetof(nnom_mve_rows_t, window) == 12 &&
+                   offsetof(nnom_mve_rows_t, sum) == 16,
+               "as in the code below");
+
 /* Rows in r1, r3, r5, r7, the window in r9: 64 products in ten instructions. */
-__attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_dots_t *d __attribute__((unused)))
+__attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_rows_t *d __attribute__((unused)))
 {
     __asm__ volatile("push   {r4-r9, r11, lr}\n"
                      "mov    r11, r0\n"
                      "ldrd   r1, r7, [r11]\n"
                      "ldrd   r12, r9, [r11, #8]\n"
-                     "ldrd   r0, r2, [r11, #24]\n"
-                     "ldrd   r4, r6, [r11, #32]\n"
+                     "ldrd   r0, r2, [r11, #16]\n"
+                     "ldrd   r4, r6, [r11, #24]\n"
                      "adds   r3, r1, r7\n"
                      "adds   r5, r3, r7\n"
                      "adds   r7, r7, r5\n"
@@ -79,8 +83,8 @@ __attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_dots_t *d __attribute__((
                      "vldrb.8 q1, [r7], #16\n"
                      "vmladava.s8 r6, q0, q1\n"
                      "letp   lr, 1b\n"
-                     "strd   r0, r2, [r11, #24]\n"
-                     "strd   r4, r6, [r11, #32]\n"
+                     "strd   r0, r2, [r11, #16]\n"
+                     "strd   r4, r6, [r11, #24]\n"
                      "pop    {r4-r9, r11, pc}\n");
 }
 
@@ -94,15 +98,15 @@ __attribute__((naked)) void nnom_mve_dots_4x1(nnom_mve_dots_t *d __attribute__((
     "vmladava.s8 " #sum_even ", q4, " #even "\n"                                                   \
     "vmladava.s8 " #sum_odd ", q4, " #odd "\n"
 
-__attribute__((naked)) void nnom_mve_dots_x4(nnom_mve_dots_t *d __attribute__((unused)))
+__attribute__((naked)) void nnom_mve_dots_x4(nnom_mve_rows_t *d __attribute__((unused)))
 {
     __asm__ volatile("push   {r4-r7, r11, lr}\n"
                      "vpush  {d8-d11}\n"
                      "mov    r11, r0\n"
                      "ldr    r1, [r11]\n"
                      "ldrd   lr, r3, [r11, #8]\n"
-                     "ldrd   r0, r2, [r11, #24]\n"
-                     "ldrd   r4, r6, [r11, #32]\n"
+                     "ldrd   r0, r2, [r11, #16]\n"
+                     "ldrd   r4, r6, [r11, #24]\n"
                      "dls    lr, lr\n"
                      "1:\n"
                      "vld40.32 {q0, q1, q2, q3}, [r1]\n"
@@ -113,8 +117,8 @@ __attribute__((naked)) void nnom_mve_dots_x4(nnom_mve_dots_t *d __attribute__((u
                      TWO_ROWS_OF_TILES(q0, q2, r0, r2)
                      TWO_ROWS_OF_TILES(q1, q3, r4, r6)
                      "le     lr, 1b\n"
-                     "strd   r0, r2, [r11, #24]\n"
-                     "strd   r4, r6, [r11, #32]\n"
+                     "strd   r0, r2, [r11, #16]\n"
+                     "strd   r4, r6, [r11, #24]\n"
                      "vpop   {d8-d11}\n"
                      "pop    {r4-r7, r11, pc}\n");
 }
