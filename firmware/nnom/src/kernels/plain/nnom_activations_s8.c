@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Activations of int8 data, in place. */
+#include "../gather.h"
 #include "../requantise.h"
 
 /* clang-format off */
@@ -44,13 +45,13 @@ const int8_t nnom_tanh_table_q7[256] = {
 
 void nnom_relu_s8_plain(int8_t *data, uint32_t size)
 {
+    for (; size > 0 && ((uintptr_t)data & 3u) != 0; size--, data++) {
+        *data = *data < 0 ? 0 : *data;
+    }
     /* four at a time: a byte whose sign bit is set is masked away */
     for (; size >= 4; size -= 4, data += 4) {
-        uint32_t word;
-        memcpy(&word, data, sizeof(word));
-        const uint32_t sign = (word & 0x80808080u) >> 7;
-        word &= ~(sign * 0xFFu);
-        memcpy(data, &word, sizeof(word));
+        const uint32_t word = word_at(data), sign = (word & 0x80808080u) >> 7;
+        put_word(data, word & ~(sign * 0xFFu));
     }
     for (; size > 0; size--, data++) {
         *data = *data < 0 ? 0 : *data;
