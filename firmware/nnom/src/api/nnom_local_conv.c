@@ -17,7 +17,7 @@
     {                                                                                              \
         const nnom_conv_t p = {.window = WINDOW(),                                                 \
                                .scale = {bias, bias_shift, out_shift,                              \
-                                         q_type == NNOM_QTYPE_PER_AXIS},                           \
+                                         q_type == NNOM_QTYPE_PER_AXIS, false},                    \
                                .weights = wt,                                                      \
                                .filters = ch_im_out};                                              \
         (void)bufferA, (void)bufferB;                                                              \
@@ -30,7 +30,7 @@
     {                                                                                              \
         const nnom_qformat_param_t bias_by = bias_shift, out_by = out_shift;                       \
         const nnom_conv_t p = {.window = WINDOW(),                                                 \
-                               .scale = {bias, &bias_by, &out_by, false},                          \
+                               .scale = {bias, &bias_by, &out_by, false, false},                   \
                                .weights = wt,                                                      \
                                .filters = ch_im_out};                                              \
         (void)bufferA, (void)bufferB;                                                              \

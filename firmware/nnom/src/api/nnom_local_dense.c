@@ -8,7 +8,7 @@
     void local_fully_connected_##name(NNOM_FULLY_CONNECTED_ARGUMENTS(T))                           \
     {                                                                                              \
         const nnom_qformat_param_t bias_by = bias_shift, out_by = out_shift;                       \
-        const nnom_dense_t p = {.scale = {bias, &bias_by, &out_by, false},                         \
+        const nnom_dense_t p = {.scale = {bias, &bias_by, &out_by, false, false},                  \
                                 .weights = pM,                                                     \
                                 .columns = dim_vec,                                                \
                                 .rows = num_of_rows};                                              \

@@ -161,7 +161,7 @@ void nnom_rnn_product(const nnom_tensor_t *weights, uint32_t columns, uint32_t r
                       q15_t *out)
 {
     const nnom_dense_t p = {
-        .scale = {bias, &bias_shift, &out_shift, false},
+        .scale = {bias, &bias_shift, &out_shift, false, false},
         .weights = (const q7_t *)weights->p_data,
         .columns = (uint16_t)columns,
         .rows = (uint16_t)rows,

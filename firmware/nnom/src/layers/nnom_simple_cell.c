@@ -67,13 +67,14 @@ nnom_status_t simple_cell_run(nnom_rnn_cell_t *cell)
     q7_t *h = (q7_t *)cell->out_state, *y = (q7_t *)cell->out_data;
     const int16_t int_width = (int16_t)(7 - coarser(c));
     const nnom_dense_t state = {
-        .scale = {NULL, NULL, &c->oshift_hw, false},
+        .scale = {NULL, NULL, &c->oshift_hw, false, false},
         .weights = (const q7_t *)c->recurrent_weights->p_data,
         .columns = units,
         .rows = units,
     };
     const nnom_dense_t input = {
-        .scale = {nnom_rnn_values(c->bias, units), &c->bias_shift, &c->oshift_iw, false},
+        .scale = {nnom_rnn_values(c->bias, units), &c->bias_shift, &c->oshift_iw, false,
+                  false},
         .weights = (const q7_t *)c->weights->p_data,
         .columns = cell->feature_size,
         .rows = units,
