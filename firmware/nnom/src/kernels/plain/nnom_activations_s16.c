@@ -78,18 +78,34 @@ static int16_t look_up(const int16_t *table, int16_t x, int32_t int_width)
     return (int16_t)(((full - fraction) * value + fraction * next) >> (shift > 26 ? 26 : shift));
 }
 
+/* Where the index stays inside the table and products inside 32 bits, as with the formats that
+ * recurrent cells have, a step between two entries is all that is left to multiply. */
+static void look_up_all(const int16_t *table, int16_t *data, uint32_t size, int32_t int_width)
+{
+    const int32_t shift = 11 - int_width;
+    if (shift < 8 || shift > 14) {
+        for (uint32_t i = 0; i < size; i++) {
+            data[i] = look_up(table, data[i], int_width);
+        }
+        return;
+    }
+    const int32_t mask = (1 << shift) - 1;
+    for (uint32_t i = 0; i < size; i++) {
+        const int32_t x = data[i], at = x >> shift;
+        const int32_t value = table[(uint8_t)at];
+        const int32_t next = at == 127 ? value : table[(uint8_t)(at + 1)];
+        data[i] = (int16_t)(value + (((x & mask) * (next - value)) >> shift));
+    }
+}
+
 void nnom_sigmoid_s16_plain(int16_t *data, uint32_t size, uint16_t int_width)
 {
-    for (uint32_t i = 0; i < size; i++) {
-        data[i] = look_up(nnom_sigmoid_table_q15, data[i], (int16_t)int_width);
-    }
+    look_up_all(nnom_sigmoid_table_q15, data, size, (int16_t)int_width);
 }
 
 void nnom_tanh_s16_plain(int16_t *data, uint32_t size, uint16_t int_width)
 {
-    for (uint32_t i = 0; i < size; i++) {
-        data[i] = look_up(nnom_tanh_table_q15, data[i], (int16_t)int_width);
-    }
+    look_up_all(nnom_tanh_table_q15, data, size, (int16_t)int_width);
 }
 
 void nnom_relu_s16(int16_t *data, uint32_t size)
