@@ -1,6 +1,7 @@
 """The user's CMSIS-NN gives our bytes; NNOM_HIL_CMSIS_NN names its folders, ":" between them."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,13 @@ def test_against_takes_either(tmp_path: Path) -> None:
     assert library_against(NNOM).nnom == NNOM
     with pytest.raises(UsageError, match=r"not an NNoM tree.*not CMSIS-NN"):
         library_against(tmp_path / "CMSIS" / "DSP")
+
+
+def test_the_switch_without_cmsis_nn_says_what_is_missing(tmp_path: Path) -> None:
+    source = NNOM / "src" / "kernels" / "plain" / "nnom_conv_s8.c"
+    done = subprocess.run(
+        ["cc", "-DNNOM_USING_CMSIS_NN", f"-I{NNOM / 'port'}", "-c", source, "-o", tmp_path / "x.o"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "CMSIS-NN's Include folder (arm_nnfunctions.h) is not on the include path" in done.stderr
