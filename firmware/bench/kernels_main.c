@@ -285,6 +285,8 @@ int main(void)
     depthwise_around("depthwise_16x16x32_pad_value", (shape_t){16, 16, 32, 32, 3, 3, 1, 1, SAME, false, true});
     depthwise_around("depthwise_4x4x64_pad_value", (shape_t){4, 4, 64, 64, 3, 3, 1, 1, SAME, false, true});
     sum_pool("sumpool_12x18x48", (shape_t){12, 18, 48, 48, 2, 2, 2, 1, VALID, false, false});
+    COUNT(nnom_copy_rows(in, 12, out, 24, 12, 400));
+    report("concat_20x20x12", 20 * 20 * 12, "result", 0);
     COUNT(nnom_sigmoid_s16(wide_in, 1024, 4));
     report("sigmoid_s16_1024", 1024, "result", 0);
     COUNT(nnom_tanh_s16(wide_in, 1024, 4));

@@ -115,6 +115,9 @@ typedef struct {
     uint32_t x, y, planes;
 } nnom_picture_t;
 
+/* `count` rows of `row` bytes, of which out's begin out_step and in's in_step bytes apart. */
+void nnom_copy_rows(const void *in, size_t in_step, void *out, size_t out_step, size_t row,
+                    size_t count);
 /* Each cell times_x times across and times_y times down. */
 void nnom_up_sample(const nnom_picture_t *p, uint32_t times_x, uint32_t times_y, const void *in,
                     void *out);

@@ -75,13 +75,12 @@ nnom_status_t concat_run(nnom_layer_t *layer)
 {
     const nnom_tensor_t *out = layer->out->tensor;
     const size_t outer = copies(out, ((const nnom_concat_layer_t *)layer)->axis);
+    const size_t row = tensor_size_byte(layer->out->tensor) / outer;
     uint8_t *dst = (uint8_t *)out->p_data;
-    for (size_t n = 0; n < outer; n++) {
-        for (const nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
-            const size_t slab = tensor_size_byte(in->tensor) / outer;
-            nnom_memcpy(dst, (const uint8_t *)in->tensor->p_data + n * slab, slab);
-            dst += slab;
-        }
+    for (const nnom_layer_io_t *in = layer->in; in != NULL; in = in->aux) {
+        const size_t slab = tensor_size_byte(in->tensor) / outer;
+        nnom_copy_rows(in->tensor->p_data, slab, dst, row, slab, outer);
+        dst += slab;
     }
     return NN_SUCCESS;
 }

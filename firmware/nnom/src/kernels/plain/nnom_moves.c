@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Kernels that only move data: rows of bytes, whatever the element and the layout. */
-#include "../kernels.h"
+#include "../gather.h"
+
+#define LONG_ROW 64 /* in bytes: where memcpy is worth its call */
 
 static size_t row_of(const nnom_picture_t *p)
 {
     return p->x * p->cell;
+}
+
+void nnom_copy_rows(const void *in, size_t in_step, void *out, size_t out_step, size_t row,
+                    size_t count)
+{
+    const int8_t *src = (const int8_t *)in;
+    int8_t *dst = (int8_t *)out;
+    const uintptr_t all = (uintptr_t)src | (uintptr_t)dst | in_step | out_step | row;
+    if ((all & 3u) != 0 || row > LONG_ROW) {
+        for (; count > 0; count--, src += in_step, dst += out_step) {
+            nnom_memcpy(dst, src, row);
+        }
+        return;
+    }
+    for (; count > 0; count--, src += in_step, dst += out_step) {
+        for (size_t i = 0; i < row; i += 4) {
+            put_word(dst + i, word_at(src + i));
+        }
+    }
 }
 
 void nnom_up_sample(const nnom_picture_t *p, uint32_t times_x, uint32_t times_y, const void *in,
