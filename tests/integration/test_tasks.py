@@ -283,7 +283,7 @@ def test_every_form_of_header_gives_the_bytes_of_the_reference(
     assert record.outputs_equal
     assert record.task is Task.CLASSIFICATION  # one class for each place
     assert record.vectors == 8
-    assert len(record.cross_checks) == 5
+    assert len(record.cross_checks) == 6
 
 
 def test_header_of_convert_is_the_one_that_run_validates(

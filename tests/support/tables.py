@@ -172,7 +172,7 @@ class Tables:
 
 
 def _cost(blocks: int, buffer_size: int) -> str:
-    planned = buffer_size < blocks
+    planned = buffer_size != blocks
     return f"{buffer_size} bytes (blocks: {blocks} bytes)" if planned else f"{blocks} bytes"
 
 

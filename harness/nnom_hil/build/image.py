@@ -144,8 +144,8 @@ def _program_of(kept: Kept) -> Program:
 
 def _text_sizes(listed: str) -> dict[str, int]:
     """Return the first column of what `size` says of an archive's members, by file name."""
-    rows = re.findall(r"^ {0,9}(\d{1,9})\b.*\t(\w{1,99})\.c\.obj? \(ex", listed, re.M)
-    return {name: int(text) for text, name in rows}
+    rows = [line.split() for line in listed.splitlines()[1:]]  # text ... name.c.obj (ex archive)
+    return {row[5].partition(".")[0]: int(row[0]) for row in rows if len(row) > 5}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,9 +126,9 @@ def thousands(value: float | None, digits: int = 0) -> str:
 
 
 def kernels_in_words(forms: dict[str, str]) -> str:
-    """Return the forms, most frequent first, with the operations of all but the first."""
+    """Return the forms, most frequent first, with the operations, by name, of all but the first."""
     by_form: dict[str, list[str]] = {}
-    for operation, form in forms.items():
+    for operation, form in sorted(forms.items()):
         by_form.setdefault(form, []).append(operation)
     ranked = sorted(by_form.items(), key=lambda item: -len(item[1]))
     most, *others = ranked

@@ -375,7 +375,7 @@ static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
     const bool planned = planned_size < blocks_size + scratch_beside_blocks(m);
     m->buffer_size = planned ? planned_size : blocks_size;
     NNOM_LOG(" Memory cost by network buffers: %d bytes", (int)m->buffer_size);
-    if (planned) {
+    if (m->buffer_size != blocks_size) {
         NNOM_LOG(" (blocks: %d bytes)", (int)blocks_size);
     }
     NNOM_LOG("\n");
