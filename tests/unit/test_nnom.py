@@ -1,5 +1,6 @@
 """The C library as its users see it: their programs, its printed text, its answers to mistakes."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -188,6 +189,67 @@ int main(void)
     assert "output 76 52" in text
     assert "No memory! Static buffer size(300) not big enough" in text
     assert "too small: -1" in text
+
+
+WITH_SCRATCH = """
+#include "nnom.h"
+static int8_t w[8 * 9 * 8], b[8], memory[16384];
+static int8_t in[6 * 6 * 8], out[6 * 6 * 8], first[6 * 6 * 8];
+static const nnom_weight_t weights = {w, 7};
+static const nnom_bias_t bias = {b, 1};
+static nnom_layer_t *conv(uint32_t filters)
+{
+    return Conv2D(filters, kernel(3, 3), stride(1, 1), dilation(1, 1), PADDING_SAME, &weights,
+                  &bias);
+}
+int main(void)
+{
+    int with = 0, without = 0;
+    for (unsigned i = 0; i < sizeof(w); i++) {
+        w[i] = (int8_t)(i * 37), in[i % sizeof(in)] = (int8_t)(i * 11);
+    }
+    for (size_t size = sizeof(memory); size > 0; size -= 8) {
+        nnom_model_t m;
+        nnom_set_static_buf(memory, size);
+        new_model(&m);
+        nnom_layer_t *x = Input(shape(6, 6, 8), in);
+        nnom_layer_t *y = conv(1), *narrow = conv(1), *wide = conv(8);
+        nnom_layer_t *z = Output(shape(6, 6, 8), out);
+        if (x == NULL || y == NULL || narrow == NULL || wide == NULL || z == NULL) {
+            break;
+        }
+        m.hook(z, m.hook(wide, m.hook(narrow, m.hook(y, x))));
+        if (model_compile(&m, x, z) != NN_SUCCESS) {
+            break;
+        }
+        memset(out, 0, sizeof(out));
+        model_run(&m);
+        if (size == sizeof(memory)) {
+            memcpy(first, out, sizeof(out));
+        }
+        if (memcmp(first, out, sizeof(out)) != 0) {
+            printf("other bytes with %d\\n", (int)size);
+        }
+        *(y->scratch_words > 0 ? &with : &without) += 1;
+    }
+    printf("with %d without %d\\n", with > 0, without);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("plan", [0, 1])
+def test_model_that_fits_without_scratch_does_without(plan: int, tmp_path: Path) -> None:
+    """A buffer that is sized for the network alone has served so far: it still does."""
+    main = tmp_path / "main.c"
+    main.write_text(WITH_SCRATCH)
+    flags = ["-DNNOM_USING_STATIC_MEMORY", f"-DNNOM_MEMORY_PLAN={plan}"]
+    silent = "-DNNOM_LOG(...)=((void)0)"
+    text = output_of(build_native(main, tmp_path / "s", *flags, silent, warnings=False))
+    assert "other bytes" not in text
+    found = re.search(r"with 1 without (\d+)", text)
+    assert found is not None
+    assert (int(found[1]) > 0) is (plan == 1)  # blocks take what the buffer has left
 
 
 @pytest.mark.parametrize("compat", [0, 1])

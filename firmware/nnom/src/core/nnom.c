@@ -331,60 +331,71 @@ static size_t scratch_beside_blocks(const nnom_model_t *m)
     return largest;
 }
 
-/* Memory for the blocks and, behind them, scratch. Without enough for both there are the blocks:
- * kernels do without scratch, more slowly. In a static buffer scratch is what is left at run. */
-static nnom_status_t allocate_blocks(nnom_model_t *m)
+/* Bytes behind the blocks; in a static buffer scratch is what is left at run. */
+static size_t beside_blocks(const nnom_model_t *m)
 {
 #ifdef NNOM_USING_STATIC_MEMORY
-    size_t beside = 0;
+    (void)m;
+    return 0;
 #else
-    size_t beside = scratch_beside_blocks(m);
+    return scratch_beside_blocks(m);
 #endif
-    m->buffer = nnom_mem(m->buffer_size + beside);
-    if (m->buffer == NULL && beside > 0) {
-        beside = 0;
-        m->buffer = nnom_mem(m->buffer_size);
-    }
-    if (m->buffer == NULL) {
-        return NN_NO_MEMORY;
-    }
+}
+
+static void set_blocks(nnom_model_t *m, size_t beside)
+{
     block_mem_set(m, m->buffer);
     tensor_mem_set(m);
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
-        layer->scratch = has_spare(m, layer) ? m->blocks[layer->spare_block - 1].blk
-                         : beside > 0        ? (uint8_t *)m->buffer + m->buffer_size
-                                             : NULL;
+        layer->scratch = layer->scratch_words == 0 ? NULL
+                         : has_spare(m, layer)     ? m->blocks[layer->spare_block - 1].blk
+                         : beside > 0              ? (uint8_t *)m->buffer + m->buffer_size
+                                                   : NULL;
     }
-    return NN_SUCCESS;
 }
 
-static nnom_status_t allocate_planned(nnom_model_t *m)
+/* Whether any kernel had asked for scratch; none has any more. */
+static bool forget_scratch(nnom_model_t *m)
 {
-    m->buffer = nnom_mem(m->buffer_size);
-    if (m->buffer == NULL) {
-        return NN_NO_MEMORY;
+    bool had = false;
+    for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
+        had = had || layer->scratch_words > 0;
+        layer->scratch_words = 0;
+        layer->scratch = NULL;
     }
-    nnom_plan_apply(m);
-    return NN_SUCCESS;
+    return had;
 }
 
-/* Allocates the network buffer, planned where that takes less than the blocks do. */
+/* Allocates the network buffer, planned where that takes less than the blocks do. Kernels do
+ * without scratch, more slowly, where there is no memory for it. */
 static nnom_status_t place_buffers(nnom_model_t *m, size_t blocks_size)
 {
-    const size_t planned_size = nnom_plan_memory(m);
-    const bool planned = planned_size < blocks_size + scratch_beside_blocks(m);
-    m->buffer_size = planned ? planned_size : blocks_size;
+    size_t beside;
+    bool planned;
+    do {
+        const size_t planned_size = nnom_plan_memory(m);
+        planned = planned_size < blocks_size + scratch_beside_blocks(m);
+        m->buffer_size = planned ? planned_size : blocks_size;
+        beside = planned ? 0 : beside_blocks(m);
+    } while (!nnom_has_room(m->buffer_size + beside) && forget_scratch(m));
+
     NNOM_LOG(" Memory cost by network buffers: %d bytes", (int)m->buffer_size);
     if (m->buffer_size != blocks_size) {
         NNOM_LOG(" (blocks: %d bytes)", (int)blocks_size);
     }
     NNOM_LOG("\n");
-    const nnom_status_t status = planned ? allocate_planned(m) : allocate_blocks(m);
-    if (status != NN_SUCCESS) {
+    m->buffer = nnom_mem(m->buffer_size + beside);
+    if (m->buffer == NULL) {
         NNOM_LOG("ERROR: No enough memory for network buffer, required %d bytes\n",
                  (int)m->buffer_size);
+        return NN_NO_MEMORY;
     }
-    return status;
+    if (planned) {
+        nnom_plan_apply(m);
+    } else {
+        set_blocks(m, beside);
+    }
+    return NN_SUCCESS;
 }
 
 nnom_status_t model_compile(nnom_model_t *m, nnom_layer_t *input, nnom_layer_t *output)

@@ -23,6 +23,8 @@ size_t nnom_tensor_stored_index(const nnom_tensor_t *t, size_t i);
 
 /* Forgets what nnom_mem_stat() counted. */
 void nnom_mem_forget(void);
+/* Whether so much can be allocated; says nothing if not. */
+bool nnom_has_room(size_t size);
 /* Books what the layer's kernel wants; more than 256 KiB are not even asked for. */
 void nnom_ask_scratch(nnom_layer_t *layer, size_t size);
 size_t nnom_scratch_size(const nnom_layer_t *layer);

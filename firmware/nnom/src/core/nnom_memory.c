@@ -47,13 +47,25 @@ void nnom_free(void *p)
     (void)p;
 }
 
+bool nnom_has_room(size_t size)
+{
+    return size <= static_buf_size - static_buf_used;
+}
+
 void *nnom_scratch(const nnom_layer_t *layer)
 {
     const size_t size = nnom_scratch_size(layer);
-    const bool is_left = size > 0 && size <= static_buf_size - static_buf_used;
-    return layer->scratch == NULL && is_left ? static_buf + static_buf_used : layer->scratch;
+    const bool takes_rest = layer->scratch == NULL && size > 0 && nnom_has_room(size);
+    return takes_rest ? static_buf + static_buf_used : layer->scratch;
 }
 #else
+bool nnom_has_room(size_t size)
+{
+    void *p = nnom_malloc(size);
+    nnom_free(p);
+    return p != NULL;
+}
+
 void *nnom_scratch(const nnom_layer_t *layer)
 {
     return layer->scratch;
