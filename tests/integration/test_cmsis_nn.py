@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nnom_hil.build import Kernels, Library, cmsis_nn_tree
+from nnom_hil.boards import find_board
+from nnom_hil.build import Kernels, Library, build_program, cmsis_nn_tree
 from nnom_hil.errors import UsageError
 from nnom_hil.run.kernel_bench import library_against
 from tests.integration.test_cores import CORES
@@ -73,6 +74,11 @@ def test_folders_that_are_none_are_named(tmp_path: Path) -> None:
         cmsis_nn_tree(root)
     with pytest.raises(UsageError, match="kernels in C99 are not CMSIS-NN's"):
         Library(kernels=Kernels.PLAIN, cmsis_nn=root)
+
+
+def test_processes_of_this_machine_have_no_cmsis_nn(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="board native is a process of this machine"):
+        build_program(find_board("native"), "app/main.c", Library(cmsis_nn=cmsis_5(tmp_path)))
 
 
 def test_against_takes_either(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from nnom_hil.errors import (
     HilEnvironmentError,
     StoreError,
     ToolError,
+    UsageError,
 )
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import firmware_dir
@@ -173,6 +174,11 @@ class Recipe:
         nnom = firmware_dir() / "nnom" if library.nnom is None else nnom_tree(library.nnom)
         program = "cc" if _is_native(board) else "arm-none-eabi-gcc"
         check_drivers(board)
+        if library.cmsis_nn is not None and _is_native(board):
+            raise UsageError(
+                f"--cmsis-nn: board {board.name} is a process of this machine, and CMSIS-NN is for "
+                "Cortex-M; name another board, or leave it out"
+            )
         return cls(
             board=board,
             settings=settings,

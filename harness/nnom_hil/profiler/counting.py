@@ -11,6 +11,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.profiler.plugin import counting_plugin
 from nnom_hil.target.process import ChildProcess
+from nnom_hil.target.qemu import option_path
 from nnom_hil.temporary import private_folder
 
 __all__ = ["Counted", "Stretch", "check_can_count", "count_instructions"]
@@ -62,8 +63,8 @@ def count_instructions(
                 "qemu-system-arm", "-machine", machine.machine,
                 "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
                 *["-serial", "null"] * machine.serial,
-                "-serial", f"file:{_escaped(console)}", "-kernel", str(elf),
-                "-plugin", f"{_escaped(plugin)},out={_escaped(counts)},mark={address:#x}",
+                "-serial", f"file:{option_path(console)}", "-kernel", str(elf),
+                "-plugin", f"{option_path(plugin)},out={option_path(counts)},mark={address:#x}",
             ],
             name="qemu-system-arm",
         )  # fmt: skip
@@ -83,10 +84,6 @@ def check_can_count(board: Board) -> QemuBackend:
             "[backend.qemu] table; try another board with the same core"
         )
     return board.backend.qemu
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace(",", ",,")
 
 
 def _address_of(elf: Path, function: str) -> int:

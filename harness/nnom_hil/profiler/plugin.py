@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
+from nnom_hil.cache import Entry, Kept, obtain, work_folder
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 from nnom_hil.files import digest
 from nnom_hil.paths import firmware_dir
+from nnom_hil.target.qemu import option_path
 from nnom_hil.tool import run_tool, tool_version
 
 __all__ = ["counting_plugin"]
@@ -36,9 +37,8 @@ def counting_plugin() -> Path:
 
 
 def _file_of(kept: Kept) -> Path:
+    assert kept.folder is not None  # of this kind
     kept.file(_PLUGIN)
-    if kept.folder is None:
-        raise UnfitError("it is in memory only")
     return kept.folder / _PLUGIN
 
 
@@ -63,14 +63,10 @@ def _compiled(source: Path, plugin: Path, api: int, deadline: Deadline) -> Path:
     run_tool(["cc", *flags, f"-DAPI={api}", source, "-o", plugin], deadline=deadline)
     run_tool(
         [_QEMU, "-machine", "none", "-nodefaults", "-display", "none", "-plugin",
-         f"{_escaped(plugin)},probe=on"],
+         f"{option_path(plugin)},probe=on"],
         deadline=deadline,
     )  # fmt: skip
     return plugin
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace(",", ",,")
 
 
 def _explained(error: ToolError) -> ToolError:

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from nnom_hil import __version__
 from nnom_hil.boards import Board
-from nnom_hil.build import Image, Library, build_image, tree_digest
+from nnom_hil.build import Image, Library, build_image, cmsis_nn_tree, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
@@ -143,6 +143,9 @@ class Run:
         self.found.tools["compiler"] = image.compiler
         if (nnom := plan.library.nnom) is not None:
             self.found.tools["nnom"] = f"{nnom.resolve().name} {tree_digest(nnom)[:12]}"
+        if (cmsis := plan.library.cmsis_nn) is not None:
+            sources = tree_digest(cmsis_nn_tree(cmsis).root / "Source")
+            self.found.tools["CMSIS-NN"] = f"{cmsis.resolve().name} {sources[:12]}"
         return image
 
     def start(self) -> Hello:

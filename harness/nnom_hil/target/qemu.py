@@ -13,7 +13,7 @@ from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
 from nnom_hil.tool import tool_version
 
-__all__ = ["QemuTarget", "qemu_argv"]
+__all__ = ["QemuTarget", "option_path", "qemu_argv"]
 
 _ESCAPE = 0x1D
 _PROGRAM = "qemu-system-arm"
@@ -21,20 +21,24 @@ _SOCKET = "console"
 _LONGEST_SOCKET = 107  # bytes of a Unix socket's path
 
 
+def option_path(path: Path) -> str:
+    """Return a path as part of an option of QEMU: a comma ends one, two are one."""
+    return str(path).replace(",", ",,")
+
+
 def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
     """Return QEMU's command line; console is the Unix socket it makes.
 
     The console is a multiplexed character device, which buffers for the guest: plain ones are six
     times slower. QEMU waits for the host before it starts, so that the first text is not lost.
-    -icount makes virtual time depend on instructions only. A comma ends an option, two are one.
+    -icount makes virtual time depend on instructions only.
     """
-    path = str(console).replace(",", ",,")
     return [
         _PROGRAM,
         "-machine", qemu.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
         "-icount", f"shift={qemu.icount_shift},align=off,sleep=on",
-        "-chardev", f"socket,id=console,path={path},server=on,wait=on,mux=on",
+        "-chardev", f"socket,id=console,path={option_path(console)},server=on,wait=on,mux=on",
         "-echr", hex(_ESCAPE),
         *["-serial", "null"] * qemu.serial,
         "-serial", "chardev:console",
