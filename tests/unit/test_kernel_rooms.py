@@ -109,3 +109,19 @@ def test_forms_are_chosen(cpu: str, flags: tuple[str, ...], forms: list[str]) ->
 def test_choice_that_cannot_be_is_named(flag: str, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         chosen("cortex-m0", flag)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55"])
+def test_no_frame_is_above_256_bytes(cpu: str, tmp_path: Path) -> None:
+    """What functions in assembly push, 100 bytes at most, GCC does not see."""
+    subprocess.run(
+        [find_tool("arm-none-eabi-gcc"), f"-mcpu={cpu}", "-mthumb", "-O2", "-std=gnu11",
+         *(["-mfloat-abi=hard"] if cpu == "cortex-m55" else []),
+         f"-I{NNOM / 'port'}", "-fstack-usage", "-c", *KERNELS.glob("*/*.c")],
+        cwd=tmp_path, check=True,
+    )  # fmt: skip
+    rows = [
+        line.split("\t") for su in tmp_path.glob("*.su") for line in su.read_text().splitlines()
+    ]
+    assert len(rows) > 50
+    assert [(name, size) for name, size, _ in rows if int(size) > 256] == []

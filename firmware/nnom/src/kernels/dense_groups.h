@@ -33,10 +33,4 @@ static inline void finish_rows(const nnom_dense_t *p, uint32_t row, uint32_t bia
     }
 }
 
-/* NNoM 0.4.3 starts again at bias[0] for the rows left over of interleaved weights. */
-static inline uint32_t bias_of_rest(uint32_t grouped)
-{
-    return NNOM_COMPAT_043 ? 0 : grouped;
-}
-
 #endif

@@ -51,11 +51,7 @@ static inline void dense_by_tiles(const nnom_dense_t *p, const int8_t *in, int8_
             out[r + k] = nnom_finish(s, r + k, sum[k]);
         }
     }
-#if NNOM_COMPAT_043
-    const uint32_t tail = 0; /* NNoM 0.4.3 starts again at bias[0] for the rows left over */
-#else
-    const uint32_t tail = grouped;
-#endif
+    const uint32_t tail = nnom_bias_of_rest(grouped);
     for (uint32_t r = grouped; r < p->rows; r++, wt += p->columns) {
         out[r] = nnom_finish(s, r, nnom_dot(in, wt, p->columns, nnom_start(s, r - grouped + tail)));
     }

@@ -62,6 +62,13 @@ static inline int64_t nnom_start_wide(const nnom_scale_t *s, uint32_t channel)
     return (int64_t)s->bias[channel] * ((int64_t)1 << shift) + round;
 }
 
+/* Whose bias the first of the rows left over of interleaved weights has: NNoM 0.4.3 starts again at
+ * bias[0]. */
+static inline uint32_t nnom_bias_of_rest(uint32_t row)
+{
+    return NNOM_COMPAT_043 ? 0 : row;
+}
+
 static inline int8_t nnom_finish_s8(const nnom_scale_t *s, uint32_t channel, int32_t sum)
 {
     const int32_t value = sum >> nnom_out_shift(s, channel);

@@ -108,4 +108,13 @@ static inline void dense_wide(const nnom_dense_t *p, const int16_t *in, int16_t 
     }
 }
 
+static inline void dense_x2(const nnom_dense_t *p, const int16_t *in, int16_t *out)
+{
+    if (is_narrow(p)) {
+        dense_narrow(p, in, out);
+    } else {
+        dense_wide(p, in, out);
+    }
+}
+
 #endif

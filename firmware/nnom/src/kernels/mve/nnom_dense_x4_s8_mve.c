@@ -50,11 +50,7 @@ void nnom_dense_x4_s8_mve(const nnom_dense_t *p, const int8_t *in, int8_t *out)
         }
         nnom_finish_4(vldrwq_s32(d.sum), right, scale.least, out + r);
     }
-#if NNOM_COMPAT_043
-    const uint32_t first = r; /* NNoM 0.4.3 starts again at bias[0] for the rows left over */
-#else
-    const uint32_t first = 0;
-#endif
+    const uint32_t first = r - nnom_bias_of_rest(r);
     for (; r < rows; r++, d.weights += columns) {
         const int32_t sum = nnom_mve_dot(in, d.weights, columns, nnom_start(s, r - first));
         out[r] = nnom_finish_s8(s, r, sum);

@@ -22,16 +22,6 @@ static inline int32_t clamped_relu(int32_t value)
     return value;
 }
 
-static inline int8_t saturated(int32_t value)
-{
-    return (int8_t)clamped(value);
-}
-
-static inline int8_t saturated_relu(int32_t value)
-{
-    return (int8_t)clamped_relu(value);
-}
-
 static inline int16_t saturated_s16(int32_t value)
 {
     if (value != (int16_t)value) {
@@ -40,10 +30,6 @@ static inline int16_t saturated_s16(int32_t value)
     return (int16_t)value;
 }
 
-static inline int8_t finish(const nnom_scale_t *s, uint32_t channel, int32_t sum)
-{
-    const int32_t value = sum >> nnom_out_shift(s, channel);
-    return s->relu ? saturated_relu(value) : saturated(value);
-}
+#include "../saturated.h"
 
 #endif

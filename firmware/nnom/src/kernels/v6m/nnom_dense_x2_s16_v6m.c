@@ -41,11 +41,7 @@ ASSEMBLY const int8_t *dot_group(const int16_t *x ARGUMENT, const int8_t *w ARGU
 
 void nnom_dense_x2_s16_v6m(const nnom_dense_t *p, const int16_t *in, int16_t *out)
 {
-    if (is_narrow(p)) {
-        dense_narrow(p, in, out);
-    } else {
-        dense_wide(p, in, out);
-    }
+    dense_x2(p, in, out);
 }
 
 #endif

@@ -7,8 +7,6 @@
 #include "finish.h"
 #include "groups.h"
 
-#include "../dense_groups.h"
-
 /* Returns the next group's weights. */
 ASSEMBLY const int8_t *dot_group(const int8_t *x ARGUMENT, const int8_t *w ARGUMENT,
                                  uint32_t n ARGUMENT, int32_t sum[4] ARGUMENT)
@@ -33,17 +31,11 @@ ASSEMBLY const int8_t *dot_group(const int8_t *x ARGUMENT, const int8_t *w ARGUM
             "4:\n\t" LEAVE_GROUP);
 }
 
+#include "../dense_x4_groups.h"
+
 void nnom_dense_x4_s8_v7m(const nnom_dense_t *p, const int8_t *in, int8_t *out)
 {
-    const uint32_t grouped = p->rows & ~3u;
-    const int8_t *wt = p->weights;
-    for (uint32_t r = 0; r < grouped; r += 4) {
-        int32_t sum[4];
-        start_group(&p->scale, r, sum);
-        wt = dot_group(in, wt, p->columns, sum);
-        finish_group(&p->scale, r, sum, out);
-    }
-    finish_rows(p, grouped, bias_of_rest(grouped), wt, in, out);
+    dense_x4(p, in, out);
 }
 
 #endif
