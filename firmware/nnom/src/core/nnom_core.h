@@ -45,6 +45,10 @@ void nnom_settle_tails(nnom_model_t *m);
 nnom_layer_t *nnom_viewed_layer(nnom_model_t *m, nnom_layer_t *layer);
 /* Lets views show their layers' tensors. */
 void nnom_open_views(nnom_model_t *m);
+/* Allocates the network buffer, planned where that takes less than the blocks do, and gives tensors
+ * and scratch their addresses. Kernels do without scratch, more slowly, where there is no memory for
+ * it. blocks_size: bytes of all blocks. NN_NO_MEMORY. */
+nnom_status_t nnom_place_buffers(nnom_model_t *m, size_t blocks_size);
 /* Plans the network buffer and returns its size; SIZE_MAX where it cannot be planned. */
 size_t nnom_plan_memory(nnom_model_t *m);
 /* Turns the plan into addresses in m->buffer. */
