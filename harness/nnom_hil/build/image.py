@@ -202,13 +202,14 @@ class Recipe:
         """Return a hash of all that goes into an image beside these parts."""
         generated = [part for item in self.generated("").items() for part in item]
         drivers_ = (self.board.console.driver, self.board.time.driver)
-        own = tree_digest(firmware_dir())
-        return digest(_SCHEMA, *self._chosen, *drivers_, own, *self._trees, *generated, *parts)
+        trees = [tree_digest(firmware_dir()), *self._theirs]
+        if not self.nnom.is_relative_to(firmware_dir()):
+            trees.append(tree_digest(self.nnom))
+        return digest(_SCHEMA, *self._chosen, *drivers_, *trees, *generated, *parts)
 
     @property
-    def _trees(self) -> tuple[str, ...]:
-        theirs = () if self.cmsis_nn is None else (tree_digest(self.cmsis_nn.root / "Source"),)
-        return tree_digest(self.nnom), *theirs
+    def _theirs(self) -> tuple[str, ...]:
+        return () if self.cmsis_nn is None else (tree_digest(self.cmsis_nn.root / "Source"),)
 
     @property
     def _chosen(self) -> tuple[str, ...]:
@@ -233,7 +234,7 @@ class Recipe:
     @property
     def _kept(self) -> Entry:
         recipe = [(firmware_dir() / name).read_bytes() for name in _LIBRARY_RECIPE]
-        key = digest(_SCHEMA, *self._chosen, *self._trees, *recipe)
+        key = digest(_SCHEMA, *self._chosen, tree_digest(self.nnom), *self._theirs, *recipe)
         return Entry(kind="libraries", key=key)
 
     def check_kept(self) -> None:
