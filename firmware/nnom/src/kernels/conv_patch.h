@@ -56,9 +56,8 @@ static inline size_t bytes_of_patch(const nnom_conv_t *p)
     return (size_t)p->window.kernel_x * p->window.kernel_y * p->window.channels;
 }
 
-static inline void convolve(const nnom_conv_t *parameters, const int8_t *in, int8_t *out)
+static inline void convolve(const nnom_conv_t *p, const int8_t *in, int8_t *out)
 {
-    const nnom_conv_t held = *parameters, *p = &held; /* which no store can change */
     const nnom_window_t *w = &p->window;
     const uint32_t size = (uint32_t)bytes_of_patch(p);
     int8_t *const patch = (int8_t *)p->scratch;

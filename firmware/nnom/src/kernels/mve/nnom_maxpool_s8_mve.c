@@ -11,6 +11,7 @@
 static inline void largest(const int8_t *in, int32_t rows, int32_t columns, int32_t across,
                            int32_t down, int8_t *out)
 {
+#ifdef __OPTIMIZE__ /* else not all of the registers are free */
     const int8_t *row, *cell;
     int32_t more_rows, more_columns;
     __asm__ volatile("wlstp.8 lr, %[across], 4f\n"
@@ -36,6 +37,18 @@ static inline void largest(const int8_t *in, int32_t rows, int32_t columns, int3
                      : [rows] "r"(rows), [columns] "r"(columns), [across] "r"(across),
                        [down] "r"(down)
                      : "lr", "cc", "q0", "q1", "memory");
+#else
+    for (int32_t c = 0; c < across; c += 16) {
+        const mve_pred16_t some = vctp8q((uint32_t)(across - c));
+        int8x16_t most = vdupq_n_s8(INT8_MIN);
+        for (int32_t m = 0; m < rows; m++) {
+            for (int32_t n = 0; n < columns; n++) {
+                most = vmaxq_s8(most, vldrbq_z_s8(in + m * down + n * across + c, some));
+            }
+        }
+        vstrbq_p_s8(out + c, most, some);
+    }
+#endif
 }
 
 /* The same over 2 x 2 cells. */

@@ -22,7 +22,8 @@ static void convolve_pair(const nnom_conv_t *p, const int32_t *words, uint32_t s
     "smlal %[al], %[ah], lr, " x "\n\t"                                                            \
     "ldrsb lr, [%[w1]], #1\n\t"                                                                    \
     "smlal %[bl], %[bh], lr, " x "\n\t"
-#define FOUR_TAPS "ldmia %[x]!, {r0, r1, r2, r3}\n\t" TAP("r0") TAP("r1") TAP("r2") TAP("r3")
+#define TWO_TAPS "ldrd r0, r1, [%[x]], #8\n\t" TAP("r0") TAP("r1")
+#define FOUR_TAPS TWO_TAPS TWO_TAPS
 
 /* A filter's sums for two pixels. In halves: compilers for Helium want pairs of registers. */
 typedef struct {
@@ -31,9 +32,10 @@ typedef struct {
 } sum_t;
 
 /* n taps of two filters, n at least 1; a and b are 0 before. In assembly, because compilers spill
- * one of the thirteen registers. */
-static inline void dot_stretch(const int32_t **x, const int8_t **w0, const int8_t **w1, uint32_t n,
-                               sum_t *a, sum_t *b)
+ * some of the eleven registers; four words at a load would take two more, which GCC 14 has not. */
+static inline __attribute__((always_inline)) void dot_stretch(const int32_t **x, const int8_t **w0,
+                                                              const int8_t **w1, uint32_t n,
+                                                              sum_t *a, sum_t *b)
 {
 #ifdef __OPTIMIZE__ /* else not all of the registers are free */
     __asm__("subs %[n], #8\n\t"
@@ -55,7 +57,7 @@ static inline void dot_stretch(const int32_t **x, const int8_t **w0, const int8_
             : [al] "+r"(a->low), [ah] "+r"(a->high), [bl] "+r"(b->low), [bh] "+r"(b->high),
               [x] "+r"(*x), [w0] "+r"(*w0), [w1] "+r"(*w1), [n] "+r"(n)
             :
-            : "r0", "r1", "r2", "r3", "lr", "cc", "memory");
+            : "r0", "r1", "lr", "cc", "memory");
 #else
     int64_t sum_a = 0, sum_b = 0;
     for (; n > 0; n--) {
@@ -103,8 +105,8 @@ static __attribute__((noinline)) void add_stretches(progress_t *at, uint32_t str
     }
 }
 
-/* All filters of two pixels, of which b may be a. There are two filters or more;
- * a last one without a partner takes the one before it once more. What a sum starts with is looked up when the sum is
+/* All filters of two pixels, of which b may be a. There are two filters or more; a last one without
+ * a partner takes the one before it once more. What a sum starts with is looked up when the sum is
  * there: the products take all registers. */
 static __attribute__((noinline)) void convolve_pair(const nnom_conv_t *p, const int32_t *words,
                                                     uint32_t size, int8_t *a, int8_t *b)
