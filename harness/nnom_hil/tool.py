@@ -19,6 +19,7 @@ LOG = logging.getLogger(__name__)
 
 PACKAGES = {
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-objdump": "apt-get install binutils-arm-none-eabi",
     "arm-none-eabi-size": "apt-get install binutils-arm-none-eabi",
     "cc": "apt-get install gcc libc6-dev",
     "cmake": "pip install cmake",
