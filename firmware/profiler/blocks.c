@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TCG plugin: how often the guest executed each translated block, from mark to mark.
  *
- *     -plugin blocks.so,out=FILE,mark=ADDRESS
+ *     -plugin blocks.so,out=FILE,mark=ADDRESS,mark=ADDRESS,aside=START-END
  *
- * A mark is the start of the function at ADDRESS. FILE gets, for each stretch up to a mark and for
- * the last one, a line "mark" and a line "START INSTRUCTIONS EXECUTIONS" for each block that ran; at
- * its end "end". With probe=on QEMU ends at once, which shows that it can load the plugin. What an instruction is and to which function it belongs is read from the ELF file afterwards.
+ * A mark is the start of the function at ADDRESS. FILE gets a line "from ADDRESS" for each stretch
+ * that a mark begins, "from 0" for the first, and then, for each block that ran in it, a line
+ *
+ *     START INSTRUCTIONS EXECUTIONS TAKEN
+ *
+ * TAKEN: how often it went on elsewhere than behind its last instruction. What runs from START to
+ * END, an interrupt's handler, comes between blocks without being where they went. At FILE's end
+ * there is "end". With probe=on QEMU ends at once, which shows that it can load the plugin. What an
+ * instruction is and to which function it belongs is read from the ELF file afterwards.
  *
  * QEMU's header is in no distribution's package, so that what is used of it is declared here; API is
  * the version of the interface, 1 for QEMU 7 and 8. */
@@ -23,6 +29,7 @@
 
 typedef uint64_t plugin_id_t;
 struct qemu_plugin_tb;
+struct qemu_plugin_insn;
 typedef void on_translation_t(plugin_id_t id, struct qemu_plugin_tb *tb);
 typedef void on_execution_t(unsigned int cpu, void *data);
 typedef void on_exit_t(plugin_id_t id, void *data);
@@ -30,66 +37,132 @@ typedef void on_exit_t(plugin_id_t id, void *data);
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id_t id, on_translation_t *called);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, on_execution_t *called,
                                           int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, on_execution_t *called,
+                                            int flags, void *data);
 void qemu_plugin_register_atexit_cb(plugin_id_t id, on_exit_t *called, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 EXPORT int qemu_plugin_version = API;
 EXPORT int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv);
 
+#define MOST_MARKS 8
+
+/* end: the address behind its last instruction */
 typedef struct block {
     struct block *next;
-    uint64_t start, executions;
+    uint64_t start, end, executions, taken;
     size_t instructions;
+    bool is_mark;
+    uint8_t sizes[]; /* bytes of each instruction */
 } block_t;
 
 static block_t *blocks; /* whatever was translated; a block may be there more than once */
+static block_t *last;   /* what ran before */
+static bool last_is_whole;
 static FILE *out;
-static uint64_t mark;
+static uint64_t marks[MOST_MARKS];
+static size_t mark_count;
+static uint64_t aside_start, aside_end;
 
-static void write_stretch(void)
+static block_t *add_block(uint64_t start, size_t instructions)
 {
-    fprintf(out, "mark\n");
+    block_t *b = calloc(1, sizeof(*b) + instructions);
+    if (b == NULL) {
+        fprintf(stderr, "blocks: no memory for another block\n");
+        exit(1);
+    }
+    b->next = blocks;
+    b->start = b->end = start;
+    b->instructions = instructions;
+    blocks = b;
+    return b;
+}
+
+static void write_blocks(void)
+{
     for (block_t *b = blocks; b != NULL; b = b->next) {
         if (b->executions > 0) {
-            fprintf(out, "%" PRIx64 " %zu %" PRIu64 "\n", b->start, b->instructions, b->executions);
-            b->executions = 0;
+            fprintf(out, "%" PRIx64 " %zu %" PRIu64 " %" PRIu64 "\n", b->start, b->instructions,
+                    b->executions, b->taken);
+            b->executions = b->taken = 0;
         }
     }
 }
 
-static void executed(unsigned int cpu, void *data)
+/* With -icount QEMU leaves a block at an instruction that reaches a device, does that one by itself
+ * and goes on behind it: what ran is the block's first part. */
+static void count_part(block_t *whole, uint64_t end)
 {
-    (void)cpu;
-    ((block_t *)data)->executions++;
+    whole->executions--;
+    block_t *b = blocks;
+    while (b != NULL && (b->start != whole->start || b->end != end)) {
+        b = b->next;
+    }
+    if (b == NULL) {
+        size_t instructions = 0;
+        for (uint64_t at = whole->start; at < end; at += whole->sizes[instructions++]) {
+        }
+        b = add_block(whole->start, instructions);
+        memcpy(b->sizes, whole->sizes, instructions);
+        b->end = end;
+    }
+    b->executions++;
 }
 
-static void passed_mark(unsigned int cpu, void *data)
+static void begins(unsigned int cpu, void *data)
 {
-    (void)cpu, (void)data;
-    write_stretch();
+    (void)cpu;
+    block_t *b = data;
+    if (b->start >= aside_start && b->start < aside_end) {
+        b->executions++;
+        return;
+    }
+    if (last != NULL) {
+        if (!last_is_whole && b->start > last->start && b->start < last->end) {
+            count_part(last, b->start);
+        } else {
+            last->taken += last->end != b->start;
+        }
+    }
+    if (b->is_mark) {
+        write_blocks();
+        fprintf(out, "from %" PRIx64 "\n", b->start);
+    }
+    b->executions++;
+    last = b;
+    last_is_whole = false;
+}
+
+static void reaches_its_end(unsigned int cpu, void *data)
+{
+    (void)cpu;
+    last_is_whole = last_is_whole || data == last;
 }
 
 static void translated(plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
-    block_t *b = malloc(sizeof(*b));
-    if (b == NULL) {
-        fprintf(stderr, "blocks: no memory for another block\n");
-        exit(1);
+    const size_t n = qemu_plugin_tb_n_insns(tb);
+    block_t *b = add_block(qemu_plugin_tb_vaddr(tb), n);
+    for (size_t i = 0; i < n; i++) {
+        b->sizes[i] = (uint8_t)qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, i));
+        b->end += b->sizes[i];
     }
-    *b = (block_t){blocks, qemu_plugin_tb_vaddr(tb), 0, qemu_plugin_tb_n_insns(tb)};
-    blocks = b;
-    if (b->start == mark) {
-        qemu_plugin_register_vcpu_tb_exec_cb(tb, passed_mark, 0, NULL);
+    for (size_t i = 0; i < mark_count; i++) {
+        b->is_mark = b->is_mark || b->start == marks[i];
     }
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, 0, b);
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, begins, 0, b);
+    qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, n - 1), reaches_its_end, 0,
+                                           b);
 }
 
 static void finish(plugin_id_t id, void *data)
 {
     (void)id, (void)data;
-    write_stretch();
+    write_blocks();
     fprintf(out, "end\n");
     if (fclose(out) != 0) {
         fprintf(stderr, "blocks: the counts could not be written\n");
@@ -100,18 +173,24 @@ int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv)
 {
     (void)info;
     for (int i = 0; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        value = value == NULL ? argv[i] : value + 1;
         if (strncmp(argv[i], "out=", 4) == 0) {
-            out = fopen(argv[i] + 4, "w");
+            out = fopen(value, "w");
         } else if (strcmp(argv[i], "probe=on") == 0) {
             exit(0);
-        } else if (strncmp(argv[i], "mark=", 5) == 0) {
-            mark = strtoull(argv[i] + 5, NULL, 0);
+        } else if (strncmp(argv[i], "mark=", 5) == 0 && mark_count < MOST_MARKS) {
+            marks[mark_count++] = strtoull(value, NULL, 0);
+        } else if (strncmp(argv[i], "aside=", 6) == 0) {
+            aside_start = strtoull(value, &value, 0);
+            aside_end = *value == '-' ? strtoull(value + 1, NULL, 0) : 0;
         }
     }
     if (out == NULL) {
         fprintf(stderr, "blocks: out=FILE is missing or cannot be written\n");
         return 1;
     }
+    fprintf(out, "from 0\n");
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, finish, NULL);
     return 0;

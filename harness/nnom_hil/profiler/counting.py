@@ -1,6 +1,7 @@
 """A program on an emulated board, and how often each of its translated blocks ran."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,21 +15,48 @@ from nnom_hil.target.process import ChildProcess
 from nnom_hil.target.qemu import option_path
 from nnom_hil.temporary import private_folder
 
-__all__ = ["Counted", "Stretch", "check_can_count", "count_instructions"]
+__all__ = [
+    "Block",
+    "Counted",
+    "Stretch",
+    "check_can_count",
+    "count_instructions",
+    "function_extent",
+    "plugin_options",
+    "stretches_of",
+]
 
 _LOOK_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """What ran from one mark to the next: (address, instructions, executions) of each block."""
+class Block:
+    """Instructions that ran one after the other, as QEMU translated them, and how often.
 
-    blocks: tuple[tuple[int, int, int], ...]
+    start: the first one's address. taken: how often it went on elsewhere than behind the last one,
+    by a branch. A block may begin in the middle of another.
+    """
+
+    start: int
+    instructions: int
+    executions: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What ran from one mark to the next. mark: the address that it begins at, 0 for the first.
+
+    blocks: in the order of their addresses, each once.
+    """
+
+    mark: int
+    blocks: tuple[Block, ...]
 
     @property
     def instructions(self) -> int:
         """Executed instructions."""
-        return sum(size * times for _, size, times in self.blocks)
+        return sum(block.instructions * block.executions for block in self.blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +82,7 @@ def count_instructions(
     early or is not done in time, and ToolError as counting_plugin does.
     """
     machine = check_can_count(board)
-    plugin = counting_plugin()
-    address = _address_of(elf, mark)
+    address, _ = function_extent(elf, mark)
     with private_folder() as folder:
         console, counts = folder / "console.txt", folder / "counts.txt"
         process = ChildProcess(
@@ -64,14 +91,14 @@ def count_instructions(
                 "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
                 *["-serial", "null"] * machine.serial,
                 "-serial", f"file:{option_path(console)}", "-kernel", str(elf),
-                "-plugin", f"{option_path(plugin)},out={option_path(counts)},mark={address:#x}",
+                *plugin_options(counts, [address]),
             ],
             name="qemu-system-arm",
         )  # fmt: skip
         try:
             text = _printed(process, console, last_line, Deadline.after(timeout_s))
             _end(process, Deadline.after(timeout_s))
-            return Counted(text=text, stretches=_stretches(counts))
+            return Counted(text=text, stretches=stretches_of(counts))
         finally:
             process.kill()
 
@@ -86,7 +113,21 @@ def check_can_count(board: Board) -> QemuBackend:
     return board.backend.qemu
 
 
-def _address_of(elf: Path, function: str) -> int:
+def plugin_options(
+    counts: Path, marks: Sequence[int], *, aside: tuple[int, int] = (0, 0)
+) -> list[str]:
+    """Return QEMU's options that make it write to a file what ran; stretches_of() reads that.
+
+    marks: addresses of functions, at each of whose calls a stretch begins. aside: start and end of
+    an interrupt's handler, which is not where a block went on. Raises as counting_plugin does.
+    """
+    words = [f"mark={mark:#x}" for mark in marks] + [f"aside={aside[0]:#x}-{aside[1]:#x}"]
+    told = [option_path(counting_plugin()), f"out={option_path(counts)}", *words]
+    return ["-plugin", ",".join(told)]
+
+
+def function_extent(elf: Path, function: str) -> tuple[int, int]:
+    """Return where a program's function starts and ends; raises TargetError where it has none."""
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 
@@ -97,7 +138,8 @@ def _address_of(elf: Path, function: str) -> int:
             found = symbols.get_symbol_by_name(function)
     if not found:
         raise TargetError(f"{elf}: it has no function {function} to count from")
-    return int(found[0]["st_value"]) & ~1
+    start = int(found[0]["st_value"]) & ~1
+    return start, start + int(found[0]["st_size"])
 
 
 def _printed(process: ChildProcess, console: Path, last_line: str, deadline: Deadline) -> str:
@@ -122,18 +164,25 @@ def _end(process: ChildProcess, deadline: Deadline) -> None:
         time.sleep(_LOOK_S)
 
 
-def _stretches(counts: Path) -> tuple[Stretch, ...]:
+def stretches_of(counts: Path) -> tuple[Stretch, ...]:
+    """Read what the plugin wrote, once QEMU has ended; raises TargetError where it is not whole."""
     try:
         text = counts.read_text()
     except OSError as exc:
         raise TargetError(f"QEMU wrote no counts: {exc.strerror}") from exc
     if not text.endswith("end\n"):
         raise TargetError("QEMU's counts are not whole: is the disk full?")
-    stretches: list[list[tuple[int, int, int]]] = []
+    stretches: list[tuple[int, dict[tuple[int, int], Block]]] = []
     for line in text.splitlines()[:-1]:
-        if line == "mark":
-            stretches.append([])
-        else:
-            start, size, times = line.split()
-            stretches[-1].append((int(start, 16), int(size), int(times)))
-    return tuple(Stretch(tuple(blocks)) for blocks in stretches)
+        if line.startswith("from "):
+            stretches.append((int(line[5:], 16), {}))
+            continue
+        address, *numbers = line.split()
+        start, (size, times, taken) = int(address, 16), map(int, numbers)
+        known = stretches[-1][1]
+        if (same := known.get((start, size))) is not None:  # translated more than once
+            times, taken = times + same.executions, taken + same.taken
+        known[start, size] = Block(start, size, times, taken)
+    return tuple(
+        Stretch(mark, tuple(known[key] for key in sorted(known))) for mark, known in stretches
+    )
