@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nnom_hil.files import seal, unseal
+from nnom_hil.times import TimeSource
 
 __all__ = [
     "RUN_SCHEMA",
@@ -28,7 +29,8 @@ __all__ = [
     "Verdict",
 ]
 
-RUN_SCHEMA: Final = "nnom-hil/run/1"
+RUN_SCHEMA: Final = "nnom-hil/run/2"
+_FIRST_RUN_SCHEMA: Final = "nnom-hil/run/1"
 CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
 
 _Count = Annotated[int, Field(ge=0)]
@@ -43,24 +45,6 @@ class Verdict(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     ERROR = "error"
-
-
-class TimeSource(StrEnum):
-    """What a duration counts; figures of different sources are never compared."""
-
-    DWT = "dwt"
-    SYSTICK = "systick"
-    VIRTUAL = "virtual"
-    RENODE = "renode"
-    INSTRUCTIONS = "instructions"
-    MODEL = "model"
-    HOST = "host"
-    PRINTED = "printed"
-
-    @property
-    def is_virtual(self) -> bool:
-        """Whether it is an emulator's, which has nothing to do with the time a run takes."""
-        return self in {TimeSource.VIRTUAL, TimeSource.RENODE}
 
 
 class Task(StrEnum):
@@ -149,9 +133,11 @@ class Regression(_Record):
 
 
 class LayerRecord(_Record):
-    """One layer in run order. time_us: median of the timing runs; spread_us: slowest - fastest.
+    """One layer in run order. dec: fraction bits, None where nothing told them.
 
-    dec: fraction bits, None where nothing told them.
+    Of what it took there is what the record's time_source has, each the median of the timing runs:
+    cycles and time_us of a core or the cycle model, instructions of an emulator, time_us alone of
+    other clocks. spread_us: slowest - fastest.
     """
 
     name: str
@@ -160,8 +146,10 @@ class LayerRecord(_Record):
     shape: tuple[int, ...]
     dec: int | None
     macs: _Count
-    time_us: _Amount | None
-    spread_us: _Amount | None
+    time_us: _Amount | None = None
+    spread_us: _Amount | None = None
+    cycles: _Amount | None = None
+    instructions: _Count | None = None
 
 
 class MemoryRecord(_Record):
@@ -244,11 +232,13 @@ class RunRecord(_Record):
     task: what was judged; None in records from before there was a choice. agreement: share of
     inputs with the float model's answer, 0 to 1; against_float: the same for models that give
     numbers, after int8 was made numbers. max_error: the verdict is fail above this MAE.
+    time_source: what every time of the record comes from, but those of the link, which are the
+    host's; error_percent: of an estimate, how far off its times may be. total_*: of all layers.
     confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
     true class, said class, count. kernels: the form of each of the library's operations.
     """
 
-    schema_: Annotated[Literal["nnom-hil/run/1"], Field(alias="schema")] = RUN_SCHEMA
+    schema_: Annotated[Literal["nnom-hil/run/2"], Field(alias="schema")] = RUN_SCHEMA
     id: str
     started: str
     verdict: Verdict
@@ -281,8 +271,11 @@ class RunRecord(_Record):
     confusion: tuple[tuple[_Count, ...], ...] | None = None
     mistakes: tuple[tuple[_Count, _Count, _Count], ...] = ()
     time_source: TimeSource
+    error_percent: _Amount | None = None
     timing_runs: _Count = 0
     total_time_us: _Amount | None = None
+    total_cycles: _Amount | None = None
+    total_instructions: _Count | None = None
     layers: tuple[LayerRecord, ...] = ()
     macs: _Count | None = None
     flash_bytes: _Count | None = None
@@ -296,8 +289,17 @@ class RunRecord(_Record):
     @model_validator(mode="before")
     @classmethod
     def _as_it_was_written(cls, document: Any) -> Any:
-        """Take off the check of to_json; records of earlier versions have none."""
-        return unseal(document) if isinstance(document, dict) and "check" in document else document
+        """Take off the check of to_json; records of earlier versions have none.
+
+        In those of run/1 an emulator's times are virtual microseconds, and stay what they are.
+        """
+        if not isinstance(document, dict):
+            return document
+        if "check" in document:
+            document = unseal(document)
+        if document.get("schema") == _FIRST_RUN_SCHEMA:
+            document = {**document, "schema": RUN_SCHEMA}
+        return document
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -312,7 +314,26 @@ class RunRecord(_Record):
             raise ValueError(f"the verdict {self.verdict} contradicts the reasons")
         if (self.verdict is Verdict.ERROR) != (self.error is not None):
             raise ValueError(f"the verdict {self.verdict} contradicts the error")
+        self._check_times()
         return self
+
+    def _check_times(self) -> None:
+        """Refuse figures that their source cannot have."""
+        source = self.time_source
+        if (source is TimeSource.MODEL) != (self.error_percent is not None):
+            raise ValueError("an estimate has an error_percent, and nothing else has one")
+        of_layers = [(layer.time_us, layer.cycles, layer.instructions) for layer in self.layers]
+        totals = (self.total_time_us, self.total_cycles, self.total_instructions)
+        has_time, has_cycles, has_instructions = (
+            any(amount is not None for amount in amounts)
+            for amounts in zip(totals, *of_layers, strict=True)
+        )
+        if has_time and source is TimeSource.INSTRUCTIONS:
+            raise ValueError("counted instructions are no time")
+        if has_cycles and not source.has_cycles:
+            raise ValueError(f"cycles cannot come from {source.words}")
+        if has_instructions and source not in {TimeSource.INSTRUCTIONS, TimeSource.MODEL}:
+            raise ValueError(f"instructions cannot come from {source.words}")
 
     def to_json(self) -> str:
         """Return the record as JSON text, keys sorted, with a check that tells of any change."""

@@ -11,10 +11,11 @@ from nnom_hil.boards import Cpu
 from nnom_hil.build import Library
 from nnom_hil.errors import TargetError
 from nnom_hil.link.messages import Hello, LayerTimes
-from nnom_hil.records import RunRecord, Task, TimeSource, Verdict
+from nnom_hil.records import RunRecord, Task, Verdict
 from nnom_hil.run.findings import Findings, cross_check, make_record
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.runner import _check_model
+from nnom_hil.times import Clock, TimeSource
 
 GRAPH = random_graph(1)
 
@@ -40,7 +41,7 @@ def timed(*statuses: int) -> Findings:
     """Runs that ended so; of one that failed there are no layers' times."""
     whole = (16,) * len(GRAPH.nodes)
     times = [LayerTimes(status=s, ticks=() if s else whole) for s in statuses]
-    return Findings(time_source=TimeSource.VIRTUAL, times=times, tick_hz=16_000_000)
+    return Findings(clock=Clock(source=TimeSource.SYSTICK, hz=16_000_000), times=times)
 
 
 def record(found: Findings) -> RunRecord:

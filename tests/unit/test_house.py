@@ -14,7 +14,8 @@ PACKAGE = Path(nnom_hil.__file__).parent
 
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
-    "locks", "interrupt", "temporary", "cache", "archives", "text", "toml"}  # fmt: skip
+    "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
+    "toml"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -28,7 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "temporary": {"errors", "files"},
     "cache": {"errors", "files", "locks", "paths", "temporary", "variables"},
     "tool": {"errors", "deadline"},
-    "records": {"errors", "files"},
+    "times": {"errors"},
+    "records": {"errors", "files", "times"},
     "console": {"text"},
     "archives": set(),
     "model": {"errors", "files", "archives", "temporary"},
@@ -44,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "files",
         "paths",
         "temporary",
+        "times",
         "tool",
         "variables",
         "boards",
@@ -76,10 +79,10 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "profiler",
     },
-    "report": {"errors", "paths", "records", "text"},
+    "report": {"errors", "paths", "records", "text", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
-    "robot": LEAVES | {"boards", "link", "run"},
+    "robot": LEAVES | {"boards", "link", "report", "run"},
     "__init__": LEAVES | {"boards", "run"},
 }
 HEAVY = {"keras", "tf_keras", "tensorflow", "ai_edge_litert", "sklearn", "scipy", "h5py"}

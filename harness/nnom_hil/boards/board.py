@@ -1,6 +1,7 @@
 """The board description: its fields, its rules, and where boards are found."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -168,12 +169,18 @@ class Time(Facts):
 class QemuBackend(Facts):
     """machine: QEMU's -machine name. icount_shift: 2^shift ns of virtual time an instruction.
 
-    serial: which of the machine's serial ports the console is, from 0.
+    serial: which of the machine's serial ports the console is, from 0. clock_hz: what the machine's
+    timer counts, where that is not the board's core_hz.
     """
 
     machine: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
     icount_shift: Annotated[int, Field(ge=0, le=10)]
     serial: Annotated[int, Field(ge=0, le=9)] = 0
+    clock_hz: Hertz | None = None
+
+    def ticks_per_instruction(self, core_hz: int) -> Fraction:
+        """Return the timer's ticks in the virtual time of an instruction, on a board of core_hz."""
+        return Fraction((self.clock_hz or core_hz) << self.icount_shift, 10**9)
 
 
 class RenodeBackend(Facts):
@@ -192,6 +199,10 @@ class RenodeBackend(Facts):
         if (self.platform is None) != (self.uart is None):
             raise ValueError("platform and uart belong together: give both or neither")
         return self
+
+    def ticks_per_instruction(self, core_hz: int) -> Fraction | None:
+        """Return the timer's ticks of an instruction; None of a platform that Renode brings."""
+        return None if self.platform is not None else Fraction(core_hz, self.mips * 10**6)
 
 
 class ProbeBackend(Facts):

@@ -1,59 +1,146 @@
 """Figures derived from a record, and how numbers are written; shared by every kind of report."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from nnom_hil.records import Deviation, LayerRecord, RunRecord, Task
+from nnom_hil.times import TimeSource
 
 __all__ = [
-    "TIME_NOTES",
     "LayerFigures",
+    "Measure",
     "deviation",
+    "headline",
     "judged",
     "kernels_in_words",
     "layer_figures",
+    "measure_of",
     "percent",
     "size",
     "thousands",
+    "total_amount",
+    "total_rate",
 ]
 
-TIME_NOTES = {
-    "dwt": "cycles counted by the core",
-    "systick": "cycles of the core, counted by SysTick or a timer on its clock",
-    "virtual": "virtual time: a fixed time per instruction, not the target's cycles",
-    "renode": "virtual time: instructions, one a cycle (the board's mips), not the target's cycles",
-    "instructions": "counted instructions, not cycles",
-    "model": "cycles estimated from an instruction profile",
-    "host": "time of the machine the process ran on: it says nothing about a target",
-    "printed": "as the firmware printed it, by its own clock",
+_PER_CYCLE: Final = "MACops/Hz"
+_PER_INSTRUCTION: Final = "MAC/instruction"
+_NOTES: Final = {
+    TimeSource.DWT: "cycles of the core, counted by its own cycle counter",
+    TimeSource.SYSTICK: "cycles of the core, counted by SysTick or a timer on its clock",
+    TimeSource.MODEL: "cycles estimated by a model of the core from an exact profile, not measured",
+    TimeSource.INSTRUCTIONS: "counted exactly on an emulator, which has no cycles: no time of the "
+    "board",
+    TimeSource.HOST: "time of the machine the process ran on: it says nothing about a target",
+    TimeSource.PRINTED: "as the firmware printed it, by its own clock",
+    TimeSource.VIRTUAL: "an emulator's time, which is no time of the board",
+    TimeSource.RENODE: "an emulator's time, which is no time of the board",
+    TimeSource.UNKNOWN: "nothing tells whether a core or an emulator is behind this clock",
 }
-"""What a duration of each source is worth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What a record's figures count. Each text that shows one carries source.
+
+    source: in words, with an estimate's error. unit: of amounts. rate: what MACs are related to,
+    None where that says nothing of a core. note: what they are worth. printed: what the times are
+    that the target printed.
+    """
+
+    source: str
+    unit: str
+    rate: str | None
+    note: str
+    printed: str
+
+    @property
+    def heading(self) -> str:
+        """The heading of a column of amounts."""
+        return self.source if self.source == self.unit else f"time {self.unit}, {self.source}"
+
+    @property
+    def rate_heading(self) -> str:
+        """The heading of a column of rates."""
+        return f"{self.rate}, {self.source}" if self.rate == _PER_CYCLE else self.rate or ""
+
+
+def measure_of(record: RunRecord) -> Measure:
+    """Return what a record's figures count."""
+    source = record.time_source
+    rate = None
+    if source is TimeSource.INSTRUCTIONS:
+        rate = _PER_INSTRUCTION
+    elif record.core_hz and (source.has_cycles or source is TimeSource.PRINTED):
+        rate = _PER_CYCLE
+    error = "" if record.error_percent is None else f" ±{record.error_percent:.3g} %"
+    words = f"{source.words}{error}"
+    printed = words if source.is_measured else "virtual, no time of the board"
+    return Measure(
+        source=words,
+        unit="instructions" if source is TimeSource.INSTRUCTIONS else "µs",
+        rate=rate,
+        note=_NOTES[source],
+        printed=f"times in it: {printed}",
+    )
+
+
+def headline(record: RunRecord) -> tuple[str, str]:
+    """Return what is told of an inference, time or instructions, and how much it is.
+
+    Virtual time is no answer, and neither is that of an unknown clock.
+    """
+    if record.time_source is TimeSource.INSTRUCTIONS:
+        return "instructions per inference", thousands(record.total_instructions)
+    us = record.total_time_us if record.time_source.is_time else None
+    return "time per inference", "–" if us is None else f"{thousands(us / 1000, 2)} ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFigures:
-    """share: of the model's time, 0 to 1. macs_per_hz: MACs per tick of the core clock."""
+    """One layer, by its record's measure. amount: None if it was not timed; share: of the model's,
+    0 to 1. rate: MACs per cycle or instruction, None where there are none.
+    """
 
     layer: LayerRecord
+    amount: float | None
     share: float
-    macs_per_us: float | None
-    macs_per_hz: float | None
+    rate: float | None
 
 
 def layer_figures(record: RunRecord) -> list[LayerFigures]:
     """Return the derived figures of every layer."""
-    total = record.total_time_us or 0.0
+    total = total_amount(record) or 0.0
     figures = []
     for layer in record.layers:
-        per_us = layer.macs / layer.time_us if layer.macs and layer.time_us else None
+        counts = record.time_source is TimeSource.INSTRUCTIONS
+        amount = layer.instructions if counts else layer.time_us
         figures.append(
             LayerFigures(
                 layer=layer,
-                share=(layer.time_us or 0.0) / total if total else 0.0,
-                macs_per_us=per_us,
-                macs_per_hz=per_us / (record.core_hz / 1e6) if per_us and record.core_hz else None,
+                amount=amount,
+                share=(amount or 0.0) / total if total else 0.0,
+                rate=_rate(record, layer.macs, amount),
             )
         )
     return figures
+
+
+def total_amount(record: RunRecord) -> float | None:
+    """Return what all layers take, by the record's measure."""
+    counts = record.time_source is TimeSource.INSTRUCTIONS
+    return record.total_instructions if counts else record.total_time_us
+
+
+def total_rate(record: RunRecord) -> float | None:
+    """Return the model's MACs per cycle or instruction, None where there are none."""
+    return _rate(record, record.macs or 0, total_amount(record))
+
+
+def _rate(record: RunRecord, macs: int, amount: float | None) -> float | None:
+    rate = measure_of(record).rate
+    if not macs or not amount or rate is None:
+        return None
+    return macs / amount if rate == _PER_INSTRUCTION else macs / (amount * record.core_hz / 1e6)
 
 
 def judged(record: RunRecord) -> list[tuple[str, str]]:

@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping
 from nnom_hil.paths import templates_dir
 from nnom_hil.records import RunRecord
 from nnom_hil.report.figures import (
-    TIME_NOTES,
     deviation,
+    headline,
     judged,
     kernels_in_words,
     layer_figures,
+    measure_of,
     percent,
     size,
     thousands,
+    total_amount,
+    total_rate,
 )
 from nnom_hil.text import printable
 
@@ -45,7 +48,11 @@ def render_html(record: RunRecord, console: str = "") -> str:
         figures=figures,
         judged=judged(record),
         kernels=kernels_in_words(record.kernels) if record.kernels else "",
-        longest=max((f.layer.time_us or 0.0 for f in figures), default=0.0),
-        time_note=TIME_NOTES[record.time_source],
+        longest=max((f.amount or 0.0 for f in figures), default=0.0),
+        measure=measure_of(record),
+        headline=headline(record),
+        total_amount=total_amount(record),
+        total_rate=total_rate(record),
+        spread=any(layer.spread_us for layer in record.layers),
         console=console,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from nnom_hil.records import RunRecord
-from nnom_hil.report.figures import percent, size, thousands
+from nnom_hil.report.figures import headline, measure_of, percent, size, total_rate
 
 __all__ = ["survey_table"]
 
-_HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy or MAE", "time",
-    "source", "MACops/Hz", "flash", "RAM")  # fmt: skip
+_HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy or MAE",
+    "an inference", "MACs", "source", "flash", "RAM")  # fmt: skip
 
 
 def survey_table(rows: Iterable[tuple[str, str, str, RunRecord | None, str]]) -> str:
@@ -24,18 +24,17 @@ def survey_table(rows: Iterable[tuple[str, str, str, RunRecord | None, str]]) ->
 
 
 def _figures(backend: str, record: RunRecord) -> list[str]:
-    time_us, hz = record.total_time_us, record.core_hz
-    rate = ""
-    if time_us and hz and record.macs:
-        rate = f"{record.macs / (time_us * hz / 1e6):.3f}"
+    hz, measure = record.core_hz, measure_of(record)
+    _, amount = headline(record)
+    rate = total_rate(record)
     return [
         str(hz // 1_000_000) if hz else "",
         backend,
         f"{record.vectors - record.outputs_different} of {record.vectors_planned}",
         _judged(record),
-        f"{thousands(time_us, 1)} µs" if time_us else "",
-        record.time_source,
-        rate,
+        f"{amount} instructions" if measure.unit == "instructions" else amount,
+        f"{rate:.3f} {measure.rate}" if rate is not None else "",
+        measure.source,
         size(record.flash_bytes) if record.flash_bytes else "",
         size(record.ram_bytes) if record.ram_bytes else "",
     ]

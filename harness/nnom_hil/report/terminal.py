@@ -5,16 +5,20 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnom_hil.records import RunRecord, TimeSource, Verdict
+from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.report.figures import (
-    TIME_NOTES,
+    headline,
     judged,
     kernels_in_words,
     layer_figures,
+    measure_of,
     percent,
     size,
     thousands,
+    total_amount,
+    total_rate,
 )
+from nnom_hil.times import TimeSource
 
 __all__ = ["print_summary", "summary"]
 
@@ -41,16 +45,20 @@ def summary(record: RunRecord) -> RenderableType:
 
 
 def _layers(record: RunRecord) -> Table:
+    measure = measure_of(record)
+    digits = 1 if measure.unit == "µs" else 0
     table = Table(
         title=f"{record.model} on {record.board}",
-        caption=f"time: {TIME_NOTES[record.time_source]}",
+        caption=f"{measure.source}: {measure.note}",
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     for heading in ("layer", "type", "output"):
         table.add_column(heading, overflow="fold")
-    for heading in ("MAC", "time µs", "share", "MACops/Hz"):
+    spread = any(layer.spread_us for layer in record.layers)
+    headings = ["MAC", measure.heading, *(["spread"] if spread else []), "share"]
+    for heading in (*headings, *([measure.rate_heading] if measure.rate else [])):
         table.add_column(heading, justify="right")
     for f in layer_figures(record):
         layer = f.layer
@@ -60,17 +68,27 @@ def _layers(record: RunRecord) -> Table:
             kind,
             "×".join(map(str, layer.shape)),
             thousands(layer.macs) if layer.macs else "",
-            thousands(layer.time_us, 1),
+            thousands(f.amount, digits),
+            *([thousands(layer.spread_us, 1)] if spread else []),
             percent(f.share),
-            f"{f.macs_per_hz:.3f}" if f.macs_per_hz else "",
+            *([_rate(f.rate)] if measure.rate else []),
         )
     table.add_section()
-    table.add_row("total", "", "", thousands(record.macs), thousands(record.total_time_us, 1))
+    total = thousands(total_amount(record), digits)
+    cells = ["total", "", "", thousands(record.macs), total, *([""] if spread else []), ""]
+    table.add_row(*cells, *([_rate(total_rate(record))] if measure.rate else []))
     return table
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.3f}"
 
 
 def _facts(record: RunRecord) -> Table:
     table = Table.grid(padding=(0, 2))
+    if record.layers:
+        what, amount = headline(record)
+        table.add_row(what, f"{amount} ({measure_of(record).source})")
     if record.vectors:
         equal = record.vectors - record.outputs_different
         table.add_row("outputs equal the reference", f"{equal} of {record.vectors}")
@@ -84,9 +102,9 @@ def _facts(record: RunRecord) -> Table:
         table.add_row("kernels", kernels_in_words(record.kernels))
     if record.link:
         link = record.link
-        rate = f"{link.bytes_per_s / 1000:.1f} kB/s of vector data, inference included"
-        if link.inference_s is not None and link.seconds:
-            rate += f" ({percent(link.inference_s / link.seconds)} of the time)"
+        rate = f"{link.bytes_per_s / 1000:.1f} kB/s (host) of vector data, inference included"
+        if link.inference_s is not None:
+            rate += f"; {link.inference_s:.2f} s ({measure_of(record).source}) the model ran"
         table.add_row("link", f"{rate}; {link.retransmitted} sent again, {link.resets} resets")
         if link.retransmitted and link.vector_bytes:
             table.add_row(

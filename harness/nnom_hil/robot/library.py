@@ -8,9 +8,10 @@ from robot.api.deco import keyword, library
 
 from nnom_hil import __version__
 from nnom_hil.boards import find_board
-from nnom_hil.errors import UsageError
+from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.paths import hardware_map
 from nnom_hil.records import Accuracy, RunRecord, Task
+from nnom_hil.report.figures import layer_figures, measure_of
 from nnom_hil.robot.options import takes
 from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.options import request_of
@@ -20,8 +21,17 @@ from nnom_hil.run.scan import scan
 from nnom_hil.run.service import open_run, report_on, resume_run
 from nnom_hil.run.store import find_run
 from nnom_hil.text import printable
+from nnom_hil.times import TimeSource, check_comparable
 
 __all__ = ["NnomHil"]
+
+
+def _source(name: str) -> TimeSource:
+    known = list(TimeSource)
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UsageError(f"no source of time {name!r}; known: {', '.join(known)}{hint}")
+    return TimeSource(name)
 
 
 class _LogObserver(Observer):
@@ -235,11 +245,39 @@ class NnomHil:
 
     @keyword(tags=("Result", "Assertion"))
     def layer_times_should_be_positive(self) -> None:
-        """Fail if any layer has no time."""
-        layers = self._finished.layers
-        without = [layer.name for layer in layers if not layer.time_us]
-        if without or not layers:
+        """Fail if any layer has no time, or no instructions where an emulator counts them."""
+        figures = layer_figures(self._finished)
+        without = [f.layer.name for f in figures if not f.amount]
+        if without or not figures:
             raise AssertionError(f"layers without a time: {without or 'all, none was timed'}")
+
+    @keyword(tags=("Result", "Assertion"))
+    def inference_time_should_be_at_most(self, us: float, source: str) -> float:
+        """Fail if an inference takes more than `us` microseconds by `source`, or if its time is \
+        anything else's; return it.
+
+        source: dwt or systick (cycles of a real core), model (cycles estimated), host. An emulator
+        gives no times without the model: use `Inference Instructions Should Be At Most`.
+        """
+        record = self._finished
+        check_comparable(record.time_source, _source(source))
+        if record.total_time_us is None:
+            raise AssertionError("there is no time: the layers were not timed")
+        if record.total_time_us > us:
+            label = measure_of(record).source
+            raise AssertionError(f"{record.total_time_us:.1f} µs ({label}), allowed {us:g}")
+        return record.total_time_us
+
+    @keyword(tags=("Result", "Assertion"))
+    def inference_instructions_should_be_at_most(self, count: int) -> int:
+        """Fail if an inference takes more instructions, or if none were counted; return them."""
+        instructions = self._finished.total_instructions
+        if instructions is None:
+            source = measure_of(self._finished).source
+            raise AssertionError(f"no instructions were counted: the source is {source}")
+        if instructions > count:
+            raise AssertionError(f"{instructions} instructions, allowed {count}")
+        return instructions
 
     @keyword(tags=("Result", "Assertion"))
     def printed_tables_should_agree(self) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,6 @@ from nnom_hil.records import (
     RunError,
     RunRecord,
     Task,
-    TimeSource,
     Verdict,
 )
 from nnom_hil.run.judge import Answers, judge
@@ -41,6 +39,7 @@ from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.task import Truth
+from nnom_hil.run.timing import Estimate, layer_times, time_facts
 from nnom_hil.run.verdict import (
     activation_name,
     check_compile_log,
@@ -52,6 +51,7 @@ from nnom_hil.run.verdict import (
     layer_type,
     predictions,
 )
+from nnom_hil.times import NO_CLOCK, Clock, TimeSource
 
 __all__ = ["Findings", "Share", "cross_check", "interrupted_record", "make_record"]
 
@@ -74,15 +74,18 @@ class Share:
 
 @dataclass(slots=True)
 class Findings:
-    """What a run has found out so far; becomes the record, however the run ends."""
+    """What a run has found out so far; becomes the record, however the run ends.
+
+    estimate: by the cycle model, where an emulator counts no cycles; the record tells it instead.
+    """
 
     prepared: Prepared | None = None
     image: Image | None = None
     outputs: dict[int, bytes] = field(default_factory=dict)
     statuses: dict[int, int] = field(default_factory=dict)
     times: list[LayerTimes] = field(default_factory=list)
-    tick_hz: int = 0
-    time_source: TimeSource = TimeSource.VIRTUAL
+    clock: Clock = NO_CLOCK
+    estimate: Estimate | None = None
     encoding: str = "raw"
     resumed: int = 0  # vectors that an earlier attempt had answered
     tables: str = ""  # the console as it was before vectors came
@@ -123,7 +126,7 @@ def cross_check(plan: Plan, found: Findings, consoles: Sequence[str]) -> None:
     found.checks += check_compile_log(parse_compile_log(text), graph)
     found.checks += check_kernels(found.kernels, plan.board.core.cpu, plan.library)
     ticks = found.times[-1].ticks
-    found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.tick_hz)
+    found.checks += check_model_stat(parse_model_stat(text), graph, ticks, found.clock.hz)
     formats = parse_io_format(text)
     if plan.header.tells_formats:
         found.checks.append(check_io_format(formats, graph, compat=plan.compat))
@@ -175,7 +178,7 @@ def make_record(
         "board": plan.board.name,
         "board_title": plan.board.title,
         # a process has no clock of its own that rates could be given by
-        "core_hz": 0 if found.time_source is TimeSource.HOST else plan.board.clock.core_hz,
+        "core_hz": 0 if found.clock.source is TimeSource.HOST else plan.board.clock.core_hz,
         "model": plan.model_name,
         "task": plan.prepared.truth.task,
         "compat": plan.compat,
@@ -184,7 +187,7 @@ def make_record(
         "faults": str(plan.faults) if plan.faults is not None else None,
         "seed": plan.seed if plan.faults is not None else None,
         "resumed": found.resumed,
-        "time_source": found.time_source,
+        **time_facts((), found.clock, found.estimate),
         "cross_checks": tuple(found.checks),
         "kernels": found.kernels,
         "tools": found.tools,
@@ -242,31 +245,26 @@ def _error(trouble: BaseException) -> RunError:
 
 
 def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[str, Any]:
-    graph, times = prepared.graph, found.times
-    per_us = found.tick_hz / 1e6
-    layers = []
-    for i, node in enumerate(graph.nodes):
-        ticks = [run.ticks[i] for run in times if i < len(run.ticks)]
-        layers.append(
-            LayerRecord(
-                name=node.name,
-                type=layer_type(node),
-                activation=activation_name(node),
-                shape=node.shape,
-                dec=node.dec,
-                macs=graph.macs_of(node),
-                time_us=round(median(ticks) / per_us, 3) if ticks else None,
-                spread_us=round((max(ticks) - min(ticks)) / per_us, 3) if ticks else None,
-            )
+    graph, clock, estimate = prepared.graph, found.clock, found.estimate
+    layers = tuple(
+        LayerRecord(
+            name=node.name,
+            type=layer_type(node),
+            activation=activation_name(node),
+            shape=node.shape,
+            dec=node.dec,
+            macs=graph.macs_of(node),
+            **layer_times(i, clock, found.times, estimate),
         )
-    total = [layer.time_us for layer in layers if layer.time_us is not None]
+        for i, node in enumerate(graph.nodes)
+    )
     return {
         "model_hash": graph.content_hash,
         "notes": notes_on(graph, compat=compat),
-        "layers": tuple(layers),
+        "layers": layers,
         "macs": graph.macs,
-        "timing_runs": len(times),
-        "total_time_us": round(sum(total), 3) if total else None,
+        "timing_runs": len(found.times),
+        **time_facts(layers, clock, estimate),
     }
 
 
@@ -354,9 +352,10 @@ def _link(prepared: Prepared, found: Findings) -> LinkRecord | None:
     if found.seconds <= 0:
         return None
     inference_s = None
-    if not found.time_source.is_virtual and found.tick_hz:
+    source = found.clock.source  # beside the wall's time stands only what runs at its rate
+    if (source.is_hardware or source is TimeSource.HOST) and found.clock.hz:
         ticks = sum(share.ticks for share in found.shares) / len(found.shares)
-        inference_s = round(ticks / found.tick_hz, 3)
+        inference_s = round(ticks / found.clock.hz, 3)
     payload = (len(found.outputs) - found.resumed) * prepared.x.shape[1]
     return LinkRecord(
         seconds=round(found.seconds, 3),

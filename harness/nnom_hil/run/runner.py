@@ -21,7 +21,7 @@ from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import QGraph
-from nnom_hil.records import RunRecord, Task, TimeSource
+from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
 from nnom_hil.run.journal import Identity
@@ -32,6 +32,7 @@ from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
 from nnom_hil.target.session import Session
+from nnom_hil.times import Clock, TimeSource
 
 __all__ = ["Run", "build_for", "firmware_header", "firmware_settings"]
 
@@ -172,10 +173,14 @@ class Run:
         )
         self._sessions.append(session)
         hello = session.__enter__().hello
-        self.found.time_source = TimeSource(target.time_source)
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
-        self.found.tick_hz = hello.tick_hz
+        if number == 0:  # the one whose layers are timed
+            self.found.clock = Clock(
+                source=TimeSource(target.time_source),
+                hz=hello.tick_hz,
+                ticks_per_instruction=target.ticks_per_instruction,
+            )
         self.found.kernels = kernel_forms(hello.kernels)
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
@@ -292,7 +297,7 @@ class Run:
                 "--encoding compact: this firmware has no room for it, or the input's rows are too "
                 "long; use raw"
             )
-        serial_line = self.found.time_source in (TimeSource.SYSTICK, TimeSource.DWT)
+        serial_line = self.found.clock.source.is_hardware
         wanted = self.plan.encoding is Encoding.COMPACT or (
             self.plan.encoding is Encoding.AUTO and serial_line
         )

@@ -1,6 +1,7 @@
 """The seam between a session and what runs the firmware."""
 
 import signal
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,12 @@ class Target(Protocol):
 
     @property
     def time_source(self) -> str:
-        """What the target's clock counts: dwt, systick (cycles), virtual, instructions, model."""
+        """What the target's clock counts, a TimeSource's value."""
+        ...
+
+    @property
+    def ticks_per_instruction(self) -> Fraction | None:
+        """Ticks of an emulator's clock in the time of one instruction; None where not known."""
         ...
 
     @property
@@ -63,6 +69,7 @@ class ProcessTarget:
     """What all targets share that live in a child process; name is what messages call it."""
 
     runs_already = False
+    ticks_per_instruction: Fraction | None = None
 
     @property
     def remarks(self) -> str:

@@ -85,6 +85,7 @@ class FakeTarget:
     runs_already = False
     remarks = ""
     time_source = "virtual"
+    ticks_per_instruction = None
     description = "fake target"
 
     def __init__(

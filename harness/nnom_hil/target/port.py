@@ -14,6 +14,7 @@ class PortTarget:
 
     runs_already = True
     remarks = ""
+    ticks_per_instruction = None
 
     def __init__(self, board: Board, url: str) -> None:
         self._address = LinkAddress(url=url, baud=board.console.baud)

@@ -21,6 +21,7 @@ class ProbeTarget:
 
     runs_already = False
     remarks = ""
+    ticks_per_instruction = None
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
 class QemuTarget(ProcessTarget):
     """One QEMU process."""
 
-    time_source = "virtual"
+    time_source = "instructions"
 
     def __init__(self, board: Board) -> None:
         if board.backend.qemu is None:
@@ -58,6 +58,7 @@ class QemuTarget(ProcessTarget):
             )
         super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
         self._qemu = board.backend.qemu
+        self.ticks_per_instruction = self._qemu.ticks_per_instruction(board.clock.core_hz)
         self._folder = contextlib.ExitStack()
 
     @property

@@ -31,8 +31,6 @@ _ONLY_ERRORS = 3
 class RenodeTarget(ProcessTarget):
     """Its monitor is a pipe, its console a pseudo-terminal, in a folder of this user alone."""
 
-    time_source = "renode"
-
     def __init__(self, board: Board) -> None:
         if board.backend.renode is None:
             raise TargetError(
@@ -41,6 +39,8 @@ class RenodeTarget(ProcessTarget):
         super().__init__("renode")
         self._board = board
         self._renode = board.backend.renode
+        self.ticks_per_instruction = self._renode.ticks_per_instruction(board.clock.core_hz)
+        self.time_source = "virtual" if self.ticks_per_instruction is None else "instructions"
         self._monitor: Monitor | None = None
         self._log: Path | None = None
         self._folder = contextlib.ExitStack()

@@ -1,0 +1,65 @@
+"""What layers took, as the record has it: of a target's ticks, or of the cycle model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from nnom_hil.link.messages import LayerTimes
+from nnom_hil.records import LayerRecord
+from nnom_hil.times import Clock, TimeSource
+
+__all__ = ["Estimate", "layer_times", "time_facts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the cycle model makes of an exact profile, at the board's core clock.
+
+    cycles: of each layer in run order. error_percent: how far off times by this model may be.
+    """
+
+    cycles: tuple[float, ...]
+    error_percent: float
+    core_hz: int
+
+
+def layer_times(
+    layer: int, clock: Clock, times: Sequence[LayerTimes], estimate: Estimate | None
+) -> dict[str, Any]:
+    """Return what a LayerRecord tells of the layer's time; nothing where it was not timed."""
+    ticks = [run.ticks[layer] for run in times if layer < len(run.ticks)]
+    if not ticks:
+        return {}
+    middle = median(ticks)
+    facts: dict[str, Any] = {}
+    if clock.source is TimeSource.INSTRUCTIONS:
+        facts["instructions"] = clock.instructions(middle)
+    else:
+        facts["time_us"] = clock.us(middle)
+        facts["spread_us"] = clock.us(max(ticks) - min(ticks))
+    if clock.source.is_hardware:
+        facts["cycles"] = middle
+    if estimate is not None:
+        facts["cycles"] = estimate.cycles[layer]
+        facts["time_us"] = round(estimate.cycles[layer] * 1e6 / estimate.core_hz, 3)
+    return facts
+
+
+def time_facts(
+    layers: Iterable[LayerRecord], clock: Clock, estimate: Estimate | None
+) -> dict[str, Any]:
+    """Return what a RunRecord tells of all layers' times, and where they come from."""
+    layers = tuple(layers)
+
+    def total(amounts: Iterable[float | None]) -> float | None:
+        known = [amount for amount in amounts if amount is not None]
+        return round(sum(known), 3) if known else None
+
+    return {
+        "time_source": clock.source if estimate is None else TimeSource.MODEL,
+        "error_percent": None if estimate is None else estimate.error_percent,
+        "total_time_us": total(layer.time_us for layer in layers),
+        "total_cycles": total(layer.cycles for layer in layers),
+        "total_instructions": total(layer.instructions for layer in layers),
+    }

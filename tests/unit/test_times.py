@@ -1,0 +1,274 @@
+"""No kind of time passes for another: every figure of time stands with its source."""
+
+import json
+import re
+from fractions import Fraction
+from html.parser import HTMLParser
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from nnom_hil.errors import UsageError
+from nnom_hil.link.messages import LayerTimes
+from nnom_hil.records import LayerRecord, RunRecord
+from nnom_hil.report.html import render_html
+from nnom_hil.report.survey import survey_table
+from nnom_hil.report.terminal import summary
+from nnom_hil.robot.library import NnomHil
+from nnom_hil.run.timing import Estimate, layer_times, time_facts
+from nnom_hil.times import Clock, TimeSource, check_comparable
+
+HZ = 16_000_000
+UNIT = re.compile(r"\d ?(µs|us|ms|s)\b|µs|MACops|MAC/|\binstructions\b|\bcycles\b|kB/s")
+SOURCES = re.compile(
+    r"\b(dwt|systick|model ±|instructions?|host|printed|virtual|unknown clock)", re.IGNORECASE
+)
+OLD = {TimeSource.VIRTUAL, TimeSource.RENODE}
+
+
+def record(source: TimeSource, **facts: Any) -> RunRecord:
+    """A record of two layers as a run of that source makes it."""
+    estimate = None
+    clock = Clock(source=source, hz=HZ)
+    if source in {TimeSource.INSTRUCTIONS, TimeSource.MODEL}:
+        clock = Clock(
+            source=TimeSource.INSTRUCTIONS, hz=HZ, ticks_per_instruction=Fraction(1024, 1000)
+        )
+    if source is TimeSource.MODEL:
+        estimate = Estimate(cycles=(1700.0, 341.5), error_percent=12.0, core_hz=HZ)
+    times = [LayerTimes(status=0, ticks=t) for t in ((1024, 512), (1024, 512), (1030, 512))]
+    layers = tuple(
+        LayerRecord(
+            name=f"layer_{i}", type="Dense", activation=None, shape=(10,), dec=7, macs=960,
+            **layer_times(i, clock, times, estimate),
+        )
+        for i in range(2)
+    )  # fmt: skip
+    link = {
+        "seconds": 2.0, "bytes_per_s": 784.0, "tx_bytes": 1, "rx_bytes": 1, "retransmitted": 0,
+        "damaged_by_target": 0, "damaged_by_host": 0, "rx_overruns": 0, "resets": 0,
+        "inference_s": 0.5 if source.is_hardware or source is TimeSource.HOST else None,
+    }  # fmt: skip
+    given = {
+        "id": "r", "started": "2026-01-01T00:00:00+00:00", "verdict": "pass", "board": "b",
+        "board_title": "t", "core_hz": HZ, "model": "m", "layers": layers, "macs": 1920,
+        "timing_runs": 3, "link": link, **time_facts(layers, clock, estimate), **facts,
+    }  # fmt: skip
+    return RunRecord.model_validate(given)
+
+
+# ---- what the record holds
+
+
+def test_an_emulator_gives_instructions_and_no_time() -> None:
+    counted = record(TimeSource.INSTRUCTIONS)
+    assert [x.instructions for x in counted.layers] == [1000, 500]
+    assert counted.total_instructions == 1500
+    assert counted.total_time_us is None
+    assert all(x.time_us is None and x.cycles is None for x in counted.layers)
+
+
+def test_a_core_gives_cycles_and_what_they_take() -> None:
+    measured = record(TimeSource.DWT)
+    assert [x.cycles for x in measured.layers] == [1024, 512]
+    assert [x.time_us for x in measured.layers] == [64.0, 32.0]
+    assert measured.layers[0].spread_us == 0.375  # six ticks
+    assert measured.total_cycles == 1536
+    assert measured.total_instructions is None
+
+
+def test_an_estimate_takes_the_place_of_a_time_and_keeps_the_instructions() -> None:
+    estimated = record(TimeSource.MODEL)
+    assert estimated.error_percent == 12.0
+    assert [x.cycles for x in estimated.layers] == [1700.0, 341.5]
+    assert estimated.total_time_us == round(2041.5 / 16, 3)
+    assert estimated.total_instructions == 1500
+    assert all(x.spread_us is None for x in estimated.layers)
+
+
+def test_layer_that_was_not_timed_has_no_figures() -> None:
+    clock = Clock(source=TimeSource.DWT, hz=HZ)
+    times = [LayerTimes(status=-3, ticks=(7,))]
+    assert layer_times(1, clock, times, None) == {}
+    assert time_facts((), clock, None)["total_time_us"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "facts"),
+    [
+        (TimeSource.INSTRUCTIONS, {"total_time_us": 3.0}),
+        (TimeSource.INSTRUCTIONS, {"total_cycles": 3}),
+        (TimeSource.HOST, {"total_cycles": 3}),
+        (TimeSource.DWT, {"total_instructions": 3}),
+        (TimeSource.DWT, {"error_percent": 3.0}),
+        (TimeSource.MODEL, {"error_percent": None}),
+    ],
+)
+def test_figures_that_a_source_cannot_have_are_refused(
+    source: TimeSource, facts: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"cannot come from|no time|error_percent"):
+        record(source, **facts)
+
+
+@pytest.mark.parametrize("source", sorted(OLD))
+def test_virtual_times_of_old_records_stay_virtual(source: TimeSource) -> None:
+    document = json.loads(record(source).to_json())
+    del document["check"]
+    for name in ("total_cycles", "total_instructions", "error_percent"):
+        del document[name]
+    for layer in document["layers"]:
+        del layer["cycles"], layer["instructions"]
+    old = RunRecord.model_validate_json(json.dumps(document | {"schema": "nnom-hil/run/1"}))
+    assert (old.time_source, old.total_time_us) == (source, 96.0)
+    assert old.schema_ == "nnom-hil/run/2"
+    page = " ".join(text for _, text in blocks(render_html(old)))
+    assert "Time per inference – virtual" in page
+    assert "time µs, virtual" in page
+    assert "MACops" not in page
+
+
+# ---- what is shown
+
+
+class _Blocks(HTMLParser):
+    """The texts of a page that are looked at as one: a card, a heading, a row of facts, a line."""
+
+    WHOLE = ("p", "li", "summary", "pre", "h1", "h2")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, list[str]]] = []
+        self._open: list[str] = []
+        self._skip = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        kind = dict(attrs).get("class") or ""
+        self._skip += tag == "style"
+        if kind == "card" or tag in (*self.WHOLE, "tr", "th"):
+            self.found.append((f"{tag}.{kind}", []))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skip -= tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if self.found and not self._skip:
+            self.found[-1][1].append(data)
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    parser = _Blocks()
+    parser.feed(page)
+    return [(kind, " ".join(" ".join(texts).split())) for kind, texts in parser.found]
+
+
+def check_labelled(text: str, source: TimeSource) -> None:
+    """A text with a figure or unit of time has a source, its record's or the host's; no other."""
+    if UNIT.search(text) is None:
+        return
+    said = {re.sub("instruction$", "instructions", w.lower()) for w in SOURCES.findall(text)}
+    own = {"model": "model ±", "renode": "virtual", "unknown": "unknown clock"}.get(source, source)
+    assert said, f"no source: {text!r}"
+    assert said <= {own, "host"}, f"{source} is shown as {said}: {text!r}"
+    assert len(said) == 1 or "kB/s" in text, f"two sources are mixed: {text!r}"
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_every_figure_of_the_page_has_its_source(source: TimeSource) -> None:
+    shown = blocks(render_html(record(source), console="conv 12 us"))
+    cards = [text for kind, text in shown if kind.endswith(".card")]
+    assert any("per inference" in text and SOURCES.search(text) for text in cards)
+    for kind, text in shown:
+        if kind == "pre.":  # what the target printed; the line above it says by what clock
+            continue
+        check_labelled(text, source)
+
+
+def text_of(shown: Any) -> str:
+    out = StringIO()
+    Console(width=200, file=out).print(shown)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_every_figure_of_the_terminal_has_its_source(source: TimeSource) -> None:
+    text = text_of(summary(record(source)))
+    assert "per inference" in text
+    heading = next(line for line in text.splitlines() if "MAC " in line)
+    for column in re.split(r"\s{2,}", heading):
+        check_labelled(column, source)
+    for line in text.splitlines():
+        if line != heading:
+            check_labelled(line, source)
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_every_row_of_the_survey_has_its_source(source: TimeSource) -> None:
+    heading, _, row = survey_table([("b", "cortex-m4", "qemu", record(source), "")]).splitlines()
+    assert UNIT.search(heading) is None
+    check_labelled(row, source)
+    assert SOURCES.search(row)
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_headline_of_an_emulator_is_no_time(source: TimeSource) -> None:
+    text = text_of(summary(record(source)))
+    line = next(line for line in text.splitlines() if "per inference" in line)
+    is_time = source in {"dwt", "systick", "model", "host", "printed"}
+    assert (" ms " in line) == is_time
+    assert line.startswith("instructions") == (source == "instructions")
+
+
+def test_rates_are_named_by_what_they_relate_to() -> None:
+    assert "MAC/instruction" in text_of(summary(record(TimeSource.INSTRUCTIONS)))
+    assert "MACops/Hz, dwt" in text_of(summary(record(TimeSource.DWT)))
+    assert "MACops/Hz, model ±12 %" in text_of(summary(record(TimeSource.MODEL)))
+    for source in (TimeSource.VIRTUAL, TimeSource.UNKNOWN, TimeSource.RENODE):
+        assert "MAC" not in text_of(summary(record(source))).replace("MAC ", "")
+
+
+# ---- what may be compared
+
+
+@pytest.mark.parametrize("one", TimeSource)
+@pytest.mark.parametrize("other", TimeSource)
+def test_only_times_of_one_known_source_are_compared(one: TimeSource, other: TimeSource) -> None:
+    if one is other and one is not TimeSource.UNKNOWN:
+        check_comparable(one, other)
+        return
+    with pytest.raises(UsageError, match="cannot be compared") as refused:
+        check_comparable(one, other)
+    assert one.words in str(refused.value)
+    assert other.words in str(refused.value)
+
+
+def keywords(source: TimeSource) -> NnomHil:
+    library = NnomHil()
+    library._record = record(source)
+    return library
+
+
+def test_limit_of_a_time_names_its_source() -> None:
+    measured = keywords(TimeSource.DWT)
+    assert measured.inference_time_should_be_at_most(96.0, "dwt") == 96.0
+    with pytest.raises(AssertionError, match=r"96.0 µs \(dwt\), allowed 95"):
+        measured.inference_time_should_be_at_most(95.0, "dwt")
+    with pytest.raises(UsageError, match="'dwt' and 'model' cannot be compared"):
+        measured.inference_time_should_be_at_most(1e9, "model")
+    with pytest.raises(UsageError, match=r"no source of time 'sistick'.*did you mean 'systick'"):
+        measured.inference_time_should_be_at_most(1e9, "sistick")
+    with pytest.raises(AssertionError, match="no instructions were counted: the source is dwt"):
+        measured.inference_instructions_should_be_at_most(10)
+
+
+def test_limit_of_instructions_is_of_an_emulator() -> None:
+    for source in (TimeSource.INSTRUCTIONS, TimeSource.MODEL):
+        counted = keywords(source)
+        assert counted.inference_instructions_should_be_at_most(1500) == 1500
+        with pytest.raises(AssertionError, match="1500 instructions, allowed 1499"):
+            counted.inference_instructions_should_be_at_most(1499)
+        counted.layer_times_should_be_positive()
+    with pytest.raises(UsageError, match="'instructions' and 'dwt' cannot be compared"):
+        keywords(TimeSource.INSTRUCTIONS).inference_time_should_be_at_most(1e9, "dwt")
