@@ -26,7 +26,6 @@ uint64_t ticks_now(void);
 void ticks_restart(void);
 
 /* NNoM's clock. */
-uint32_t port_us(void);
 uint32_t port_ms(void);
 
 /* Bytes of RAM in use: the heap's largest extent, the stack's deepest; 0 if not measured. */

@@ -3,11 +3,6 @@
 #include "config.h"
 #include "platform/platform.h"
 
-uint32_t port_us(void)
-{
-    return (uint32_t)(ticks_now() / (CONFIG_CORE_HZ / 1000000u));
-}
-
 uint32_t port_ms(void)
 {
     return (uint32_t)(ticks_now() / (CONFIG_CORE_HZ / 1000u));

@@ -1,14 +1,21 @@
 """Profiles are exact: what ran, how often, and where it went on."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from nnom_hil.boards import Cpu
+from nnom_hil.boards import Cpu, find_board
+from nnom_hil.errors import TargetError
+from nnom_hil.profiler import ModelProfile, by_function, counting_board, disassemble
 from nnom_hil.profiler.counting import Stretch, function_extent, plugin_options, stretches_of
-from nnom_hil.profiler.listing import disassemble
+from nnom_hil.run.prepare import Prepared, find_model, prepare
+from nnom_hil.run.profile import count_model, profile_record
+from nnom_hil.run.runner import build_for
+from tests.support.emulated import BOARDS
 
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 PROGRAM = """
     .syntax unified
     .cpu cortex-m4
@@ -138,3 +145,70 @@ def test_interrupts_are_no_branches(program: Path) -> None:
     interrupts = counts["tick push {r0, lr}"]
     assert interrupts > 3
     assert sum(block.taken for block in stretch.blocks) == 1 + 199 + 1
+
+
+@pytest.fixture(scope="module")
+def digits() -> Prepared:
+    return prepare(find_model(None), None)
+
+
+def profile(digits: Prepared, board: str) -> ModelProfile:
+    place = counting_board(find_board(board, BOARDS))
+    return count_model(place, build_for(place, digits.graph), digits)
+
+
+@pytest.mark.parametrize(
+    "board",
+    ["stm32f4", "mps3_an547"]
+    + ["cortex_m0", "nucleo_g071rb", "stm32f103", "nucleo_f767zi", "nucleo_l552ze_q"] * NIGHTLY,
+)
+def test_layers_are_what_systick_counts(board: str, digits: Prepared) -> None:
+    first, second = profile(digits, board), profile(digits, board)
+    assert first.layers == second.layers
+    assert [layer.name for layer in first.layers] == [node.name for node in digits.graph.nodes]
+    reading = [
+        first.clock_instructions(layer) - layer.stretch.instructions for layer in first.layers
+    ]
+    assert 5 < min(reading) <= max(reading) < 40
+    # after the first layer the same for each: what note_layer_time() runs between two readings
+    assert max(reading[1:]) - min(reading[1:]) <= 2 / float(first.ticks_per_instruction) + 0.01
+
+
+def test_functions_and_classes_add_up(digits: Prepared) -> None:
+    board = find_board("stm32f4")
+    image = build_for(board, digits.graph)
+    counted = count_model(board, image, digits)
+    record = profile_record(counted, board, board, image, digits, "digits")
+    listing = disassemble(image.elf, board.core.cpu)
+    for layer, told in zip(counted.layers, record.layers, strict=True):
+        functions = by_function(layer.stretch, listing)
+        assert not functions.keys() & {"note_layer_time", "ticks_now", "systick_handler"}
+        assert sum(f.instructions for f in told.functions) == told.instructions
+        assert sum(told.classes.values()) == told.instructions == layer.stretch.instructions
+        assert all(
+            f.taken <= f.classes.get("branch", 0) + f.classes.get("load", 0) for f in told.functions
+        )
+    assert sum(record.classes.values()) == record.instructions
+    convolution = max(record.layers, key=lambda layer: layer.macs)
+    # two MACs an instruction, and the rest of the layer's loops beside them
+    assert convolution.classes["SIMD multiply"] == pytest.approx(convolution.macs / 2, rel=0.1)
+    lines = record.folded.splitlines()
+    assert sum(int(line.split()[-1]) for line in lines) == record.instructions
+    assert all(line.startswith("digits;") and line.count(";") == 3 for line in lines)
+
+
+def test_code_that_the_program_does_not_have_is_named(digits: Prepared) -> None:
+    counted = profile(digits, "stm32f4")
+    with pytest.raises(TargetError, match=r"ran code at 0x0800\w{4}, where the program has none"):
+        by_function(counted.layers[0].stretch, {})
+
+
+def test_every_core_has_a_board_to_count_on() -> None:
+    own, other = find_board("stm32f4"), find_board("nucleo_f767zi")
+    assert counting_board(own) is own
+    place = counting_board(other)
+    assert (place.core, place.name) == (other.core, "mps2_an500")
+    small = counting_board(find_board("nucleo_g071rb"))
+    assert (small.core.cpu, small.memory.ram.length) == (Cpu.CORTEX_M0PLUS, 4 << 20)
+    with pytest.raises(TargetError, match="no core that runs code for a native"):
+        counting_board(find_board("native"))

@@ -38,7 +38,6 @@ uint32_t console_overruns(void) { return 0; }
 void ticks_init(void) {}
 void ticks_restart(void) {}
 uint64_t ticks_now(void) { return now += TICKS; }
-uint32_t port_us(void) { return 0; }
 uint32_t port_ms(void) { return 0; }
 uint32_t memory_heap_used(void) { return 0; }
 uint32_t memory_stack_used(void) { return 0; }

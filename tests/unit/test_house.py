@@ -14,7 +14,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
-    "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
+    "locks", "interrupt", "temporary", "cache", "archives", "text", "times", "profiles",
     "toml"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": {"errors", "files", "times"},
     "console": {"text"},
     "archives": set(),
+    "profiles": set(),
     "model": {"errors", "files", "archives", "temporary"},
     "zoo": {"errors", "archives"},
     "boards": {"errors", "paths", "toml"},
@@ -79,7 +80,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "profiler",
     },
-    "report": {"errors", "paths", "records", "text", "times"},
+    "report": {"errors", "paths", "profiles", "records", "text", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
     "robot": LEAVES | {"boards", "link", "report", "run"},

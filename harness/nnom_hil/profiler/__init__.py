@@ -1,5 +1,6 @@
 """Exact counts of executed instructions, from a TCG plugin in QEMU."""
 
+from nnom_hil.profiler.breakdown import FunctionCounts, by_function
 from nnom_hil.profiler.counting import (
     Block,
     Counted,
@@ -7,13 +8,25 @@ from nnom_hil.profiler.counting import (
     check_can_count,
     count_instructions,
 )
+from nnom_hil.profiler.layers import LayerProfile, ModelProfile, profile_layers
+from nnom_hil.profiler.listing import Instruction, InstructionClass, disassemble
+from nnom_hil.profiler.machines import counting_board
 from nnom_hil.profiler.plugin import counting_plugin
 
 __all__ = [
     "Block",
     "Counted",
+    "FunctionCounts",
+    "Instruction",
+    "InstructionClass",
+    "LayerProfile",
+    "ModelProfile",
     "Stretch",
+    "by_function",
     "check_can_count",
     "count_instructions",
+    "counting_board",
     "counting_plugin",
+    "disassemble",
+    "profile_layers",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "Stretch",
     "check_can_count",
     "count_instructions",
+    "end_and_wait",
     "function_extent",
     "plugin_options",
     "stretches_of",
@@ -97,7 +98,7 @@ def count_instructions(
         )  # fmt: skip
         try:
             text = _printed(process, console, last_line, Deadline.after(timeout_s))
-            _end(process, Deadline.after(timeout_s))
+            end_and_wait(process, Deadline.after(timeout_s))
             return Counted(text=text, stretches=stretches_of(counts))
         finally:
             process.kill()
@@ -155,7 +156,7 @@ def _printed(process: ChildProcess, console: Path, last_line: str, deadline: Dea
         time.sleep(_LOOK_S)
 
 
-def _end(process: ChildProcess, deadline: Deadline) -> None:
+def end_and_wait(process: ChildProcess, deadline: Deadline) -> None:
     """Ask QEMU to end, which lets the plugin write what it counted."""
     import signal
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnom_hil.boards import Board, QemuBackend
@@ -47,11 +48,11 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
 
 
 class QemuTarget(ProcessTarget):
-    """One QEMU process."""
+    """One QEMU process. more: options of QEMU beside those that every board needs."""
 
     time_source = "instructions"
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, more: Sequence[str] = ()) -> None:
         if board.backend.qemu is None:
             raise TargetError(
                 f"board {board.name} cannot run in QEMU: its file has no [backend.qemu] table"
@@ -59,6 +60,7 @@ class QemuTarget(ProcessTarget):
         super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
         self._qemu = board.backend.qemu
         self.ticks_per_instruction = self._qemu.ticks_per_instruction(board.clock.core_hz)
+        self._more = more
         self._folder = contextlib.ExitStack()
 
     @property
@@ -71,7 +73,7 @@ class QemuTarget(ProcessTarget):
         longest = _LONGEST_SOCKET - len(f"/{_SOCKET}")
         console = self._folder.enter_context(private_folder(longest=longest)) / _SOCKET
         self._process = ChildProcess(
-            qemu_argv(self._qemu, elf.resolve(), console),
+            [*qemu_argv(self._qemu, elf.resolve(), console), *self._more],
             name=self._name,
             brief=_brief,
         )
