@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = ["PROFILE_SCHEMA", "ProfileRecord", "ProfiledFunction", "ProfiledLayer"]
 
@@ -28,6 +28,11 @@ class ProfiledFunction(_Facts):
     instructions: _Count
     taken: _Count
     classes: dict[str, _Count]
+
+    @field_validator("classes")
+    @classmethod
+    def _most_first(cls, counts: dict[str, int]) -> dict[str, int]:
+        return _added([counts])
 
 
 class ProfiledLayer(_Facts):
@@ -132,4 +137,4 @@ def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)
-    return dict(total.most_common())
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))

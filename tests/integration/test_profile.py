@@ -1,18 +1,27 @@
 """Profiles are exact: what ran, how often, and where it went on."""
 
+import json
 import os
+import struct
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from nnom_hil.boards import Cpu, find_board
+from nnom_hil.build import Image
+from nnom_hil.cli.app import run_app
 from nnom_hil.errors import TargetError
+from nnom_hil.link.frame import Frame, FrameType
 from nnom_hil.profiler import ModelProfile, by_function, counting_board, disassemble
 from nnom_hil.profiler.counting import Stretch, function_extent, plugin_options, stretches_of
+from nnom_hil.profiles import ProfileRecord
+from nnom_hil.report.figures import thousands
 from nnom_hil.run.prepare import Prepared, find_model, prepare
-from nnom_hil.run.profile import count_model, profile_record
+from nnom_hil.run.profile import count_by_clock, count_model, profile_record
 from nnom_hil.run.runner import build_for
+from nnom_hil.target.fake import FakeModel, FakeTarget
 from tests.support.emulated import BOARDS
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -159,8 +168,9 @@ def profile(digits: Prepared, board: str) -> ModelProfile:
 
 @pytest.mark.parametrize(
     "board",
-    ["stm32f4", "mps3_an547"]
-    + ["cortex_m0", "nucleo_g071rb", "stm32f103", "nucleo_f767zi", "nucleo_l552ze_q"] * NIGHTLY,
+    ["stm32f4"]
+    + ["mps3_an547", "cortex_m0", "nucleo_g071rb", "stm32f103", "nucleo_f767zi", "nucleo_l552ze_q"]
+    * NIGHTLY,
 )
 def test_layers_are_what_systick_counts(board: str, digits: Prepared) -> None:
     first, second = profile(digits, board), profile(digits, board)
@@ -212,3 +222,104 @@ def test_every_core_has_a_board_to_count_on() -> None:
     assert (small.core.cpu, small.memory.ram.length) == (Cpu.CORTEX_M0PLUS, 4 << 20)
     with pytest.raises(TargetError, match="no core that runs code for a native"):
         counting_board(find_board("native"))
+
+
+# ---- as users see it
+
+
+def test_command_tells_each_layer_the_same_way_every_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folded, page = tmp_path / "p.folded", tmp_path / "p.html"
+    assert run_app(["profile", "--board", "stm32f4", "--json", "--folded", str(folded)]) == 0
+    first = capsys.readouterr().out
+    assert run_app(["profile", "--board", "stm32f4", "--report", str(page)]) == 0
+    told = capsys.readouterr().out
+    record = ProfileRecord.model_validate_json(first)
+    assert record.to_json() == first
+    assert folded.read_text() == record.folded
+    assert (record.board, record.counted_on, record.core) == ("stm32f4", "stm32f4", "cortex-m4")
+    for layer in record.layers:
+        assert layer.name in told
+        assert f">{thousands(layer.instructions)}</td>" in page.read_text()
+    assert "SIMD" in told
+    assert "counted exactly in QEMU" in told
+    text = page.read_text()
+    assert 'class="k simd-multiply" style="left:' in text
+    assert "<script" not in text
+
+
+def test_run_keeps_its_profile_and_shows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = ["--board", "stm32f4", "--out", str(tmp_path)]
+    assert run_app(["run", *board, "--profile", "--timing-only", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)
+    folder = tmp_path / run["id"]
+    record = ProfileRecord.model_validate_json((folder / "profile.json").read_text())
+    assert (folder / "profile.folded").read_text() == record.folded
+    assert record.image_id == run["image_id"]
+    for layer, timed in zip(record.layers, run["layers"], strict=True):
+        assert timed["name"] == layer.name
+        assert abs(timed["instructions"] - (layer.clock_instructions or 0)) <= 1
+    report = folder / "report.html"
+    assert "Flame graph" in report.read_text()
+    report.unlink()
+    assert run_app(["report", str(folder)]) == 0
+    assert "Flame graph" in report.read_text()
+    (folder / "profile.json").write_text("{}")
+    assert run_app(["report", str(folder)]) == 2
+    assert "profile.json: not a profile:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backend", "probe", "--board", "stm32f4"], "profiles are counted in QEMU, or by"),
+        (["--board", "native"], "QEMU, which has no core that runs code for a native"),
+    ],
+)
+def test_where_nothing_can_be_counted_is_told_first(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(["profile", *options]) in (2, 3)
+    said = capsys.readouterr().err
+    assert message in said
+    assert "preparing" not in said
+
+
+class Counting(FakeTarget):
+    """A target whose clock counts instructions, two ticks each."""
+
+    ticks_per_instruction = Fraction(2)  # type: ignore[assignment]
+    layers = 12
+
+    def _dispatch(self, request: Frame) -> None:
+        if request.type == FrameType.TIME:
+            ticks = [100 * n + 1 for n in range(self.layers)]
+            self._answer(request, struct.pack(f"<b{self.layers}I", 0, *ticks))
+        else:
+            super()._dispatch(request)
+
+
+def fake(kind: type[FakeTarget], image: Image, digits: Prepared) -> FakeTarget:
+    return kind(
+        FakeModel(
+            infer=lambda data: data[:10],
+            input_shape=digits.graph.input.shape,
+            output_shape=digits.graph.output.shape,
+            image_id=image.id,
+        )
+    )
+
+
+def test_clock_alone_tells_instructions_and_that_it_tells_no_more(digits: Prepared) -> None:
+    board = find_board("stm32f4")
+    image = build_for(board, digits.graph)
+    record = count_by_clock(fake(Counting, image, digits), board, image, digits, "digits")
+    assert [layer.instructions for layer in record.layers][:3] == [0, 50, 100]
+    assert all(layer.taken is None and layer.functions == () for layer in record.layers)
+    assert "can be counted in QEMU only" in record.notes[0]
+    assert record.folded.splitlines()[1] == "digits;conv2d_1 50"
+    with pytest.raises(TargetError, match="does not count instructions; leave out --backend"):
+        count_by_clock(fake(FakeTarget, image, digits), board, image, digits, "digits")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnom_hil.cli import bench, boards, build, convert, run
+from nnom_hil.cli import bench, boards, build, convert, profile, run
 from nnom_hil.cli import inspect as inspect_command
 from nnom_hil.cli.app import run_app
 from nnom_hil.cli.options import expand
@@ -25,6 +25,7 @@ COMMANDS = {
     "convert": convert.main,
     "inspect": inspect_command.main,
     "boards": boards.main,
+    "profile": profile.main,
     **{f"bench {name}": command for name, command in bench.COMMANDS.items()},
 }
 OTHER: dict[str, Any] = {  # a value beside the default, and where it is found in the request
@@ -36,6 +37,7 @@ OTHER: dict[str, Any] = {  # a value beside the default, and where it is found i
     "cmsis_nn": Path("c"),
     "backend": "qemu",
     "renode": Path("r"), "jobs": 2, "warm_up": 0, "repeats": 5, "timing_only": True,
+    "profile": True,
     "encoding": "raw", "port": "p", "probe": "1", "pack": Path("k"), "baud": 9600,
     "faults": "drop=0.5", "seed": 7, "runs": Path("out"), "boards": None, "resume": Path("x"),
 }  # fmt: skip

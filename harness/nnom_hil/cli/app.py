@@ -10,7 +10,19 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from nnom_hil.cli import bench, boards, build, cache, convert, doctor, inspect, monitor, report, run
+from nnom_hil.cli import (
+    bench,
+    boards,
+    build,
+    cache,
+    convert,
+    doctor,
+    inspect,
+    monitor,
+    profile,
+    report,
+    run,
+)
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.cli.terminal import shielded
 from nnom_hil.errors import ExitCode, HilError
@@ -28,6 +40,7 @@ _COMMANDS: dict[str, Command] = {
     "convert": convert.main,
     "inspect": inspect.main,
     "build": build.main,
+    "profile": profile.main,
     "monitor": monitor.main,
     "report": report.main,
     "doctor": doctor.main,

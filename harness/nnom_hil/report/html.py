@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from nnom_hil.paths import templates_dir
+from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord
 from nnom_hil.report.figures import (
     deviation,
@@ -17,9 +18,10 @@ from nnom_hil.report.figures import (
     total_amount,
     total_rate,
 )
+from nnom_hil.report.profile import profile_values
 from nnom_hil.text import printable
 
-__all__ = ["render_html", "render_page"]
+__all__ = ["render_html", "render_page", "render_profile"]
 
 
 def render_page(template: str, filters: Mapping[str, Callable[..., str]], **values: object) -> str:
@@ -38,7 +40,12 @@ def render_page(template: str, filters: Mapping[str, Callable[..., str]], **valu
     return environment.get_template(template).render(**values).rstrip() + "\n"
 
 
-def render_html(record: RunRecord, console: str = "") -> str:
+def render_profile(record: ProfileRecord) -> str:
+    """Return a page with a profile alone."""
+    return render_page("profile.html.j2", {}, **profile_values(record))
+
+
+def render_html(record: RunRecord, console: str = "", profile: ProfileRecord | None = None) -> str:
     """Return the page; console is the raw console text to show at its end."""
     figures = layer_figures(record)
     return render_page(
@@ -55,4 +62,5 @@ def render_html(record: RunRecord, console: str = "") -> str:
         total_rate=total_rate(record),
         spread=any(layer.spread_us for layer in record.layers),
         console=console,
+        **profile_values(profile),
     )

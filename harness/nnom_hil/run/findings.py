@@ -21,6 +21,7 @@ from nnom_hil.interrupt import how_interrupted
 from nnom_hil.link.client import LinkStats
 from nnom_hil.link.messages import LayerTimes, TargetStatus
 from nnom_hil.model.qgraph import Int8
+from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import (
     CrossCheck,
     Difference,
@@ -86,6 +87,7 @@ class Findings:
     times: list[LayerTimes] = field(default_factory=list)
     clock: Clock = NO_CLOCK
     estimate: Estimate | None = None
+    profile: ProfileRecord | None = None
     encoding: str = "raw"
     resumed: int = 0  # vectors that an earlier attempt had answered
     tables: str = ""  # the console as it was before vectors came

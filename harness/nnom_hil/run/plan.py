@@ -50,8 +50,8 @@ class Plan:
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
     max_error: it is fail above this mean absolute error. library: what the firmware is built on.
     jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
-    streamed. faults, seed: what is spoiled on the link while vectors stream. baud: rate to try
-    after the handshake, on a real serial line.
+    streamed. profile: what the layers run is counted, too. faults, seed: what is spoiled on the
+    link while vectors stream. baud: rate to try after the handshake, on a real serial line.
     """
 
     board: Board
@@ -66,6 +66,7 @@ class Plan:
     jobs: int = 1
     timing: Timing = Timing()
     timing_only: bool = False
+    profile: bool = False
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None
     seed: int = 0

@@ -1,9 +1,12 @@
-"""What the layers of a model run on a board's core, counted in QEMU; as a record."""
+"""What the layers of a model run on a board's core, counted in QEMU or by Renode; as a record."""
 
-from typing import Final
+import random
+from typing import Any, Final
 
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
+from nnom_hil.errors import TargetError
+from nnom_hil.model.qgraph import QNode
 from nnom_hil.profiler import (
     Instruction,
     LayerProfile,
@@ -16,11 +19,17 @@ from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.verdict import activation_name, layer_type
+from nnom_hil.target.base import Target
+from nnom_hil.target.session import Session
 
-__all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_model", "profile_record"]
+__all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "count_model", "profile_record"]
 
 PROFILE_FILE: Final = "profile.json"
 FOLDED_FILE: Final = "profile.folded"
+_BY_CLOCK: Final = (
+    "Instructions by the target's clock, to a tick and with its reading, some 20 a layer. "
+    "Functions, classes of instructions and branches can be counted in QEMU only."
+)
 
 
 def count_model(place: Board, image: Image, prepared: Prepared) -> ModelProfile:
@@ -40,18 +49,13 @@ def profile_record(
     model: its name. Raises ToolError where the program cannot be disassembled, TargetError where
     code ran that it does not have.
     """
-    graph = prepared.graph
     listing = disassemble(profile.elf, profile.core)
     layers = []
-    for node, counted in zip(graph.nodes, profile.layers, strict=True):
+    for node, counted in zip(prepared.graph.nodes, profile.layers, strict=True):
         functions = _functions(counted, listing)
         layers.append(
             ProfiledLayer(
-                name=node.name,
-                type=layer_type(node),
-                activation=activation_name(node),
-                shape=node.shape,
-                macs=graph.macs_of(node),
+                **_layer_facts(prepared, node),
                 instructions=counted.stretch.instructions,
                 taken=sum(function.taken for function in functions),
                 clock_instructions=profile.clock_instructions(counted),
@@ -59,17 +63,76 @@ def profile_record(
             )
         )
     return ProfileRecord(
-        board=board.name,
-        core=profile.core.value,
+        **_facts(board, image, prepared, model),
         counted_on=place.name,
         emulator=profile.tool,
-        compiler=image.compiler,
         kernels=kernel_forms(profile.kernels),
-        model=model,
-        model_hash=graph.content_hash,
-        image_id=image.id,
         layers=tuple(layers),
     )
+
+
+def count_by_clock(
+    target: Target, board: Board, image: Image, prepared: Prepared, model: str
+) -> ProfileRecord:
+    """Run the first vector on an emulator that counts nothing but time; return what its clock says.
+
+    Raises TargetError where that clock does not count instructions, and what a session raises.
+    """
+    per_instruction = target.ticks_per_instruction
+    if per_instruction is None:
+        raise TargetError(
+            f"board {board.name}: its clock there does not count instructions; leave out "
+            "--backend, so that they are counted in QEMU"
+        )
+    with Session(
+        target,
+        image.elf,
+        image.id,
+        on_text=lambda _: None,
+        nonce=lambda: random.SystemRandom().getrandbits(32),
+    ) as session:
+        kernels = session.hello.kernels
+        times = session.client.time_layers(prepared.x[0].tobytes())
+    if times.status != 0 or len(times.ticks) != len(prepared.graph.nodes):
+        raise TargetError(f"NNoM returned error {times.status} in the inference to profile")
+    layers = [
+        ProfiledLayer(
+            **_layer_facts(prepared, node),
+            instructions=round(ticks / per_instruction),
+            taken=None,
+            clock_instructions=round(float(ticks / per_instruction), 2),
+        )
+        for node, ticks in zip(prepared.graph.nodes, times.ticks, strict=True)
+    ]
+    return ProfileRecord(
+        **_facts(board, image, prepared, model),
+        counted_on=board.name,
+        emulator=target.description,
+        kernels=kernel_forms(kernels),
+        layers=tuple(layers),
+        notes=(_BY_CLOCK,),
+    )
+
+
+def _facts(board: Board, image: Image, prepared: Prepared, model: str) -> dict[str, Any]:
+    return {
+        "board": board.name,
+        "core": board.core.cpu.value,
+        "compiler": image.compiler,
+        "model": model,
+        "model_hash": prepared.graph.content_hash,
+        "image_id": image.id,
+    }
+
+
+def _layer_facts(prepared: Prepared, node: QNode) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "type": layer_type(node),
+        "activation": activation_name(node),
+        "shape": node.shape,
+        "macs": prepared.graph.macs_of(node),
+    }
 
 
 def _functions(
@@ -81,7 +144,7 @@ def _functions(
             name=name,
             instructions=counts.instructions,
             taken=counts.taken,
-            classes={kind.value: count for kind, count in counts.classes.most_common()},
+            classes={kind.value: count for kind, count in counts.classes.items()},
         )
         for name, counts in found.items()
     ]

@@ -55,6 +55,7 @@ class RunRequest:
     jobs: int = 1
     timing: Timing = field(default_factory=Timing)
     timing_only: bool = False
+    profile: bool = False
     library: Library = field(default_factory=Library)
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None

@@ -21,6 +21,7 @@ from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import QGraph
+from nnom_hil.profiler import counting_board
 from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
@@ -29,6 +30,7 @@ from nnom_hil.run.judge import CONFUSION_CLASSES
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
+from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, count_model, profile_record
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
 from nnom_hil.target.session import Session
@@ -125,13 +127,7 @@ class Run:
         """
         self._observer.step("building the firmware")
         plan = self.plan
-        image = build_for(
-            plan.board,
-            self._prepared.graph,
-            header=plan.header,
-            compat=plan.compat,
-            library=plan.library,
-        )
+        image = self._image(plan.board)
         self.found.image = image
         x = self._prepared.x
         self.folder.identify(
@@ -148,6 +144,16 @@ class Run:
             sources = tree_digest(cmsis_nn_tree(cmsis).root / "Source")
             self.found.tools["CMSIS-NN"] = f"{cmsis.resolve().name} {sources[:12]}"
         return image
+
+    def _image(self, board: Board) -> Image:
+        plan = self.plan
+        return build_for(
+            board,
+            self._prepared.graph,
+            header=plan.header,
+            compat=plan.compat,
+            library=plan.library,
+        )
 
     def start(self) -> Hello:
         """Start the targets and check that they hold this model."""
@@ -203,6 +209,19 @@ class Run:
         if self.plan.timing_only:
             share = Share(indices=range(0), stats=client.stats, status=client.status())
             self.found.shares.append(share)
+
+    def profile(self) -> None:
+        """Count what the layers run, on an emulator of its own; raises as profile_layers does."""
+        self._observer.step("counting what the layers run")
+        plan, prepared = self.plan, self._prepared
+        place, image = counting_board(plan.board), self.found.image
+        if image is None or place is not plan.board:
+            image = self._image(place)
+        counted = count_model(place, image, prepared)
+        record = profile_record(counted, plan.board, place, image, prepared, plan.model_name)
+        self.found.profile = record
+        self.folder.write(PROFILE_FILE, record.to_json())
+        self.folder.write(FOLDED_FILE, record.folded)
 
     def stream(self) -> None:
         """Stream all vectors; what comes back is journaled as it comes."""
@@ -307,6 +326,8 @@ class Run:
         """Take all steps and finish; raises what stopped the run, after the record is written."""
         steps: list[Callable[[], object]]
         steps = [self.prepare, self.build, self.start, self.time_layers]
+        if self.plan.profile:
+            steps.append(self.profile)
         if not self.plan.timing_only:
             steps.append(self.stream)
         try:

@@ -1,6 +1,7 @@
 """From a request to a finished folder: what both front doors, terminal and Robot, call."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,14 @@ from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
 from nnom_hil.errors import StoreError, UsageError
 from nnom_hil.files import read_regular, write_whole
+from nnom_hil.profiler import counting_board
+from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.findings import interrupted_record
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
+from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, count_model, profile_record
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.store import RunFolder, load_record, plain_lines
@@ -27,6 +31,7 @@ __all__ = [
     "RunRequest",
     "build_files",
     "open_run",
+    "profile_model",
     "report_on",
     "resume_run",
     "run_and_report",
@@ -36,6 +41,7 @@ __all__ = [
 
 REPORT_FILE: Final = "report.html"
 _CONSOLE_LIMIT: Final = 1 << 30
+_PROFILE_LIMIT: Final = 64 << 20
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
@@ -93,6 +99,8 @@ def _check(request: RunRequest) -> None:
     check_wishes(request.board, request.backend, probe=request.probe)
     check_drivers(request.board)
     request.library.check()
+    if request.profile:
+        counting_board(request.board)
     if request.header.layout is Layout.CHW and request.is_compat:
         why = "--compat" if request.library.nnom is None else "--nnom"
         raise UsageError(
@@ -150,6 +158,7 @@ def _run(
         jobs=request.jobs,
         timing=request.timing,
         timing_only=request.timing_only,
+        profile=request.profile,
         encoding=request.encoding,
         faults=request.faults,
         seed=request.seed,
@@ -191,7 +200,8 @@ def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
 def report_on(run: Run, record: RunRecord, error: BaseException | None = None) -> Outcome:
     """Write the report of a run that is finished."""
     folder = run.folder
-    folder.write(REPORT_FILE, render_html(record, folder.whole_console()))
+    page = render_html(record, folder.whole_console(), run.found.profile)
+    folder.write(REPORT_FILE, page)
     return Outcome(folder=folder.path, record=record, error=error, unwritten=run.unwritten)
 
 
@@ -217,8 +227,43 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     return written
 
 
+def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> ProfileRecord:
+    """Convert and build a model, run it once, and return what its layers ran.
+
+    Raises HilError as a run's first steps do, TargetError where QEMU has no such core, and
+    ToolError where it cannot count.
+    """
+    board, by_clock = request.board, request.backend == "renode"
+    check_wishes(board, request.backend, probe=None)
+    if request.backend not in (None, "qemu", "renode"):
+        raise UsageError(
+            f"--backend {request.backend}: profiles are counted in QEMU, or by Renode's clock"
+        )
+    place = board if by_clock else counting_board(board)
+    check_drivers(place)
+    request.library.check()
+    on_step("preparing the model")
+    prepared = prepare(
+        request.model_file, request.data, options=request.conversion, on_step=on_step
+    )
+    on_step("building the firmware")
+    image = build_for(
+        place,
+        prepared.graph,
+        header=request.header,
+        compat=request.is_compat,
+        library=request.library,
+    )
+    on_step("counting what the layers run")
+    name = request.model_file.stem
+    if by_clock:
+        return count_by_clock(make_target(board, request.backend), board, image, prepared, name)
+    counted = count_model(place, image, prepared)
+    return profile_record(counted, board, place, image, prepared, name)
+
+
 def write_report(folder: Path) -> Outcome:
-    """Render report.html from run.json and console.log."""
+    """Render report.html from run.json, console.log and, where there is one, profile.json."""
     record = load_record(folder)
     log = folder / "console.log"
     console = ""
@@ -230,7 +275,19 @@ def write_report(folder: Path) -> Outcome:
         console = plain_lines(text)
     unwritten = None
     try:
-        write_whole(folder / REPORT_FILE, render_html(record, console))
+        write_whole(folder / REPORT_FILE, render_html(record, console, _profile_in(folder)))
     except StoreError as exc:
         unwritten = exc
     return Outcome(folder=folder, record=record, unwritten=unwritten)
+
+
+def _profile_in(folder: Path) -> ProfileRecord | None:
+    """Return a run's profile, None where it has none; raises UsageError for what is no profile."""
+    file = folder / PROFILE_FILE
+    if not file.is_file():
+        return None
+    try:
+        return ProfileRecord.model_validate_json(read_regular(file, _PROFILE_LIMIT))
+    except (OSError, ValueError) as exc:  # pydantic's errors are ValueErrors
+        first = str(exc).splitlines()[0]
+        raise UsageError(f"{file}: not a profile: {first}; remove it, or run again") from exc
