@@ -15,32 +15,29 @@ __all__ = ["free_bytes", "is_plain", "private_folder", "scratch_file"]
 
 
 @contextlib.contextmanager
-def private_folder(
-    *, longest: int | None = None, room: int = 0, plain: bool = False
-) -> Iterator[Path]:
+def private_folder(*, room: int = 0, plain: bool = False) -> Iterator[Path]:
     """Give a folder that nobody else can enter, until the context ends.
 
-    It is made where TMPDIR says, or in a usual place where that cannot be, or where its path would
-    have more bytes than longest, or, if it must be plain, other characters than build tools take,
-    or where less than room bytes are free. Raises StoreError where there is no place.
+    It is made where TMPDIR says, or in a usual place where that cannot be, or, if it must be plain,
+    where its path would have other characters than build tools take, or where less than room bytes
+    are free. Raises StoreError where there is no place.
     """
-    made = _make_private(longest, room, plain)
+    made = _make_private(room, plain)
     try:
         yield made
     finally:
         remove_tree(made)
 
 
-def _make_private(longest: int | None, room: int, plain: bool) -> Path:
-    why = "no folder for temporary files can be written to, has space and a short path"
+def _make_private(room: int, plain: bool) -> Path:
+    why = "no folder for temporary files can be written to and has space"
     # /dev/shm is memory: it is there when disks are full
     for place in (None, os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
         with contextlib.suppress(OSError):
             folder = Path(place or tempfile.gettempdir()).absolute()
-            short = longest is None or len(os.fsencode(folder / "nnom-hil-12345678")) <= longest
             if plain and not is_plain(folder):
                 continue
-            if short and (room == 0 or free_bytes(folder) >= room):
+            if room == 0 or free_bytes(folder) >= room:
                 return Path(tempfile.mkdtemp(prefix="nnom-hil-", dir=folder))
     raise StoreError(f"{why}; free space, or name such a folder: TMPDIR")
 

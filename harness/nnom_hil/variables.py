@@ -15,7 +15,7 @@ VARIABLES: Final = {
     CACHE: "folder of prepared models and built firmware",
     CACHE_MB: "megabytes that folder may have",
     HARDWARE: "the hardware map: which real board is where",
-    LOCKS: "folder of the boards' locks, one for all users",
+    LOCKS: "folder of the locks of boards and of emulators' cores, one for all users",
     RENODE: "Renode's program, folder or portable package",
     VIRTUAL_BOARDS: "the virtual probes of this machine, a TOML file",
     "NNOM_HIL_CONSOLE": "firmware as a process: its terminal, handed on by a reset; not to be set",

@@ -405,7 +405,7 @@ def test_verdict_is_printed_in_any_encoding_and_width(
 def test_temporary_folders_of_any_name_do(
     name: str, command: list[str], ready: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """QEMU's options end at commas, sockets have short paths."""
+    """QEMU's options end at commas."""
     folder = tmp_path / name
     folder.mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

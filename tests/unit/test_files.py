@@ -102,7 +102,7 @@ def test_appended_bytes_are_there_at_once(tmp_path: Path) -> None:
     file.close()
 
 
-def test_private_folders_are_private_plain_and_short(
+def test_private_folders_are_private_and_plain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "a,b"))
@@ -113,8 +113,6 @@ def test_private_folders_are_private_plain_and_short(
     assert not folder.exists()
     with private_folder(plain=True) as folder:
         assert is_plain(folder)
-    with private_folder(longest=30) as folder:
-        assert len(str(folder)) <= 30
     with pytest.raises(StoreError), private_folder(room=1 << 60):
         pass
     with scratch_file() as scratch:

@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "deadline",
         "files",
+        "locks",
         "paths",
         "temporary",
         "times",

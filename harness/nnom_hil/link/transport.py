@@ -48,15 +48,10 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkAddress:
-    """Where a target's console is.
-
-    escape: a byte that must be doubled on its way to the target (QEMU's multiplexed character
-    devices take it as a command otherwise).
-    """
+    """Where a target's console is."""
 
     url: str
     baud: int = 115200
-    escape: int | None = None
 
 
 class SerialTransport:
@@ -64,7 +59,6 @@ class SerialTransport:
 
     def __init__(self, address: LinkAddress) -> None:
         self.address = address
-        self._escape = b"" if address.escape is None else bytes([address.escape])
         if _URL_HANDLERS not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(_URL_HANDLERS)
         self._baud = address.baud
@@ -149,8 +143,6 @@ class SerialTransport:
 
         An emulator that cannot get rid of its output takes no input: both sides would wait.
         """
-        if self._escape:
-            data = data.replace(self._escape, 2 * self._escape)
         try:
             handle = self._handle()
             if handle is None:

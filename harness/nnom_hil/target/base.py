@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nnom_hil.deadline import Deadline
-from nnom_hil.link.transport import SerialTransport, Transport
+from nnom_hil.link.transport import Transport
 from nnom_hil.target.process import ChildProcess
 
 __all__ = ["ProcessTarget", "Target"]
@@ -79,7 +79,7 @@ class ProcessTarget:
     def __init__(self, name: str) -> None:
         self._name = name
         self._process: ChildProcess | None = None
-        self._transport: SerialTransport | None = None
+        self._transport: Transport | None = None
 
     def why_dead(self) -> str | None:
         """Return how the process ended, or None while it runs."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from nnom_hil.errors import TargetError
+from nnom_hil.target.cores import CoreLock, starting_on
 from nnom_hil.temporary import scratch_file
 from nnom_hil.tool import end_group, find_tool
 
@@ -36,8 +37,8 @@ class ChildProcess:
 
     With pipes its standard input and output are pipes, and what it prints to standard error is
     kept; without, both outputs are kept and its input is empty. folder: where a killed nnom-hil
-    must leave neither this folder nor what the program itself has started. Raises TargetError
-    where it cannot be started.
+    must leave neither this folder nor what the program itself has started. one_core: all its
+    threads share one. Raises TargetError where it cannot be started.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ChildProcess:
         brief: Callable[[str], str] = str.strip,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        one_core: bool = False,
     ) -> None:
         self.name = name
         self._brief = brief
@@ -59,17 +61,20 @@ class ChildProcess:
         prefix = _die_with_parent()
         if folder is not None:
             prefix = [sys.executable, "-I", "-S", str(_KEEPER), str(lifeline), str(folder)]
+        self._core = CoreLock() if one_core else None
         try:
-            self._process = subprocess.Popen(
-                [*prefix, str(program), *(str(arg) for arg in argv[1:])],
-                pass_fds=[lifeline] if self._kept else [],
-                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if pipes else self._log,
-                stderr=self._log,
-                env=env,
-                start_new_session=True,  # a terminal's Ctrl-C is for us; we end the whole group
-            )
+            with starting_on(self._core.core if self._core else None):
+                self._process = subprocess.Popen(
+                    [*prefix, str(program), *(str(arg) for arg in argv[1:])],
+                    pass_fds=[lifeline] if self._kept else [],
+                    stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if pipes else self._log,
+                    stderr=self._log,
+                    env=env,
+                    start_new_session=True,  # a terminal's Ctrl-C is for us; we end the whole group
+                )
         except OSError as exc:
+            self._let_go_of_core()
             self._log.close()
             os.close(self._lifeline)
             raise TargetError(f"{name} cannot be started: {program}: {exc.strerror}") from exc
@@ -132,6 +137,11 @@ class ChildProcess:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):  # what it did not take
                     pipe.close()
+        self._let_go_of_core()
         if not self._log.closed:
             self._log.close()
             os.close(self._lifeline)
+
+    def _let_go_of_core(self) -> None:
+        if self._core is not None:
+            self._core.release()

@@ -1,14 +1,14 @@
-"""QEMU: argv, start, stop. No semihosting; its console is a socket for this user alone."""
+"""QEMU: argv, start, stop. No semihosting; its console listens to us alone."""
 
 import contextlib
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
-from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
+from nnom_hil.link.datagrams import DatagramTransport
+from nnom_hil.link.transport import Transport
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
@@ -18,8 +18,8 @@ __all__ = ["QemuTarget", "option_path", "qemu_argv"]
 
 _ESCAPE = 0x1D
 _PROGRAM = "qemu-system-arm"
-_SOCKET = "console"
-_LONGEST_SOCKET = 107  # bytes of a Unix socket's path
+_CONSOLE = "console"
+_FIRST_WORDS_S = 10.0  # longer than any start takes; firmware that says nothing is asked then
 
 
 def option_path(path: Path) -> str:
@@ -27,19 +27,23 @@ def option_path(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def qemu_argv(qemu: QemuBackend, elf: Path, console: Path) -> list[str]:
-    """Return QEMU's command line; console is the Unix socket it makes.
+def qemu_argv(qemu: QemuBackend, elf: Path, console: DatagramTransport) -> list[str]:
+    """Return QEMU's command line.
 
-    The console is a multiplexed character device, which buffers for the guest: plain ones are six
-    times slower. QEMU waits for the host before it starts, so that the first text is not lost.
-    -icount makes virtual time depend on instructions only.
+    The console takes datagrams and writes to a pipe (docs/adr/0007-datagrams-into-qemu.md). It is a
+    multiplexed character device, which buffers for the guest. -icount makes virtual time depend on
+    instructions only.
     """
+    ports = (
+        f"host={console.HOST},port={console.here},"
+        f"localaddr={console.HOST},localport={console.there}"
+    )
     return [
         _PROGRAM,
         "-machine", qemu.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
         "-icount", f"shift={qemu.icount_shift},align=off,sleep=on",
-        "-chardev", f"socket,id=console,path={option_path(console)},server=on,wait=on,mux=on",
+        "-chardev", f"udp,id=console,{ports},logfile={option_path(console.output)},mux=on",
         "-echr", hex(_ESCAPE),
         *["-serial", "null"] * qemu.serial,
         "-serial", "chardev:console",
@@ -70,32 +74,27 @@ class QemuTarget(ProcessTarget):
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start the emulator and connect to its console; raises TargetError, StoreError."""
-        longest = _LONGEST_SOCKET - len(f"/{_SOCKET}")
-        console = self._folder.enter_context(private_folder(longest=longest)) / _SOCKET
+        folder = self._folder.enter_context(private_folder())
+        try:
+            console = DatagramTransport(folder / _CONSOLE, escape=_ESCAPE)
+        except LinkError as exc:
+            raise TargetError(f"{self._name}: {exc}") from exc
+        self._folder.callback(console.release)
+        self._transport = console
         self._process = ChildProcess(
             [*qemu_argv(self._qemu, elf.resolve(), console), *self._more],
             name=self._name,
-            brief=_brief,
+            one_core=True,
         )
-        address = LinkAddress(url=f"unix://{console}", escape=_ESCAPE)
-        while True:
-            if reason := self.why_dead():
-                raise TargetError(reason)
-            try:
-                self._transport = SerialTransport(address)
-                return self._transport
-            except LinkError as exc:
-                if deadline.expired:
-                    raise TargetError(f"{_PROGRAM} does not open its console: {exc}") from exc
-                time.sleep(0.005)
+        # what is sent before the firmware has its UART is lost
+        first_words = Deadline.after(min(_FIRST_WORDS_S, deadline.remaining_s))
+        while not console.has_output(first_words.remaining_s) and not first_words.expired:
+            pass
+        if reason := self.why_dead():
+            raise TargetError(reason)
+        return console
 
     def stop(self) -> None:
         """End QEMU and close its console; twice is fine."""
         super().stop()
         self._folder.close()
-
-
-def _brief(output: str) -> str:
-    """Leave out that it waits for us."""
-    lines = output.splitlines()
-    return "\n".join(line for line in lines if "waiting for connection" not in line).strip()

@@ -1,7 +1,6 @@
 """unix:///path/to/socket: a stream over a Unix domain socket, for emulators on this machine.
 
-QEMU reads its console one byte a system call; over a Unix socket each costs a third less than over
-TCP, and a socket in a private folder can be reached by nobody else.
+A socket in a private folder can be reached by nobody else.
 """
 
 import socket
