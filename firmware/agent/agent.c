@@ -117,9 +117,22 @@ static bool has_model(const agent *a)
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
+/* what ticks are, as the host's words for it: "systick instructions=1088 plain=1462 ..." */
+static uint8_t *put_clock(uint8_t *p, const uint8_t *end)
+{
+    char text[128];
+    const ticks_facts *f = ticks_about();
+    snprintf(text, sizeof(text),
+             "%s instructions=%lu plain=%lu load=%lu branch=%lu jitter=%lu reading=%lu", f->name,
+             (unsigned long)f->instructions, (unsigned long)f->loops[0],
+             (unsigned long)f->loops[1], (unsigned long)f->loops[2], (unsigned long)f->jitter,
+             (unsigned long)f->reading);
+    return put_string(p, end, text);
+}
+
 static void hello(agent *a, const request *r)
 {
-    uint8_t body[320 + sizeof(NNOM_KERNEL_NAMES)];
+    uint8_t body[448 + sizeof(NNOM_KERNEL_NAMES)];
     const uint8_t *end = body + sizeof(body);
     if (a->boot_id == 0) {
         a->boot_id = get_le32(r->body);
@@ -149,6 +162,7 @@ static void hello(agent *a, const request *r)
     p = put_string(p, end, CONFIG_BOARD);
     p = put_string(p, end, "gcc " __VERSION__);
     p = put_string(p, end, NNOM_KERNEL_NAMES);
+    p = put_clock(p, end);
     agent_answer(a, r, body, (size_t)(p - body));
 }
 
@@ -171,7 +185,7 @@ static void baud(agent *a, const request *r)
     }
     agent_answer(a, r, NULL, 0);
     a->trial_baud = wanted;
-    a->trial_end = ticks_now() + (uint64_t)BAUD_TRIAL_MS * (CONFIG_CORE_HZ / 1000u);
+    a->trial_end = time_now() + (uint64_t)BAUD_TRIAL_MS * (CONFIG_CORE_HZ / 1000u);
     console_set_baud(wanted);
 }
 
@@ -183,7 +197,7 @@ static void end_baud_trial(agent *a, bool frame_came)
     if (frame_came) {
         a->baud = a->trial_baud;
         a->trial_baud = 0;
-    } else if (ticks_now() >= a->trial_end) {
+    } else if (time_now() >= a->trial_end) {
         a->trial_baud = 0;
         console_set_baud(a->baud);
     }
@@ -191,7 +205,8 @@ static void end_baud_trial(agent *a, bool frame_came)
 
 static agent *timing; /* NNoM's callback carries no context of the user's */
 
-/* What this does counts as the layer's, and profiles leave it out by its name: it is kept short. */
+/* What this does counts as the layer's, but for one reading of the clock; profiles leave it out by
+ * its name: it is kept short. */
 static nnom_status_t note_layer_time(nnom_model_t *m, nnom_layer_t *layer)
 {
     const uint64_t now = ticks_now();
@@ -204,12 +219,15 @@ static nnom_status_t note_layer_time(nnom_model_t *m, nnom_layer_t *layer)
     return NN_SUCCESS;
 }
 
-/* Lets model_stat() print whole microseconds, rounded; a short layer is not printed as none at all. */
-static void tell_layer_times(const agent *a)
+/* Takes the clock's own reading off each time, and lets model_stat() print whole microseconds,
+ * rounded; a short layer is not printed as none at all. */
+static void settle_layer_times(const agent *a)
 {
-    const uint32_t per_us = CONFIG_CORE_HZ / 1000000u;
+    const uint32_t per_us = CONFIG_CORE_HZ / 1000000u, reading = ticks_about()->reading;
     nnom_layer_t *layer = a->m.model->head;
     for (uint32_t i = 0; i < a->timed && layer != NULL; i++, layer = layer->shortcut) {
+        const uint32_t ticks = a->layer_ticks[i];
+        a->layer_ticks[i] = ticks > reading ? ticks - reading : 0u;
         const uint32_t us = (a->layer_ticks[i] + per_us / 2u) / per_us;
         layer->stat.time = us == 0 ? 1 : us;
     }
@@ -231,11 +249,13 @@ static void time_layers(agent *a, const request *r)
     timing = a;
     a->timed = 0;
     model_set_callback(a->m.model, note_layer_time);
+    console_hold();
     ticks_restart();
     a->layer_start = ticks_now();
     const nnom_status_t status = model_run(a->m.model);
+    console_release();
     model_delete_callback(a->m.model);
-    tell_layer_times(a);
+    settle_layer_times(a);
 
     uint8_t head[1] = {(uint8_t)(int8_t)status};
     uint8_t *body = a->frame; /* the request has been read */

@@ -70,3 +70,13 @@ uint32_t console_overruns(void)
 {
     return rx.overruns;
 }
+
+void console_hold(void)
+{
+    nvic_disable(CONFIG_UART_IRQ);
+}
+
+void console_release(void)
+{
+    nvic_enable(CONFIG_UART_IRQ); /* what waits in the UART interrupts now */
+}

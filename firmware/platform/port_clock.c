@@ -5,5 +5,5 @@
 
 uint32_t port_ms(void)
 {
-    return (uint32_t)(ticks_now() / (CONFIG_CORE_HZ / 1000u));
+    return (uint32_t)(time_now() / (CONFIG_CORE_HZ / 1000u));
 }

@@ -19,6 +19,7 @@ static inline uint32_t reg_read(uintptr_t address)
 #define SYST_RVR 0xE000E014u
 #define SYST_CVR 0xE000E018u
 #define NVIC_ISER 0xE000E100u
+#define NVIC_ICER 0xE000E180u
 #define SCB_CPUID 0xE000ED00u
 #define SCB_ICSR 0xE000ED04u
 #define SCB_VTOR 0xE000ED08u
@@ -44,6 +45,12 @@ static inline uint32_t reg_read(uintptr_t address)
 static inline void nvic_enable(uint32_t irq)
 {
     reg_write(NVIC_ISER + 4u * (irq / 32u), 1u << (irq % 32u));
+}
+
+static inline void nvic_disable(uint32_t irq)
+{
+    reg_write(NVIC_ICER + 4u * (irq / 32u), 1u << (irq % 32u));
+    __asm__ volatile("dsb\n isb" ::: "memory"); /* no instruction behind this is interrupted */
 }
 
 static inline void irq_disable(void)

@@ -64,12 +64,14 @@ class TimeSource(StrEnum):
 class Clock:
     """A target's clock. hz: ticks a second, by the firmware; 0: it has told none yet.
 
-    ticks_per_instruction: on an emulator each instruction takes the same time; else None.
+    ticks_per_instruction: on an emulator each instruction takes the same time; else None. remark:
+    what a reader should know, where anything is odd.
     """
 
     source: TimeSource
     hz: int
     ticks_per_instruction: Fraction | None = None
+    remark: str | None = None
 
     def instructions(self, ticks: float) -> int | None:
         """Return the instructions that so many ticks are, to a tick; None where they are none."""

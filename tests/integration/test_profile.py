@@ -179,7 +179,7 @@ def test_layers_are_what_systick_counts(board: str, digits: Prepared) -> None:
     reading = [
         first.clock_instructions(layer) - layer.stretch.instructions for layer in first.layers
     ]
-    assert 5 < min(reading) <= max(reading) < 40
+    assert 0 <= min(reading) <= max(reading) < 10
     # after the first layer the same for each: what note_layer_time() runs between two readings
     assert max(reading[1:]) - min(reading[1:]) <= 2 / float(first.ticks_per_instruction) + 0.01
 

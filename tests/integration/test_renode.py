@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from nnom_hil.boards import Board, find_board
+from nnom_hil.codegen import renode
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import BoardError, LinkError, TargetError, ToolError
 from nnom_hil.link.transport import Transport
-from nnom_hil.records import Verdict
+from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run import doctor
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.prepare import find_model, prepare
@@ -28,6 +29,7 @@ from nnom_hil.run.service import RunRequest, open_run
 from nnom_hil.target import session
 from nnom_hil.target.renode import RENODE_VARIABLE, RenodeTarget, find_renode
 from nnom_hil.target.session import Session
+from nnom_hil.times import TimeSource
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_renode.py"
 IDLE_LINE = "(a timer for the idle line)"  # as the stand-in notes it
@@ -400,6 +402,34 @@ def test_real_renode_gives_equal_bytes_and_times(
     ]  # fmt: skip
     assert [record.verdict for record in records] == [Verdict.PASS] * 2
     assert records[0].layers == records[1].layers
+    assert records[0].time_source is TimeSource.INSTRUCTIONS
+
+
+@REAL
+def test_real_renode_counts_the_same_by_the_cycle_counter_and_by_systick(
+    tiny: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cores have a DWT, so that the way that boards take is taken here."""
+
+    def timed() -> tuple[str, RunRecord]:
+        run = open_run(
+            RunRequest(
+                board=find_board("stm32f4"), runs=tmp_path, model=tiny[0], data=tiny[1],
+                backend="renode", timing_only=True,
+            )
+        )  # fmt: skip
+        run.prepare()
+        run.build()
+        name = run.start().clock.name
+        run.time_layers()
+        return name, run.finish()
+
+    with_counter, counted = timed()
+    monkeypatch.setattr(renode, "_cycle_counter", lambda *_: [])
+    without, ticked = timed()
+    assert (with_counter, without) == ("dwt", "systick")
+    assert counted.layers == ticked.layers
+    assert counted.total_instructions
 
 
 @REAL

@@ -38,6 +38,10 @@ uint32_t console_overruns(void) { return 0; }
 void ticks_init(void) {}
 void ticks_restart(void) {}
 uint64_t ticks_now(void) { return now += TICKS; }
+uint64_t time_now(void) { return ticks_now(); }
+const ticks_facts *ticks_about(void) { static const ticks_facts f = {.name = "test"}; return &f; }
+void console_hold(void) {}
+void console_release(void) {}
 uint32_t port_ms(void) { return 0; }
 uint32_t memory_heap_used(void) { return 0; }
 uint32_t memory_stack_used(void) { return 0; }

@@ -35,6 +35,17 @@ void ticks_restart(void)
     clock_gettime(CLOCK_MONOTONIC, &zero);
 }
 
+uint64_t time_now(void)
+{
+    return ticks_now();
+}
+
+const ticks_facts *ticks_about(void)
+{
+    static const ticks_facts facts = {.name = "posix"};
+    return &facts;
+}
+
 uint64_t ticks_now(void)
 {
     struct timespec now;
@@ -199,6 +210,15 @@ void console_wait(void)
 uint32_t console_overruns(void)
 {
     return rx.overruns;
+}
+
+void console_hold(void)
+{
+    /* another thread receives */
+}
+
+void console_release(void)
+{
 }
 
 /* ---- the rest ------------------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ void ticks_init(void)
     reg_write(TIMER_BITMODE, BITMODE_32);
     reg_write(TIMER_PRESCALER, 0);
     ticks_restart();
+    ticks_measure("timer");
 }
 
 void ticks_restart(void)
@@ -37,6 +38,11 @@ void ticks_restart(void)
     low_before = 0;
     wraps = 0;
     reg_write(TIMER_START, 1);
+}
+
+uint64_t time_now(void)
+{
+    return ticks_now();
 }
 
 uint64_t ticks_now(void)

@@ -27,6 +27,7 @@ _CPU_TYPES: Final = {
     Cpu.CORTEX_M33: "cortex-m33",
     Cpu.CORTEX_M55: "cortex-m55",
 }
+_COUNTERLESS: Final = {Cpu.CORTEX_M0, Cpu.CORTEX_M0PLUS, Cpu.CORTEX_M23}
 _PAGE: Final = 1024
 _UARTS: Final = {
     # no size of its own: it gets one. 1 Hz: at any other rate it notes the end of each byte's time,
@@ -63,6 +64,7 @@ def platform_description(board: Board) -> str:
         "nvic: IRQControllers.NVIC @ sysbus 0xE000E000",
         f"    systickFrequency: {systick_hz}",
         "    IRQ -> cpu@0",
+        *_cycle_counter(core.cpu, systick_hz),
         "",
         "cpu: CPU.CortexM @ sysbus",
         f'    cpuType: "{cpu_type}"',
@@ -78,6 +80,13 @@ def platform_description(board: Board) -> str:
         *_tags(board),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _cycle_counter(cpu: Cpu, hz: int) -> list[str]:
+    """Return the core's own counter, at SysTick's rate, where the core has one."""
+    if cpu in _COUNTERLESS:
+        return []
+    return ["", "dwt: Miscellaneous.DWT @ sysbus 0xE0001000", f"    frequency: {hz}"]
 
 
 def _memory(name: str, region: Region) -> list[str]:

@@ -11,6 +11,7 @@ __all__ = [
     "CONTENT_HEAD",
     "PROTOCOL_VERSION",
     "Capability",
+    "ClockReport",
     "FaultReport",
     "Hello",
     "LayerTimes",
@@ -63,8 +64,38 @@ class TensorFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReport:
+    """What the firmware measured of its clock at its start (firmware/platform/ticks.c).
+
+    name: of the counter. loops: ticks of equally many instructions that do nothing, load, branch;
+    jitter: how far two tries of one were apart. reading: ticks of reading the clock, which layers'
+    times are without. All 0 where nothing was measured.
+    """
+
+    name: str
+    instructions: int = 0
+    loops: tuple[int, int, int] = (0, 0, 0)
+    jitter: int = 0
+    reading: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "name key=number ..."; keys that are not known are left alone."""
+        name, *words = text.split(" ")
+        pairs = (word.partition("=") for word in words)
+        n = {key: int(value) for key, equals, value in pairs if equals}
+        return cls(
+            name=name,
+            instructions=n.get("instructions", 0),
+            loops=(n.get("plain", 0), n.get("load", 0), n.get("branch", 0)),
+            jitter=n.get("jitter", 0),
+            reading=n.get("reading", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Who the target is. Sizes in bytes; clock and ticks in hertz.
+    """Who the target is. Sizes in bytes; core and ticks in hertz.
 
     compact_layout: step and stride of the compact encoding. slots: vectors that can be on their way
     in slices at once, 0 where each must come in one; granule: where slices may begin.
@@ -93,6 +124,7 @@ class Hello:
     board: str
     compiler: str
     kernels: str
+    clock: ClockReport
 
     _FIXED = struct.Struct("<BBBH8I2HBH")
 
@@ -111,9 +143,10 @@ class Hello:
                 dec, n = struct.unpack_from("<bB", rest)
                 tensors.append(TensorFormat(shape=struct.unpack_from(f"<{n}H", rest, 2), dec=dec))
                 rest = rest[2 + 2 * n :]
-            model_hash, image_id, board, compiler, kernels = (
-                part.decode("ascii") for part in rest.split(b"\0")[:5]
+            model_hash, image_id, board, compiler, kernels, clock = (
+                part.decode("ascii") for part in rest.split(b"\0")[:6]
             )
+            told = ClockReport.parse(clock)
         except (struct.error, ValueError) as exc:
             raise _malformed("HELLO", body) from exc
         protocol, ready, compat, layers, *numbers = fixed
@@ -144,6 +177,7 @@ class Hello:
             board=board,
             compiler=compiler,
             kernels=kernels,
+            clock=told,
         )
 
 

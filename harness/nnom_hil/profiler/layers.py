@@ -35,7 +35,7 @@ _END_S: Final = 60.0
 class LayerProfile:
     """What one layer ran, from the end of the one before it to its own; the clock's reading not.
 
-    ticks: of the target's own clock meanwhile, that reading included.
+    ticks: of the target's own clock meanwhile, less one reading of it.
     """
 
     name: str

@@ -262,7 +262,7 @@ def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[s
     )
     return {
         "model_hash": graph.content_hash,
-        "notes": notes_on(graph, compat=compat),
+        "notes": (*notes_on(graph, compat=compat), *([clock.remark] if clock.remark else [])),
         "layers": layers,
         "macs": graph.macs,
         "timing_runs": len(found.times),

@@ -33,8 +33,9 @@ from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, count_model, profile_record
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
+from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
-from nnom_hil.times import Clock, TimeSource
+from nnom_hil.times import TimeSource
 
 __all__ = ["Run", "build_for", "firmware_header", "firmware_settings"]
 
@@ -182,11 +183,7 @@ class Run:
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
         if number == 0:  # the one whose layers are timed
-            self.found.clock = Clock(
-                source=TimeSource(target.time_source),
-                hz=hello.tick_hz,
-                ticks_per_instruction=target.ticks_per_instruction,
-            )
+            self.found.clock = judge_clock(hello, self.plan.board, emulated=target.emulated)
         self.found.kernels = kernel_forms(hello.kernels)
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
@@ -316,7 +313,8 @@ class Run:
                 "--encoding compact: this firmware has no room for it, or the input's rows are too "
                 "long; use raw"
             )
-        serial_line = self.found.clock.source.is_hardware
+        source = self.found.clock.source  # behind a port there may be anything
+        serial_line = source.is_hardware or source is TimeSource.UNKNOWN
         wanted = self.plan.encoding is Encoding.COMPACT or (
             self.plan.encoding is Encoding.AUTO and serial_line
         )

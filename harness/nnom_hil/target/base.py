@@ -1,7 +1,6 @@
 """The seam between a session and what runs the firmware."""
 
 import signal
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -21,13 +20,8 @@ class Target(Protocol):
         ...
 
     @property
-    def time_source(self) -> str:
-        """What the target's clock counts, a TimeSource's value."""
-        ...
-
-    @property
-    def ticks_per_instruction(self) -> Fraction | None:
-        """Ticks of an emulator's clock in the time of one instruction; None where not known."""
+    def emulated(self) -> bool | None:
+        """Whether its core is a program; None where nothing but a port is known of it."""
         ...
 
     @property
@@ -69,7 +63,7 @@ class ProcessTarget:
     """What all targets share that live in a child process; name is what messages call it."""
 
     runs_already = False
-    ticks_per_instruction: Fraction | None = None
+    emulated = True
 
     @property
     def remarks(self) -> str:

@@ -84,8 +84,7 @@ class FakeTarget:
 
     runs_already = False
     remarks = ""
-    time_source = "virtual"
-    ticks_per_instruction = None
+    emulated = True
     description = "fake target"
 
     def __init__(
@@ -372,7 +371,7 @@ class FakeTarget:
         shape = (layout.step, layout.stride, self.slots, self.granule)
         fixed = struct.pack("<BBBH8I2HBH", PROTOCOL_VERSION, 1, 0, 1, *numbers, *shape)
         formats = _format(model.input_shape, 7) + _format(model.output_shape, model.output_dec)
-        strings = (model.model_hash, model.image_id, "fake", "python", "fake")
+        strings = (model.model_hash, model.image_id, "fake", "python", "fake", "test")
         return fixed + formats + b"".join(s.encode() + b"\0" for s in strings)
 
 

@@ -16,7 +16,7 @@ __all__ = ["NativeTarget"]
 class NativeTarget(ProcessTarget):
     """One process. It starts when its terminal is open, so that no text is missed."""
 
-    time_source = "host"
+    emulated = False  # it runs on its own core, this machine's
 
     def __init__(self, board: Board) -> None:
         if board.backend.native is None:

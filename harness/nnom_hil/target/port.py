@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nnom_hil.boards import Board, Cpu
+from nnom_hil.boards import Board
 from nnom_hil.deadline import Deadline
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 
@@ -14,11 +14,10 @@ class PortTarget:
 
     runs_already = True
     remarks = ""
-    ticks_per_instruction = None
+    emulated = None
 
     def __init__(self, board: Board, url: str) -> None:
         self._address = LinkAddress(url=url, baud=board.console.baud)
-        self.time_source = "host" if board.core.cpu is Cpu.NATIVE else "systick"
         self.description = f"port {url}"
         self._transport: SerialTransport | None = None
 

@@ -21,7 +21,6 @@ class ProbeTarget:
 
     runs_already = False
     remarks = ""
-    ticks_per_instruction = None
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class ProbeTarget:
         self._find = find
         self._pack = pack
         self._on_step = on_step
-        self.time_source = "systick"
+        self.emulated = False
         self._lock: BoardLock | None = None
         self._debugger: Debugger | None = None
         self._transport: SerialTransport | None = None
@@ -62,8 +61,7 @@ class ProbeTarget:
         self._debugger = Debugger(place.probe, self._probe.target, pack=self._pack)
         self._on_step(f"connecting to {self._board.name} at probe {place.probe}")
         self._debugger.open()
-        if self._debugger.is_virtual:
-            self.time_source = "virtual"
+        self.emulated = self._debugger.is_virtual
         self._debugger.check_chip(self._probe, self._board.name)
         self._flash(self._debugger, elf)
         self._transport = SerialTransport(

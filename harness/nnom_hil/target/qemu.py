@@ -54,8 +54,6 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: DatagramTransport) -> list[
 class QemuTarget(ProcessTarget):
     """One QEMU process. more: options of QEMU beside those that every board needs."""
 
-    time_source = "instructions"
-
     def __init__(self, board: Board, *, more: Sequence[str] = ()) -> None:
         if board.backend.qemu is None:
             raise TargetError(
@@ -63,7 +61,6 @@ class QemuTarget(ProcessTarget):
             )
         super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
         self._qemu = board.backend.qemu
-        self.ticks_per_instruction = self._qemu.ticks_per_instruction(board.clock.core_hz)
         self._more = more
         self._folder = contextlib.ExitStack()
 

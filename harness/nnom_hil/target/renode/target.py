@@ -39,8 +39,6 @@ class RenodeTarget(ProcessTarget):
         super().__init__("renode")
         self._board = board
         self._renode = board.backend.renode
-        self.ticks_per_instruction = self._renode.ticks_per_instruction(board.clock.core_hz)
-        self.time_source = "virtual" if self.ticks_per_instruction is None else "instructions"
         self._monitor: Monitor | None = None
         self._log: Path | None = None
         self._folder = contextlib.ExitStack()
