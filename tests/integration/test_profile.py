@@ -4,7 +4,6 @@ import json
 import os
 import struct
 import subprocess
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -289,14 +288,17 @@ def test_where_nothing_can_be_counted_is_told_first(
 
 
 class Counting(FakeTarget):
-    """A target whose clock counts instructions, two ticks each."""
+    """A target whose clock counts instructions, as in QEMU."""
 
-    ticks_per_instruction = Fraction(2)  # type: ignore[assignment]
     layers = 12
+
+    def boot(self) -> None:
+        self.clock = "systick instructions=1000 plain=1344 load=1344 branch=1344"
+        super().boot()
 
     def _dispatch(self, request: Frame) -> None:
         if request.type == FrameType.TIME:
-            ticks = [100 * n + 1 for n in range(self.layers)]
+            ticks = [round(50 * n * 1.344) for n in range(self.layers)]
             self._answer(request, struct.pack(f"<b{self.layers}I", 0, *ticks))
         else:
             super()._dispatch(request)

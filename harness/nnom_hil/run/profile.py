@@ -20,6 +20,7 @@ from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.verdict import activation_name, layer_type
 from nnom_hil.target.base import Target
+from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 
 __all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "count_model", "profile_record"]
@@ -78,12 +79,6 @@ def count_by_clock(
 
     Raises TargetError where that clock does not count instructions, and what a session raises.
     """
-    per_instruction = target.ticks_per_instruction
-    if per_instruction is None:
-        raise TargetError(
-            f"board {board.name}: its clock there does not count instructions; leave out "
-            "--backend, so that they are counted in QEMU"
-        )
     with Session(
         target,
         image.elf,
@@ -91,6 +86,14 @@ def count_by_clock(
         on_text=lambda _: None,
         nonce=lambda: random.SystemRandom().getrandbits(32),
     ) as session:
+        per_instruction = judge_clock(
+            session.hello, board, emulated=target.emulated
+        ).ticks_per_instruction
+        if per_instruction is None:
+            raise TargetError(
+                f"board {board.name}: its clock there does not count instructions; leave out "
+                "--backend, so that they are counted in QEMU"
+            )
         kernels = session.hello.kernels
         times = session.client.time_layers(prepared.x[0].tobytes())
     if times.status != 0 or len(times.ticks) != len(prepared.graph.nodes):

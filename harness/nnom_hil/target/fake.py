@@ -106,6 +106,7 @@ class FakeTarget:
         self.granule = 8
         self.now: Callable[[], None] = lambda: None  # called for each inference
         self.baud = 115_200
+        self.clock = "test"  # what HELLO says of it
         layout = layout_of(model.input_shape)
         assert layout is not None
         self._layout = layout
@@ -371,7 +372,7 @@ class FakeTarget:
         shape = (layout.step, layout.stride, self.slots, self.granule)
         fixed = struct.pack("<BBBH8I2HBH", PROTOCOL_VERSION, 1, 0, 1, *numbers, *shape)
         formats = _format(model.input_shape, 7) + _format(model.output_shape, model.output_dec)
-        strings = (model.model_hash, model.image_id, "fake", "python", "fake", "test")
+        strings = (model.model_hash, model.image_id, "fake", "python", "fake", self.clock)
         return fixed + formats + b"".join(s.encode() + b"\0" for s in strings)
 
 
