@@ -43,25 +43,27 @@ void qemu_plugin_register_atexit_cb(plugin_id_t id, on_exit_t *called, void *dat
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 EXPORT int qemu_plugin_version = API;
 EXPORT int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv);
 
 #define MOST_MARKS 8
+#define PAGE 1024u /* bytes of QEMU's smallest, or a part of them */
 
-/* end: the address behind its last instruction */
+/* end: the address behind its last instruction, which begins at last */
 typedef struct block {
     struct block *next;
-    uint64_t start, end, executions, taken;
+    uint64_t start, last, end, executions, taken;
     size_t instructions;
     bool is_mark;
     uint8_t sizes[]; /* bytes of each instruction */
 } block_t;
 
 static block_t *blocks; /* whatever was translated; a block may be there more than once */
-static block_t *last;   /* what ran before */
-static bool last_is_whole;
+static block_t *before; /* what ran before */
+static bool before_is_whole;
 static FILE *out;
 static uint64_t marks[MOST_MARKS];
 static size_t mark_count;
@@ -92,6 +94,13 @@ static void write_blocks(void)
     }
 }
 
+/* QEMU 7 looks at what stands across a page's end, and counts its first two bytes as the last of the
+ * instruction in front, where a block ends then. */
+static bool goes_straight_on(const block_t *b, uint64_t to)
+{
+    return to == b->end || (b->end % PAGE == 0 && to == b->end - 2 && to > b->last);
+}
+
 /* With -icount QEMU leaves a block at an instruction that reaches a device, does that one by itself
  * and goes on behind it: what ran is the block's first part. */
 static void count_part(block_t *whole, uint64_t end)
@@ -120,11 +129,11 @@ static void begins(unsigned int cpu, void *data)
         b->executions++;
         return;
     }
-    if (last != NULL) {
-        if (!last_is_whole && b->start > last->start && b->start < last->end) {
-            count_part(last, b->start);
+    if (before != NULL) {
+        if (!before_is_whole && b->start > before->start && b->start < before->end) {
+            count_part(before, b->start);
         } else {
-            last->taken += last->end != b->start;
+            before->taken += !goes_straight_on(before, b->start);
         }
     }
     if (b->is_mark) {
@@ -132,14 +141,14 @@ static void begins(unsigned int cpu, void *data)
         fprintf(out, "from %" PRIx64 "\n", b->start);
     }
     b->executions++;
-    last = b;
-    last_is_whole = false;
+    before = b;
+    before_is_whole = false;
 }
 
 static void reaches_its_end(unsigned int cpu, void *data)
 {
     (void)cpu;
-    last_is_whole = last_is_whole || data == last;
+    before_is_whole = before_is_whole || data == before;
 }
 
 static void translated(plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -147,10 +156,17 @@ static void translated(plugin_id_t id, struct qemu_plugin_tb *tb)
     (void)id;
     const size_t n = qemu_plugin_tb_n_insns(tb);
     block_t *b = add_block(qemu_plugin_tb_vaddr(tb), n);
+    const struct qemu_plugin_insn *insn = NULL;
     for (size_t i = 0; i < n; i++) {
-        b->sizes[i] = (uint8_t)qemu_plugin_insn_size(qemu_plugin_tb_get_insn(tb, i));
-        b->end += b->sizes[i];
+        insn = qemu_plugin_tb_get_insn(tb, i);
+        b->last = qemu_plugin_insn_vaddr(insn);
+        if (i > 0) {
+            b->sizes[i - 1] = (uint8_t)(b->last - b->end);
+        }
+        b->end = b->last;
     }
+    b->sizes[n - 1] = (uint8_t)qemu_plugin_insn_size(insn);
+    b->end += b->sizes[n - 1];
     for (size_t i = 0; i < mark_count; i++) {
         b->is_mark = b->is_mark || b->start == marks[i];
     }
