@@ -39,7 +39,7 @@ class ProfiledLayer(_Facts):
     """One layer in run order. functions: most instructions first; empty where the emulator tells
     instructions only, and taken is None then.
 
-    clock_instructions: the same by the target's own clock, which its reading is part of.
+    clock_instructions: the same by the target's own clock, but for what calls its reading.
     """
 
     name: str

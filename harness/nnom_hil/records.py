@@ -170,13 +170,15 @@ class MemoryRecord(_Record):
 class LinkRecord(_Record):
     """bytes_per_s: vector data, without framing, over the time of streaming, inference included.
 
-    inference_s: how long the model ran meanwhile, by the target's clock; None where that is not the
-    wall's. stream_bytes: sent for vectors, frames and all, vector_bytes of which are their data.
-    byte_error: the share of bytes that the line damages, as it seemed; bound: the bytes that
-    selective repeat sends for each byte of a vector on such a line (docs/protocol.md). Where a run
-    was resumed, all figures are of its last part.
+    time_source: of these. inference_s: how long the model ran meanwhile, by the target's clock and
+    the record's time_source; None where that clock is no core's or machine's. stream_bytes: sent
+    for vectors, frames and all, vector_bytes of which are their data. byte_error: the share of
+    bytes that the line damages, as it seemed; bound: the bytes that selective repeat sends for each
+    byte of a vector on such a line (docs/protocol.md). Where a run was resumed, all figures are of
+    its last part.
     """
 
+    time_source: TimeSource = TimeSource.HOST
     seconds: _Amount
     inference_s: _Amount | None = None
     bytes_per_s: _Amount
@@ -232,8 +234,8 @@ class RunRecord(_Record):
     task: what was judged; None in records from before there was a choice. agreement: share of
     inputs with the float model's answer, 0 to 1; against_float: the same for models that give
     numbers, after int8 was made numbers. max_error: the verdict is fail above this MAE.
-    time_source: what every time of the record comes from, but those of the link, which are the
-    host's; error_percent: of an estimate, how far off its times may be. total_*: of all layers.
+    time_source: what every time of the record comes from, but for the link's own; error_percent:
+    of an estimate, how far off its times may be. total_*: of all layers.
     confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
     true class, said class, count. kernels: the form of each of the library's operations.
     """

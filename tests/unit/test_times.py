@@ -1,22 +1,30 @@
 """No kind of time passes for another: every figure of time stands with its source."""
 
+import ast
+import inspect
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from html.parser import HTMLParser
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+import nnom_hil
+from nnom_hil import records
 from nnom_hil.errors import UsageError
 from nnom_hil.link.messages import LayerTimes
+from nnom_hil.paths import templates_dir
 from nnom_hil.records import LayerRecord, RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.report.survey import survey_table
 from nnom_hil.report.terminal import summary
 from nnom_hil.robot.library import NnomHil
+from nnom_hil.run.bench import FaultBench, LineBench, LinkBench
 from nnom_hil.run.timing import Estimate, layer_times, time_facts
 from nnom_hil.times import Clock, TimeSource, check_comparable
 
@@ -227,6 +235,96 @@ def test_rates_are_named_by_what_they_relate_to() -> None:
     assert "MACops/Hz, model ±12 %" in text_of(summary(record(TimeSource.MODEL)))
     for source in (TimeSource.VIRTUAL, TimeSource.UNKNOWN, TimeSource.RENODE):
         assert "MAC" not in text_of(summary(record(source))).replace("MAC ", "")
+
+
+# ---- where times are shown
+
+PACKAGE = Path(nnom_hil.__file__).parent
+SHOWING = ("cli", "report", "robot", "run")  # the rooms whose texts people read
+AMOUNTS = re.compile(
+    r"\.(time_us|total_time_us|spread_us|cycles|total_cycles|seconds|inference_s|\w+_s|bytes_per_s)\b"
+)
+NUMBER_AND_UNIT = re.compile(r"\{\} ?(µs|us|ms|s|kB/s|MACops/Hz|cycles)\b")
+LABELLED = {
+    # each is rendered, or called, by a test of this file
+    "cli/bench.py", "report/figures.py", "report/html.py", "report/terminal.py",
+    "robot/library.py",
+    "templates/run.html.j2",
+    # these hand amounts on, as records and results do
+    "run/bench.py", "run/findings.py", "run/timing.py", "run/runner.py",
+    # what a console's tables hold, and seconds that a user gives
+    "run/monitor.py", "run/verdict.py",
+}  # fmt: skip
+WISHES = {"searched {} s", "searching formats for {} s"}  # how long a user lets something take
+
+
+def sources() -> list[Path]:
+    places = [path for room in SHOWING for path in sorted((PACKAGE / room).rglob("*.py"))]
+    return places + sorted(templates_dir().glob("*.j2"))
+
+
+def place(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+def test_every_place_that_takes_up_a_time_is_known() -> None:
+    """A new one is labelled with its source, rendered by a test here, and added to the list."""
+    found = {place(path) for path in sources() if AMOUNTS.search(path.read_text())}
+    assert found == LABELLED
+
+
+def texts(path: Path) -> Iterator[tuple[str, str]]:
+    """The f-strings of a file, with {} for what they format, and the code of that."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            parts = [
+                ast.unparse(v) if isinstance(v, ast.FormattedValue) else "" for v in node.values
+            ]
+            words = [v.value if isinstance(v, ast.Constant) else "{}" for v in node.values]
+            yield "".join(map(str, words)), " ".join(parts)
+
+
+def test_every_text_with_a_time_names_its_source() -> None:
+    """F-strings with a number before a unit: a source stands in the same text."""
+    seen = 0
+    for path in sources():
+        for text, code in texts(path) if path.suffix == ".py" else ():
+            if not NUMBER_AND_UNIT.search(text) or text in WISHES or text in UNLABELLED:
+                continue
+            seen += 1
+            named = SOURCES.search(text) or "source" in code or "label" in code
+            assert named, f"{place(path)}: {text!r}"
+    assert seen >= 5
+
+
+UNLABELLED = {"{} ms"}  # the headline's amount, whose source stands beside it, as rendered above
+
+
+def test_benches_tell_their_source() -> None:
+    line = LineBench(byte_error=0, seconds=1, frames=1, retransmitted=0, bytes_per_byte=1,
+                     over_bound=1, overruns=0, wrong=0)  # fmt: skip
+    link = LinkBench(board="b", payload_bytes=1, frames=1, seconds=1, wire_bytes=1)
+    assert line.as_dict()["time_source"] == "virtual"
+    assert link.as_dict()["time_source"] == "host"
+    for result in (LineBench, LinkBench, FaultBench):
+        assert "time_source" in inspect.getsource(result.as_dict)
+
+
+def holders(module: object) -> list[type]:
+    """The records and results of a module that hold times."""
+    kinds = [k for k in vars(module).values() if isinstance(k, type)]
+    return [k for k in kinds if any(re.search(r"(_us|_s|seconds|cycles)$", n) for n in fields(k))]
+
+
+def fields(kind: type) -> set[str]:
+    return set(getattr(kind, "model_fields", {})) | set(getattr(kind, "__dataclass_fields__", {}))
+
+
+def test_every_record_with_times_has_their_source() -> None:
+    of_the_run = {LayerRecord}  # part of a RunRecord, which has it once for all
+    kinds = holders(records)
+    assert {k.__name__ for k in kinds} == {"RunRecord", "LayerRecord", "LinkRecord"}
+    assert all("time_source" in fields(kind) for kind in set(kinds) - of_the_run)
 
 
 # ---- what may be compared

@@ -36,7 +36,7 @@ def link(
         print(json_module.dumps(result.as_dict(), sort_keys=True, indent=2))
     else:
         print(
-            f"{result.board}: {result.bytes_per_s / 1000:.1f} kB/s of vector data "
+            f"{result.board}: {result.bytes_per_s / 1000:.1f} kB/s (host) of vector data "
             f"({result.payload_bytes} bytes in {result.frames} frames, {result.seconds:.2f} s, "
             f"{result.overhead:.1%} framing)"
         )
@@ -65,7 +65,7 @@ def faults(
         print(json_module.dumps(result.as_dict(), sort_keys=True, indent=2))
     else:
         print(
-            f"{result.board}, {result.vectors} images: clean {result.clean_s:.2f} s; with "
+            f"{result.board}, {result.vectors} images: clean {result.clean_s:.2f} s (host); with "
             f"{result.faults} {result.bad_s:.2f} s: {result.extra_s:.2f} s more, "
             f"{result.frames} frames, {result.retransmitted} sent again, {result.resets} resets, "
             f"{result.overruns} bytes overrun; {result.wrong} wrong, {result.lost} lost"
@@ -127,7 +127,10 @@ def line(
 
         print(json_module.dumps([r.as_dict() for r in results], sort_keys=True, indent=2))
     else:
-        print("| byte errors | s | frames | sent again | bytes a byte | over bound | overruns |")
+        print(
+            "| byte errors | s, virtual | frames | sent again | bytes a byte | over bound "
+            "| overruns |"
+        )
         print("|---" * 7 + "|")
         for r in results:
             print(

@@ -22,6 +22,7 @@ from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
 from nnom_hil.target.simulated import LineModel, simulate
 from nnom_hil.temporary import private_folder
+from nnom_hil.times import TimeSource
 from nnom_hil.zoo.data import zoo_model, zoo_models
 
 __all__ = [
@@ -62,7 +63,8 @@ class LinkBench:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts and the rate."""
-        return {**asdict(self), "bytes_per_s": round(self.bytes_per_s, 1)}
+        rate = round(self.bytes_per_s, 1)
+        return {**asdict(self), "bytes_per_s": rate, "time_source": TimeSource.HOST}
 
 
 def measure_link(request: RunRequest, total_bytes: int) -> LinkBench:
@@ -135,7 +137,8 @@ class FaultBench:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts and the cost."""
-        return {**asdict(self), "extra_s": round(self.extra_s, 3)}
+        extra = round(self.extra_s, 3)
+        return {**asdict(self), "extra_s": extra, "time_source": TimeSource.HOST}
 
 
 def measure_faults(request: RunRequest, vectors: int) -> FaultBench:
@@ -191,7 +194,7 @@ class LineBench:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures."""
-        return asdict(self)
+        return {**asdict(self), "time_source": TimeSource.VIRTUAL}
 
 
 def simulate_line(

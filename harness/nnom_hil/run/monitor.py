@@ -152,7 +152,7 @@ def _checks(facts: _Facts) -> Iterator[CrossCheck]:
         yield _check(
             "layer times add up to the prediction's",
             times == stat.time_us,
-            f"{times} against {stat.time_us} us",
+            f"{times} against {stat.time_us} us (printed)",
         )
         low, high = (sum(_macs(layer.macs)[i] for layer in stat.layers) for i in (0, 1))
         yield _check(
