@@ -17,6 +17,7 @@ from rich.console import Console
 import nnom_hil
 from nnom_hil import records
 from nnom_hil.errors import UsageError
+from nnom_hil.files import seal
 from nnom_hil.link.messages import LayerTimes
 from nnom_hil.paths import templates_dir
 from nnom_hil.records import LayerRecord, RunRecord
@@ -129,7 +130,8 @@ def test_virtual_times_of_old_records_stay_virtual(source: TimeSource) -> None:
         del document[name]
     for layer in document["layers"]:
         del layer["cycles"], layer["instructions"]
-    old = RunRecord.model_validate_json(json.dumps(document | {"schema": "nnom-hil/run/1"}))
+    document = seal(document | {"schema": "nnom-hil/run/1"})
+    old = RunRecord.model_validate_json(json.dumps(document))
     assert (old.time_source, old.total_time_us) == (source, 96.0)
     assert old.schema_ == "nnom-hil/run/2"
     page = " ".join(text for _, text in blocks(render_html(old)))

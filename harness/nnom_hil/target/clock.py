@@ -18,7 +18,7 @@ __all__ = ["judge_clock"]
 
 _EQUAL_TICKS: Final = 2  # two readings, each a tick too early or too late
 _FEWEST_TICKS: Final = 100  # of a loop, for equality to say anything
-_MOST_AT_ONCE: Final = 2  # instructions that a core can begin in a cycle
+_FEWEST_CYCLES: Final = 0.45  # of an instruction: no core begins more than two in a cycle
 _LEAST_DIFFERENCE: Final = 1.2  # between the cheapest loop and the dearest on a core
 _MOST_JITTER: Final = 0.02
 _RATE_FITS: Final = 0.02  # the loop is not all that is timed
@@ -54,7 +54,7 @@ def _may_be_a_core(told: ClockReport, cpuid: int) -> bool:
     plain, dearest = told.loops[0], max(told.loops)
     return (
         told.instructions > 0
-        and _MOST_AT_ONCE * plain >= told.instructions
+        and plain >= _FEWEST_CYCLES * told.instructions
         and dearest >= _LEAST_DIFFERENCE * plain
         and told.jitter <= _MOST_JITTER * plain
         and (told.name == "dwt" or (cpuid >> 4 & 0xFFF) in _COUNTERLESS)
