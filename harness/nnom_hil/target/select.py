@@ -59,17 +59,20 @@ _TARGETS: Final[dict[str, Callable[[Board], Target]]] = {
 
 def backends(board: Board) -> dict[str, str | None]:
     """Return the back ends of a board's file, each with None or what keeps it from running here."""
-    found: dict[str, str | None] = {}
-    for name in board.backend.names:
-        try:
-            _CHECKS[name]()
-            found[name] = None
-        except HilError as exc:
-            found[name] = str(exc)
+    return {name: _why_not(board, name) for name in board.backend.names}
+
+
+def _why_not(board: Board, name: str) -> str | None:
+    """Return what keeps a back end of the board's file from running here, or None."""
+    try:
+        _CHECKS[name]()
+        return None
+    except HilError as exc:
+        reason = str(exc)
     probe = board.backend.probe
-    if (reason := found.get("probe")) and probe is not None and probe.needs is not None:
-        found["probe"] = f"{reason}; the board needs {probe.needs}"
-    return found
+    if name == "probe" and probe is not None and probe.needs is not None:
+        return f"{reason}; the board needs {probe.needs}"
+    return reason
 
 
 def check_wishes(board: Board, backend: str | None, *, probe: str | None) -> None:
@@ -112,11 +115,12 @@ def make_target(
         return at_probe()
     if port is not None:
         return PortTarget(board, port)
-    found = backends(board)
-    for name in found if backend is None else [backend]:
-        if found[name] is None:
+    reasons = {}
+    # no further than needed: to look for probes takes half a second
+    for name in board.backend.names if backend is None else [backend]:
+        reason = _why_not(board, name)
+        if reason is None:
             return at_probe() if name == "probe" else _TARGETS[name](board)
-    reasons = "; ".join(
-        f"{name}: {found[name]}" for name in (found if backend is None else [backend])
-    )
-    raise TargetError(f"nothing here can run board {board.name}: {reasons}")
+        reasons[name] = reason
+    told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    raise TargetError(f"nothing here can run board {board.name}: {told}")
