@@ -125,12 +125,12 @@ def _check_of(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_CHECK_DIGITS]
 
 
-def digest(*parts: bytes | str) -> str:
+def digest(*parts: bytes | memoryview | str) -> str:
     """Return the SHA-256 of the parts, hexadecimal; boundaries between parts count."""
     sha = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        sha.update(len(data).to_bytes(8, "little"))
+        data = memoryview(part.encode() if isinstance(part, str) else part)
+        sha.update(data.nbytes.to_bytes(8, "little"))
         sha.update(data)
     return sha.hexdigest()
 

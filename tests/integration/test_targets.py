@@ -22,6 +22,7 @@ from nnom_hil.run.runner import Run
 from nnom_hil.run.service import RunRequest, open_run
 from nnom_hil.target.native import NativeTarget
 from nnom_hil.target.qemu import QemuTarget
+from nnom_hil.target.select import make_target
 from nnom_hil.zoo.data import zoo_model
 from tests.integration.test_run import nnom_hil, run_json
 
@@ -69,7 +70,32 @@ def test_board_that_nothing_here_can_run_says_why(tmp_path: Path) -> None:
     assert "portable package" in done.stderr
 
 
+def test_probes_are_not_looked_for_where_qemu_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look() -> bool:
+        raise AssertionError("half a second for nothing")
+
+    monkeypatch.setattr("nnom_hil.target.select._probes_there", look)
+    assert isinstance(make_target(find_board("stm32f4")), QemuTarget)
+    assert isinstance(make_target(find_board("stm32f4"), "qemu"), QemuTarget)
+
+
 # ---- native
+
+
+def test_phases_of_a_run_are_told(tiny: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = tiny
+    done = nnom_hil(
+        "run", "--board", "native", "--model", model, "--data", data, "--out", tmp_path,
+        "--timings", "--json",
+    )  # fmt: skip
+    phases = ["imports", "conversion", "build", "start", "timing", "streaming", "comparison"]
+    assert json.loads(done.stdout)["verdict"] == "pass"  # alone on standard output
+    shown = [line.split()[0] for line in done.stderr.splitlines() if line.strip()]
+    assert shown[-10:] == ["phase", *phases, "report", "total"]
+    (folder,) = tmp_path.iterdir()
+    document = json.loads((folder / "timings.json").read_text())
+    assert [phase["name"] for phase in document["phases"]] == [*phases, "report"]
+    assert all(phase["seconds"] >= 0 for phase in document["phases"])
 
 
 def test_native_record_has_no_figures_of_a_target(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Files: whole or not at all, by plain names, on strange file systems."""
 
 import errno
+import hashlib
 import os
 import resource
 import stat
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from nnom_hil.errors import StoreError
 from nnom_hil.files import (
     Appender,
     TornError,
+    digest,
     make_folder,
     read_regular,
     remove_tree,
@@ -22,6 +25,7 @@ from nnom_hil.files import (
     unseal,
     write_whole,
 )
+from nnom_hil.run.prepare import _digest_of
 from nnom_hil.temporary import is_plain, private_folder, scratch_file
 
 
@@ -161,3 +165,19 @@ def test_reading_takes_no_more_room_than_there_are_bytes(tmp_path: Path) -> None
         assert read_regular(path, 1 << 34) == b"text"
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_large_data_is_hashed_without_a_copy(tmp_path: Path) -> None:
+    """10,000 vectors must not take much more memory than 360."""
+    size = 64 << 20
+    file = tmp_path / "data.npz"
+    with file.open("wb") as made:
+        made.truncate(size)
+    data = memoryview(bytearray(size))
+    tracemalloc.start()
+    assert _digest_of(file) == hashlib.sha256(data).hexdigest()
+    assert digest("x", data[:10]) == digest("x", bytes(10))
+    digest(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size // 8

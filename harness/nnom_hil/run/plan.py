@@ -79,5 +79,8 @@ class Observer:
     def step(self, what: str) -> None:
         """Note that a step begins."""
 
+    def phase(self, name: str) -> None:
+        """Note that a phase begins: conversion, build, start, timing ... (docs/measured.md)."""
+
     def vector(self, done: int, total: int) -> None:
         """Note that so many vectors of all are answered."""

@@ -3,10 +3,12 @@
 TensorFlow and scikit-learn are imported only when the cache has no answer.
 """
 
+import contextlib
+import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -208,8 +210,8 @@ def prepare(
             f"{model}: test vectors are needed with a model of your own; add --data FILE.npz"
         )
     key = digest(
-        _SCHEMA, _own_digest(), _read(model, ModelError), repr(options),
-        b"bundled" if data is None else _read(data, DataError),
+        _SCHEMA, _own_digest(), _read(model), repr(options),
+        "bundled" if data is None else _digest_of(data),
     )  # fmt: skip
 
     def make() -> dict[str, bytes]:
@@ -220,16 +222,36 @@ def prepare(
     )
 
 
-def _read(path: Path, error: type[ModelError | DataError]) -> bytes:
-    try:
-        if path.is_dir() and error is ModelError:  # a SavedModel
+def _digest_of(data: Path) -> str:
+    """Return the hash of a file, in pieces, since it may be large; raises DataError."""
+    with _reading(data, DataError):
+        _must_be_a_file(data, DataError)
+        with data.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(model: Path) -> bytes:
+    """Return a model's bytes; raises ModelError."""
+    with _reading(model, ModelError):
+        if model.is_dir():  # a SavedModel
             from nnom_hil.model.keras_import.limits import files_of
 
-            return b"".join(p.read_bytes() for p in files_of(path))
-        if path.exists() and not path.is_file():
-            what = "a folder; --data names one file" if path.is_dir() else "no file"
-            raise error(f"{path}: cannot be read: it is {what}")
-        return path.read_bytes()
+            return b"".join(p.read_bytes() for p in files_of(model))
+        _must_be_a_file(model, ModelError)
+        return model.read_bytes()
+
+
+def _must_be_a_file(path: Path, error: type[ModelError | DataError]) -> None:
+    if path.exists() and not path.is_file():
+        what = "a folder; --data names one file" if path.is_dir() else "no file"
+        raise error(f"{path}: cannot be read: it is {what}")
+
+
+@contextlib.contextmanager
+def _reading(path: Path, error: type[ModelError | DataError]) -> Iterator[None]:
+    """Tell in words what keeps a file from being read."""
+    try:
+        yield
     except OSError as exc:
         near = "" if path.exists() else _near(path, [])
         raise error(f"{path}: cannot be read: {exc.strerror}{near}") from exc

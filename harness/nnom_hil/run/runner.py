@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+import numpy as np
+
 from nnom_hil import __version__
 from nnom_hil.boards import Board
 from nnom_hil.build import Image, Library, build_image, cmsis_nn_tree, tree_digest
@@ -105,6 +107,11 @@ class Run:
         self._record: RunRecord | None = None
 
     @property
+    def observer(self) -> Observer:
+        """Who is told about progress."""
+        return self._observer
+
+    @property
     def unwritten(self) -> StoreError | None:
         """What could not be written because a disk is full, beside the answers themselves."""
         image = self.found.image
@@ -126,6 +133,7 @@ class Run:
 
         Raises UsageError where the run to resume had another model or image.
         """
+        self._observer.phase("build")
         self._observer.step("building the firmware")
         plan = self.plan
         image = self._image(plan.board)
@@ -134,7 +142,7 @@ class Run:
         self.folder.identify(
             Identity(
                 model=self._prepared.graph.content_hash,
-                vectors=digest(str(x.shape), x.tobytes()),
+                vectors=digest(str(x.shape), np.ascontiguousarray(x).data),
                 image=image.id,
             )
         )
@@ -160,6 +168,7 @@ class Run:
         """Start the targets and check that they hold this model."""
         if self.found.image is None:
             raise TargetError("run: start needs a built firmware")
+        self._observer.phase("start")
         self._observer.step("starting the target")
         for number in range(1 if self.plan.timing_only else self.plan.jobs):
             hello = self._start(self.found.image, number)
@@ -192,6 +201,7 @@ class Run:
 
     def time_layers(self) -> None:
         """Time with a quiet link: runs to warm up, the measured ones, then NNoM's tables."""
+        self._observer.phase("timing")
         self._observer.step("timing the layers")
         client, timing = self._running.client, self.plan.timing
         data = self._prepared.x[0].tobytes()  # sent once; no data means the same again
@@ -209,6 +219,7 @@ class Run:
 
     def profile(self) -> None:
         """Count what the layers run, on an emulator of its own; raises as profile_layers does."""
+        self._observer.phase("profile")
         self._observer.step("counting what the layers run")
         plan, prepared = self.plan, self._prepared
         place, image = counting_board(plan.board), self.found.image
@@ -222,6 +233,7 @@ class Run:
 
     def stream(self) -> None:
         """Stream all vectors; what comes back is journaled as it comes."""
+        self._observer.phase("streaming")
         self._observer.step("streaming vectors")
         total, jobs = len(self._prepared.x), len(self._sessions)
         left = [i for i in range(total) if i not in self.found.outputs]
@@ -343,6 +355,7 @@ class Run:
         """
         if self._record is not None:
             return self._record
+        self._observer.phase("comparison")
         for session in self._sessions:
             session.close(trouble)
             self.found.heard += [session.heard] if session.heard else []

@@ -86,10 +86,11 @@ def resume_run(path: Path, observer: Observer | None = None) -> Run:
 def _prepare(request: RunRequest, observer: Observer | None) -> Prepared:
     """Check what was asked for, convert the model, and check what only it can tell."""
     _check(request)
-    on_step = (observer or Observer()).step
-    on_step("preparing the model")
+    observer = observer or Observer()
+    observer.phase("conversion")
+    observer.step("preparing the model")
     prepared = prepare(
-        request.model_file, request.data, options=request.conversion, on_step=on_step
+        request.model_file, request.data, options=request.conversion, on_step=observer.step
     )
     _check_model(request, prepared)
     return prepared.limited(request.limit)
@@ -199,6 +200,7 @@ def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
 
 def report_on(run: Run, record: RunRecord, error: BaseException | None = None) -> Outcome:
     """Write the report of a run that is finished."""
+    run.observer.phase("report")
     folder = run.folder
     page = render_html(record, folder.whole_console(), run.found.profile)
     folder.write(REPORT_FILE, page)
