@@ -14,7 +14,8 @@ from nnom_hil.cli.app import run_app
 from nnom_hil.errors import TargetError
 from nnom_hil.link.frame import Frame, FrameType
 from nnom_hil.profiler import ModelProfile, by_function, counting_board, disassemble
-from nnom_hil.profiler.counting import Stretch, function_extent, plugin_options, stretches_of
+from nnom_hil.profiler.counting import Block, Stretch, function_extent, plugin_options, stretches_of
+from nnom_hil.profiler.layers import first_inference
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.report.figures import thousands
 from nnom_hil.run.prepare import Prepared, find_model, prepare
@@ -199,6 +200,14 @@ def test_layers_are_what_systick_counts(board: str, digits: Prepared) -> None:
     assert 0 <= min(reading) <= max(reading) < 10
     # after the first layer the same for each: what note_layer_time() runs between two readings
     assert max(reading[1:]) - min(reading[1:]) <= 2 / float(first.ticks_per_instruction) + 0.01
+
+
+def test_inference_that_was_asked_for_twice_is_counted_once() -> None:
+    marks = [0, 8, 4, 4, 4, 8, 4, 4, 4]  # three layers, twice
+    stretches = [Stretch(mark, (Block(n, 1, 1, 0),)) for n, mark in enumerate(marks)]
+    assert first_inference(stretches, 8) == stretches[1:4]
+    assert first_inference(stretches[:5], 8) == stretches[1:4]
+    assert first_inference(stretches[:1], 8) == []
 
 
 def test_functions_and_classes_add_up(digits: Prepared) -> None:

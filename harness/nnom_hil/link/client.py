@@ -120,10 +120,13 @@ class AgentClient:
         self.channel.boot_id = frame.boot_id
         return frame
 
-    def time_layers(self, data: bytes) -> LayerTimes:
-        """Run once with a quiet link; data may be b"" to run the last input again."""
+    def time_layers(self, data: bytes, *, quiet: bool = True) -> LayerTimes:
+        """Run once; data may be b"" to run the last input again.
+
+        quiet: with a quiet link; one that was asked meanwhile whether it still runs runs again.
+        """
         start = self._clock()
-        answer = self._request(FrameType.TIME, data, timeout_s=60.0, quiet=True)
+        answer = self._request(FrameType.TIME, data, timeout_s=60.0, quiet=quiet)
         times = LayerTimes.parse(answer.body)
         self._inference_s = self._clock() - start
         return times

@@ -22,7 +22,7 @@ from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.session import Session
 from nnom_hil.temporary import private_folder
 
-__all__ = ["LayerProfile", "ModelProfile", "profile_layers"]
+__all__ = ["LayerProfile", "ModelProfile", "first_inference", "profile_layers"]
 
 _BEGIN: Final = "model_run"
 _LAYER: Final = "note_layer_time"  # the agent's, called at the end of each layer
@@ -75,7 +75,7 @@ class _CountingQemu(QemuTarget):
 def profile_layers(
     board: Board, elf: Path, image_id: str, data: bytes, names: Sequence[str]
 ) -> ModelProfile:
-    """Run a model's firmware once in QEMU, as it is, and return what each layer ran.
+    """Run a model's firmware in QEMU, as it is, and return what each layer of one inference ran.
 
     data: the input. names: of the layers, in run order. Counts are exact and the same in every run.
     Raises TargetError where the board has no QEMU machine, NNoM returns an error, or the firmware
@@ -98,14 +98,13 @@ def profile_layers(
             hello = session.hello
             if not hello.model_ready:
                 raise TargetError(f"the model does not fit board {board.name}, whose RAM is full")
-            times = session.client.time_layers(data)
+            times = session.client.time_layers(data, quiet=False)  # once
         stretches = stretches_of(counts)
     if times.status != 0:
         raise TargetError(f"NNoM returned error {times.status} in the inference to profile")
     clock = [function_extent(elf, name) for name in _CLOCK]
-    ran = [_without(stretch, clock) for stretch in stretches[1:-1]]
-    marks = [s.mark for s in stretches]
-    if marks != [0, begin, *[layer] * len(names)] or len(times.ticks) != len(names):
+    ran = [_without(stretch, clock) for stretch in first_inference(stretches, begin)]
+    if not len(ran) == len(times.ticks) == len(names):
         raise TargetError(
             f"{len(names)} layers should have run, {len(times.ticks)} were timed and {len(ran)} "
             "counted: is this firmware of another version?"
@@ -121,6 +120,20 @@ def profile_layers(
         kernels=hello.kernels,
         tool=target.description,
     )
+
+
+def first_inference(stretches: Sequence[Stretch], begin: int) -> list[Stretch]:
+    """Return the layers' stretches, from the first mark at `begin` on, without what came after.
+
+    A request that got lost is repeated, and the model may have run more than once.
+    """
+    marks = [stretch.mark for stretch in stretches]
+    if begin not in marks:
+        return []
+    start = marks.index(begin)
+    again = marks[start + 1 :]
+    end = start + 1 + (again.index(begin) if begin in again else len(again))
+    return list(stretches[start : end - 1])
 
 
 def _without(stretch: Stretch, extents: Sequence[tuple[int, int]]) -> Stretch:

@@ -28,7 +28,7 @@ __all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "count_model", "prof
 PROFILE_FILE: Final = "profile.json"
 FOLDED_FILE: Final = "profile.folded"
 _BY_CLOCK: Final = (
-    "Instructions by the target's clock, to a tick and with its reading, some 20 a layer. "
+    "Instructions by the target's clock, to a tick, with the few around its reading. "
     "Functions, classes of instructions and branches can be counted in QEMU only."
 )
 
