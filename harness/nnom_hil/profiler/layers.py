@@ -97,7 +97,11 @@ def profile_layers(
         with session:
             hello = session.hello
             if not hello.model_ready:
-                raise TargetError(f"the model does not fit board {board.name}, whose RAM is full")
+                raise TargetError(
+                    f"the model does not fit board {board.name}: the heap ran out in "
+                    f"{board.memory.ram.length} bytes of ram; use a smaller model or a board with "
+                    "more memory"
+                )
             times = session.client.time_layers(data, quiet=False)  # once
         stretches = stretches_of(counts)
     if times.status != 0:
