@@ -233,7 +233,7 @@ def interrupted_record(
         compat=request.is_compat,
         min_accuracy=request.min_accuracy,
         max_error=request.max_error,
-        time_source=TimeSource.HOST,
+        time_source=TimeSource.UNKNOWN,
         tools={"nnom-hil": __version__},
     )
 
