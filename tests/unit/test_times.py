@@ -16,6 +16,7 @@ from rich.console import Console
 
 import nnom_hil
 from nnom_hil import records
+from nnom_hil.cli.timings import Timings
 from nnom_hil.errors import UsageError
 from nnom_hil.files import seal
 from nnom_hil.link.messages import LayerTimes
@@ -249,7 +250,7 @@ AMOUNTS = re.compile(
 NUMBER_AND_UNIT = re.compile(r"\{\} ?(µs|us|ms|s|kB/s|MACops/Hz|cycles)\b")
 LABELLED = {
     # each is rendered, or called, by a test of this file
-    "cli/bench.py", "report/figures.py", "report/html.py", "report/terminal.py",
+    "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
     "robot/library.py",
     "templates/run.html.j2",
     # these hand amounts on, as records and results do
@@ -310,6 +311,21 @@ def test_benches_tell_their_source() -> None:
     assert link.as_dict()["time_source"] == "host"
     for result in (LineBench, LinkBench, FaultBench):
         assert "time_source" in inspect.getsource(result.as_dict)
+
+
+def test_phases_are_of_the_host(tmp_path: Path) -> None:
+    timings = Timings("imports")
+    timings.end()
+    heading, *_ = text_of_printed(timings).splitlines()
+    assert re.findall(r"\S+ ?s?, host", heading) == ["seconds, host", "CPU s, host"]
+    timings.write(tmp_path)
+    assert json.loads((tmp_path / "timings.json").read_text())["time_source"] == "host"
+
+
+def text_of_printed(timings: Timings) -> str:
+    out = StringIO()
+    timings.show(Console(width=200, file=out))
+    return out.getvalue()
 
 
 def holders(module: object) -> list[type]:

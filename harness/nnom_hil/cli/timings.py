@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nnom_hil.files import write_whole
+from nnom_hil.times import TimeSource
 
 __all__ = ["TIMINGS_FILE", "Phase", "Timings"]
 
@@ -57,7 +58,7 @@ class Timings:
         """Print a table, with their sum."""
         table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column("phase")
-        for unit in ("seconds", "CPU s"):
+        for unit in ("seconds, host", "CPU s, host"):
             table.add_column(unit, justify="right")
         total = Phase(
             name="total",
@@ -70,7 +71,8 @@ class Timings:
 
     def write(self, folder: Path) -> None:
         """Write timings.json; raises StoreError."""
-        document = {"phases": [asdict(phase) for phase in self.phases]}
+        phases = [asdict(phase) for phase in self.phases]
+        document = {"time_source": TimeSource.HOST, "phases": phases}
         write_whole(folder / TIMINGS_FILE, json.dumps(document, indent=2) + "\n")
 
 
