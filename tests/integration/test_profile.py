@@ -24,6 +24,7 @@ from nnom_hil.run.runner import build_for
 from nnom_hil.target.fake import FakeModel, FakeTarget
 from tests.support.emulated import BOARDS
 
+pytestmark = pytest.mark.xdist_group("profile")  # what is counted is counted once
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 PROGRAM = """
     .syntax unified
@@ -184,15 +185,30 @@ def profile(digits: Prepared, board: str) -> ModelProfile:
     return count_model(place, build_for(place, digits.graph), digits)
 
 
-@pytest.mark.parametrize(
-    "board",
-    ["stm32f4"]
-    + ["mps3_an547", "cortex_m0", "nucleo_g071rb", "stm32f103", "nucleo_f767zi", "nucleo_l552ze_q"]
-    * NIGHTLY,
-)
-def test_layers_are_what_systick_counts(board: str, digits: Prepared) -> None:
-    first, second = profile(digits, board), profile(digits, board)
-    assert first.layers == second.layers
+@pytest.fixture(scope="module")
+def counted(digits: Prepared) -> ModelProfile:
+    return profile(digits, "stm32f4")
+
+
+def test_counts_are_the_same_in_every_run(counted: ModelProfile, digits: Prepared) -> None:
+    assert profile(digits, "stm32f4").layers == counted.layers
+
+
+CORES = [
+    "mps3_an547",
+    "cortex_m0",
+    "nucleo_g071rb",
+    "stm32f103",
+    "nucleo_f767zi",
+    "nucleo_l552ze_q",
+]
+
+
+@pytest.mark.parametrize("board", ["stm32f4", *CORES * NIGHTLY])
+def test_layers_are_what_systick_counts(
+    board: str, counted: ModelProfile, digits: Prepared
+) -> None:
+    first = counted if board == "stm32f4" else profile(digits, board)
     assert [layer.name for layer in first.layers] == [node.name for node in digits.graph.nodes]
     reading = [
         first.clock_instructions(layer) - layer.stretch.instructions for layer in first.layers
@@ -210,10 +226,9 @@ def test_inference_that_was_asked_for_twice_is_counted_once() -> None:
     assert first_inference(stretches[:1], 8) == []
 
 
-def test_functions_and_classes_add_up(digits: Prepared) -> None:
+def test_functions_and_classes_add_up(counted: ModelProfile, digits: Prepared) -> None:
     board = find_board("stm32f4")
     image = build_for(board, digits.graph)
-    counted = count_model(board, image, digits)
     record = profile_record(counted, board, board, image, digits, "digits")
     listing = disassemble(image.elf, board.core.cpu)
     for layer, told in zip(counted.layers, record.layers, strict=True):
@@ -233,8 +248,7 @@ def test_functions_and_classes_add_up(digits: Prepared) -> None:
     assert all(line.startswith("digits;") and line.count(";") == 3 for line in lines)
 
 
-def test_code_that_the_program_does_not_have_is_named(digits: Prepared) -> None:
-    counted = profile(digits, "stm32f4")
+def test_code_that_the_program_does_not_have_is_named(counted: ModelProfile) -> None:
     with pytest.raises(TargetError, match=r"ran code at 0x0800\w{4}, where the program has none"):
         by_function(counted.layers[0].stretch, {})
 
