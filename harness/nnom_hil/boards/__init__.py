@@ -17,12 +17,14 @@ from nnom_hil.boards.examine import Examination, examine, examine_alone
 from nnom_hil.boards.schema import Check, Cpu
 from nnom_hil.boards.svd import load_svd
 from nnom_hil.boards.template import board_template
+from nnom_hil.boards.timing import CoreTiming, core_timing, timed_cores
 
 __all__ = [
     "Board",
     "Check",
     "Chip",
     "Comparison",
+    "CoreTiming",
     "Cpu",
     "Examination",
     "NativeBackend",
@@ -32,6 +34,7 @@ __all__ = [
     "Step",
     "board_template",
     "compare",
+    "core_timing",
     "examine",
     "examine_alone",
     "find_board",
@@ -40,4 +43,5 @@ __all__ = [
     "list_chips",
     "load_board",
     "load_svd",
+    "timed_cores",
 ]

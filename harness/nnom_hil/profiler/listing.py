@@ -17,7 +17,21 @@ _CONDITIONS: Final = frozenset(
     ("eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
 )
 _WHOLE: Final = frozenset(
-    ("movs", "adcs", "sbcs", "bics", "lsls", "muls", "mls", "smmls", "teq", "svc", "dls", "wls", "le")
+    (
+        "movs",
+        "adcs",
+        "sbcs",
+        "bics",
+        "lsls",
+        "muls",
+        "mls",
+        "smmls",
+        "teq",
+        "svc",
+        "dls",
+        "wls",
+        "le",
+    )
 )  # names that end as a condition does
 
 
