@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TCG plugin: how often the guest executed each translated block, from mark to mark.
  *
- *     -plugin blocks.so,out=FILE,mark=ADDRESS,mark=ADDRESS,aside=START-END
+ *     -plugin blocks.so,out=FILE,mark=ADDRESS,mark=ADDRESS,aside=START-END,
+ *             flash=START-END,width=BYTES,code=BYTES,data=BYTES
  *
  * A mark is the start of the function at ADDRESS. FILE gets a line "from ADDRESS" for each stretch
  * that a mark begins, "from 0" for the first, and then, for each block that ran in it, a line
  *
- *     START INSTRUCTIONS EXECUTIONS TAKEN
+ *     START INSTRUCTIONS EXECUTIONS TAKEN FOLLOWING ELSEWHERE DATA
  *
  * TAKEN: how often it went on elsewhere than behind its last instruction. What runs from START to
- * END, an interrupt's handler, comes between blocks without being where they went. At FILE's end
- * there is "end". With probe=on QEMU ends at once, which shows that it can load the plugin. What an
+ * END, an interrupt's handler, comes between blocks without being where they went. With flash=,
+ * FOLLOWING and ELSEWHERE are the reads of flash for code that a cache of `code` bytes does not hold, behind
+ * the read before or not, and DATA those for data; `width` bytes come with each. At FILE's end there
+ * is "end". With probe=on QEMU ends at once, which shows that it can load the plugin. What an
  * instruction is and to which function it belongs is read from the ELF file afterwards.
  *
  * QEMU's header is in no distribution's package, so that what is used of it is declared here; API is
@@ -22,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flash.h"
+
 #ifndef API
 #define API 1
 #endif
@@ -32,6 +37,7 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 typedef void on_translation_t(plugin_id_t id, struct qemu_plugin_tb *tb);
 typedef void on_execution_t(unsigned int cpu, void *data);
+typedef void on_access_t(unsigned int cpu, uint32_t info, uint64_t address, void *data);
 typedef void on_exit_t(plugin_id_t id, void *data);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id_t id, on_translation_t *called);
@@ -39,6 +45,10 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, on_executio
                                           int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, on_execution_t *called,
                                             int flags, void *data);
+/* accesses: 3 for loads and stores; QEMU 7.2 takes loads for stores where one kind is asked for */
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, on_access_t *called, int flags,
+                                      int accesses, void *data);
+bool qemu_plugin_mem_is_store(uint32_t info);
 void qemu_plugin_register_atexit_cb(plugin_id_t id, on_exit_t *called, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
@@ -56,6 +66,7 @@ EXPORT int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char 
 typedef struct block {
     struct block *next;
     uint64_t start, last, end, executions, taken;
+    uint64_t following, elsewhere, data; /* reads of flash */
     size_t instructions;
     bool is_mark;
     uint8_t sizes[]; /* bytes of each instruction */
@@ -68,6 +79,8 @@ static FILE *out;
 static uint64_t marks[MOST_MARKS];
 static size_t mark_count;
 static uint64_t aside_start, aside_end;
+static uint64_t flash_start, flash_end;
+static flash_cache_t code_cache, data_cache;
 
 static block_t *add_block(uint64_t start, size_t instructions)
 {
@@ -87,10 +100,12 @@ static void write_blocks(void)
 {
     for (block_t *b = blocks; b != NULL; b = b->next) {
         if (b->executions > 0) {
-            fprintf(out, "%" PRIx64 " %zu %" PRIu64 " %" PRIu64 "\n", b->start, b->instructions,
-                    b->executions, b->taken);
-            b->executions = b->taken = 0;
+            fprintf(out,
+                    "%" PRIx64 " %zu %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                    b->start, b->instructions, b->executions, b->taken, b->following, b->elsewhere,
+                    b->data);
         }
+        b->executions = b->taken = b->following = b->elsewhere = b->data = 0;
     }
 }
 
@@ -121,6 +136,24 @@ static void count_part(block_t *whole, uint64_t end)
     b->executions++;
 }
 
+static void read_code(block_t *b)
+{
+    const uint64_t width = UINT64_C(1) << code_cache.shift;
+    for (uint64_t at = b->start & ~(width - 1u); at < b->end; at += width) {
+        const flash_read_t read = flash_read(&code_cache, (uint32_t)at);
+        b->following += read == NEXT;
+        b->elsewhere += read == ELSEWHERE;
+    }
+}
+
+static void accesses(unsigned int cpu, uint32_t info, uint64_t address, void *data)
+{
+    (void)cpu;
+    if (address >= flash_start && address < flash_end && !qemu_plugin_mem_is_store(info)) {
+        ((block_t *)data)->data += flash_read(&data_cache, (uint32_t)address) != HELD;
+    }
+}
+
 static void begins(unsigned int cpu, void *data)
 {
     (void)cpu;
@@ -140,6 +173,9 @@ static void begins(unsigned int cpu, void *data)
         write_blocks();
         fprintf(out, "from %" PRIx64 "\n", b->start);
     }
+    if (b->start >= flash_start && b->start < flash_end) {
+        read_code(b);
+    }
     b->executions++;
     before = b;
     before_is_whole = false;
@@ -156,7 +192,7 @@ static void translated(plugin_id_t id, struct qemu_plugin_tb *tb)
     (void)id;
     const size_t n = qemu_plugin_tb_n_insns(tb);
     block_t *b = add_block(qemu_plugin_tb_vaddr(tb), n);
-    const struct qemu_plugin_insn *insn = NULL;
+    struct qemu_plugin_insn *insn = NULL;
     for (size_t i = 0; i < n; i++) {
         insn = qemu_plugin_tb_get_insn(tb, i);
         b->last = qemu_plugin_insn_vaddr(insn);
@@ -164,6 +200,9 @@ static void translated(plugin_id_t id, struct qemu_plugin_tb *tb)
             b->sizes[i - 1] = (uint8_t)(b->last - b->end);
         }
         b->end = b->last;
+        if (flash_end > 0) {
+            qemu_plugin_register_vcpu_mem_cb(insn, accesses, 0, 3, b);
+        }
     }
     b->sizes[n - 1] = (uint8_t)qemu_plugin_insn_size(insn);
     b->end += b->sizes[n - 1];
@@ -185,9 +224,16 @@ static void finish(plugin_id_t id, void *data)
     }
 }
 
+static void take_range(char *text, uint64_t *start, uint64_t *end)
+{
+    *start = strtoull(text, &text, 0);
+    *end = *text == '-' ? strtoull(text + 1, NULL, 0) : 0;
+}
+
 int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv)
 {
     (void)info;
+    uint32_t width = 4, code = 4, data = 4;
     for (int i = 0; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         value = value == NULL ? argv[i] : value + 1;
@@ -198,12 +244,23 @@ int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char **argv)
         } else if (strncmp(argv[i], "mark=", 5) == 0 && mark_count < MOST_MARKS) {
             marks[mark_count++] = strtoull(value, NULL, 0);
         } else if (strncmp(argv[i], "aside=", 6) == 0) {
-            aside_start = strtoull(value, &value, 0);
-            aside_end = *value == '-' ? strtoull(value + 1, NULL, 0) : 0;
+            take_range(value, &aside_start, &aside_end);
+        } else if (strncmp(argv[i], "flash=", 6) == 0) {
+            take_range(value, &flash_start, &flash_end);
+        } else if (strncmp(argv[i], "width=", 6) == 0) {
+            width = (uint32_t)strtoul(value, NULL, 0);
+        } else if (strncmp(argv[i], "code=", 5) == 0) {
+            code = (uint32_t)strtoul(value, NULL, 0);
+        } else if (strncmp(argv[i], "data=", 5) == 0) {
+            data = (uint32_t)strtoul(value, NULL, 0);
         }
     }
     if (out == NULL) {
         fprintf(stderr, "blocks: out=FILE is missing or cannot be written\n");
+        return 1;
+    }
+    if (!flash_cache_init(&code_cache, width, code) || !flash_cache_init(&data_cache, width, data)) {
+        fprintf(stderr, "blocks: a cache holds at least one read, and no more than memory\n");
         return 1;
     }
     fprintf(out, "from 0\n");

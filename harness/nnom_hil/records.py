@@ -235,7 +235,8 @@ class RunRecord(_Record):
     inputs with the float model's answer, 0 to 1; against_float: the same for models that give
     numbers, after int8 was made numbers. max_error: the verdict is fail above this MAE.
     time_source: what every time of the record comes from, but for the link's own; error_percent:
-    of an estimate, how far off its times may be. total_*: of all layers.
+    of an estimate, how far off its times may be; where_time_goes: of one, in words. total_*: of
+    all layers.
     confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
     true class, said class, count. kernels: the form of each of the library's operations.
     """
@@ -278,6 +279,7 @@ class RunRecord(_Record):
     total_time_us: _Amount | None = None
     total_cycles: _Amount | None = None
     total_instructions: _Count | None = None
+    where_time_goes: tuple[str, ...] = ()
     layers: tuple[LayerRecord, ...] = ()
     macs: _Count | None = None
     flash_bytes: _Count | None = None

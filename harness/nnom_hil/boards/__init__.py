@@ -3,6 +3,7 @@
 from nnom_hil.boards.against import Comparison, compare
 from nnom_hil.boards.board import (
     Board,
+    FlashReads,
     NativeBackend,
     ProbeBackend,
     QemuBackend,
@@ -14,7 +15,7 @@ from nnom_hil.boards.board import (
 )
 from nnom_hil.boards.chip import Chip, find_chip, list_chips
 from nnom_hil.boards.examine import Examination, examine, examine_alone
-from nnom_hil.boards.schema import Check, Cpu
+from nnom_hil.boards.schema import Check, Cpu, Region
 from nnom_hil.boards.svd import load_svd
 from nnom_hil.boards.template import board_template
 from nnom_hil.boards.timing import CoreTiming, core_timing, timed_cores
@@ -27,9 +28,11 @@ __all__ = [
     "CoreTiming",
     "Cpu",
     "Examination",
+    "FlashReads",
     "NativeBackend",
     "ProbeBackend",
     "QemuBackend",
+    "Region",
     "RenodeBackend",
     "Step",
     "board_template",

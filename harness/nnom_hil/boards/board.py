@@ -154,6 +154,28 @@ class Step(Facts):
         return self
 
 
+class FlashReads(Facts):
+    """What reading flash costs beside its first cycle, for the cycle model (docs/timing.md).
+
+    wait_states: cycles of the core that a read waits. width: bytes that a read brings.
+    instruction_cache, data_cache: bytes that need not be read again; at least those of a read.
+    checked: published tables of layers agree with these numbers.
+    """
+
+    wait_states: Annotated[int, Field(ge=1, le=30)]
+    width: Literal[4, 8, 16, 32]
+    instruction_cache: Annotated[int, Field(ge=4, le=65536)]
+    data_cache: Annotated[int, Field(ge=4, le=65536)]
+    checked: bool = False
+
+    @model_validator(mode="after")
+    def _whole_reads(self) -> Self:
+        for name in ("instruction_cache", "data_cache"):
+            if getattr(self, name) % self.width:
+                raise ValueError(f"{name} holds whole reads: a multiple of width = {self.width}")
+        return self
+
+
 class Startup(Facts):
     """What to do before main, in this order: clock tree, power, pins."""
 
@@ -250,7 +272,7 @@ class Backends(Facts):
 
 
 class Board(Facts):
-    """One validated board file.
+    """One validated board file. flash: absent where it answers at once.
 
     chip: a file of boards/chips, with which `boards check` computes and compares. sources: where
     each table's numbers are from.
@@ -267,6 +289,7 @@ class Board(Facts):
     console: Console
     time: Time
     startup: Startup = Startup()
+    flash: FlashReads | None = None
     backend: Backends
 
     @model_validator(mode="after")
@@ -289,6 +312,7 @@ class Board(Facts):
         needed = ["memory", "console", *self.backend.names]
         needed += ["clock"] if self.clock.oscillator_hz is not None else []
         needed += ["startup"] if self.startup.steps else []
+        needed += ["flash"] if self.flash is not None else []
         return [name for name in needed if name not in self.sources]
 
 

@@ -82,13 +82,15 @@ class Pairs(Facts):
 
 class CoreTiming(Facts):
     """One core. error_percent: how far an estimate may be off; checked: published tables of layers
-    on silicon say so (docs/timing.md), else it is judgement. pairs: absent on cores that start one
-    instruction a cycle.
+    on silicon say so (docs/timing.md), else it is judgement. macs_per_cycle: the most that its
+    multiplications of int8 or int16 data make. pairs: absent on cores that start one instruction a
+    cycle.
     """
 
     schema_: Annotated[Literal["nnom-hil/core/1"], Field(alias="schema")]
     core: Annotated[Cpu, Field(strict=False)]
     error_percent: Annotated[int, Field(ge=1, le=100)]
+    macs_per_cycle: Annotated[float, Field(gt=0, le=64, strict=False)] | None = None
     checked: bool
     cycles: Cycles
     latency: Latency = Latency()

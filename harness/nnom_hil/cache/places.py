@@ -17,8 +17,10 @@ from nnom_hil.paths import cache_dir
 __all__ = ["IN_PLACE", "KINDS", "MANIFEST", "WORK", "Entry", "discard", "entries", "limit_bytes",
     "lock_of", "remove", "stay", "sweep"]  # fmt: skip
 
-KINDS: Final = ("prepared", "reference", "libraries", "images")
-IN_PLACE: Final = {"images"}
+KINDS: Final = (
+    "prepared", "reference", "libraries", "images", "programs", "plugins", "cycles"
+)  # fmt: skip
+IN_PLACE: Final = {"images", "programs", "plugins"}
 """Kinds whose files other programs read by path."""
 WORK: Final = "work"
 MANIFEST: Final = "entry.json"

@@ -8,6 +8,7 @@ from nnom_hil.profiler.counting import (
     check_can_count,
     count_instructions,
 )
+from nnom_hil.profiler.cycles import StretchCycles, stretch_cycles
 from nnom_hil.profiler.layers import LayerProfile, ModelProfile, profile_layers
 from nnom_hil.profiler.listing import Instruction, InstructionClass, disassemble
 from nnom_hil.profiler.machines import counting_board
@@ -22,6 +23,7 @@ __all__ = [
     "LayerProfile",
     "ModelProfile",
     "Stretch",
+    "StretchCycles",
     "by_function",
     "check_can_count",
     "count_instructions",
@@ -29,4 +31,5 @@ __all__ = [
     "counting_plugin",
     "disassemble",
     "profile_layers",
+    "stretch_cycles",
 ]

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.boards import Board, QemuBackend
+from nnom_hil.boards import Board, FlashReads, QemuBackend, Region
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.profiler.plugin import counting_plugin
@@ -36,12 +36,17 @@ class Block:
 
     start: the first one's address. taken: how often it went on elsewhere than behind the last one,
     by a branch. A block may begin in the middle of another.
+    following, elsewhere: reads of flash for its code that no cache spared, behind the read before
+    or not; data: those of its loads. All 0 where flash was not watched.
     """
 
     start: int
     instructions: int
     executions: int
     taken: int
+    following: int = 0
+    elsewhere: int = 0
+    data: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +120,23 @@ def check_can_count(board: Board) -> QemuBackend:
 
 
 def plugin_options(
-    counts: Path, marks: Sequence[int], *, aside: tuple[int, int] = (0, 0)
+    counts: Path,
+    marks: Sequence[int],
+    *,
+    aside: tuple[int, int] = (0, 0),
+    flash: tuple[Region, FlashReads] | None = None,
 ) -> list[str]:
     """Return QEMU's options that make it write to a file what ran; stretches_of() reads that.
 
     marks: addresses of functions, at each of whose calls a stretch begins. aside: start and end of
-    an interrupt's handler, which is not where a block went on. Raises as counting_plugin does.
+    an interrupt's handler, which is not where a block went on. flash: which reads of it to count,
+    and by what caches. Raises as counting_plugin does.
     """
     words = [f"mark={mark:#x}" for mark in marks] + [f"aside={aside[0]:#x}-{aside[1]:#x}"]
+    if flash is not None:
+        region, reads = flash
+        words += [f"flash={region.origin:#x}-{region.end:#x}", f"width={reads.width}"]
+        words += [f"code={reads.instruction_cache}", f"data={reads.data_cache}"]
     told = [option_path(counting_plugin()), f"out={option_path(counts)}", *words]
     return ["-plugin", ",".join(told)]
 
@@ -173,17 +187,19 @@ def stretches_of(counts: Path) -> tuple[Stretch, ...]:
         raise TargetError(f"QEMU wrote no counts: {exc.strerror}") from exc
     if not text.endswith("end\n"):
         raise TargetError("QEMU's counts are not whole: is the disk full?")
-    stretches: list[tuple[int, dict[tuple[int, int], Block]]] = []
+    stretches: list[tuple[int, dict[tuple[int, int], list[int]]]] = []
     for line in text.splitlines()[:-1]:
         if line.startswith("from "):
             stretches.append((int(line[5:], 16), {}))
             continue
-        address, *numbers = line.split()
-        start, (size, times, taken) = int(address, 16), map(int, numbers)
+        address, size, *rest = line.split()
+        key = int(address, 16), int(size)
+        numbers = [int(count) for count in rest]
         known = stretches[-1][1]
-        if (same := known.get((start, size))) is not None:  # translated more than once
-            times, taken = times + same.executions, taken + same.taken
-        known[start, size] = Block(start, size, times, taken)
+        if key in known:  # translated more than once
+            numbers = [a + b for a, b in zip(numbers, known[key], strict=True)]
+        known[key] = numbers
     return tuple(
-        Stretch(mark, tuple(known[key] for key in sorted(known))) for mark, known in stretches
+        Stretch(mark, tuple(Block(*key, *numbers) for key, numbers in sorted(known.items())))
+        for mark, known in stretches
     )

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.boards import Board, Cpu
+from nnom_hil.boards import Board, Cpu, FlashReads
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.profiler.counting import (
@@ -73,11 +73,17 @@ class _CountingQemu(QemuTarget):
 
 
 def profile_layers(
-    board: Board, elf: Path, image_id: str, data: bytes, names: Sequence[str]
+    board: Board,
+    elf: Path,
+    image_id: str,
+    data: bytes,
+    names: Sequence[str],
+    flash: FlashReads | None = None,
 ) -> ModelProfile:
     """Run a model's firmware in QEMU, as it is, and return what each layer of one inference ran.
 
-    data: the input. names: of the layers, in run order. Counts are exact and the same in every run.
+    data: the input. names: of the layers, in run order. flash: by what its reads are to be counted.
+    Counts are exact and the same in every run.
     Raises TargetError where the board has no QEMU machine, NNoM returns an error, or the firmware
     is another one; ToolError as counting_plugin does, and what a session raises.
     """
@@ -85,7 +91,12 @@ def profile_layers(
     begin, layer = function_extent(elf, _BEGIN)[0], function_extent(elf, _LAYER)[0]
     with private_folder() as folder:
         counts = folder / "counts.txt"
-        options = plugin_options(counts, [begin, layer], aside=function_extent(elf, _HANDLER))
+        options = plugin_options(
+            counts,
+            [begin, layer],
+            aside=function_extent(elf, _HANDLER),
+            flash=None if flash is None else (board.memory.flash, flash),
+        )
         target = _CountingQemu(board, more=options)
         session = Session(
             target,

@@ -22,10 +22,10 @@ _ACCUMULATE: Final = frozenset(
      "smlawt", "sxtab16", "uxtab16", "sxtab", "sxtah", "uxtab", "uxtah")
 )  # fmt: skip
 _NAMES: Final = {"sl": "r10", "fp": "r11", "ip": "r12"}
+_FILES: Final = {"r": 13, "s": 32, "d": 32, "q": 8}
 _REGISTERS: Final = frozenset(
-    [f"{file}{n}" for file, count in (("r", 13), ("s", 32), ("d", 32), ("q", 8)) for n in range(count)]
-    + ["sp", "lr", "pc"]
-)  # fmt: skip
+    ["sp", "lr", "pc", *(f"{file}{n}" for file, count in _FILES.items() for n in range(count))]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,14 +44,18 @@ class _State:
     pipelined: bool = False  # the load before took one cycle only
 
 
-def straight_cycles(code: Sequence[Instruction], timing: CoreTiming) -> float:
-    """Return the cycles of instructions that run one after the other; the last may be a branch that
-    is not taken.
+def straight_cycles(code: Sequence[Instruction], timing: CoreTiming) -> list[float]:
+    """Return the cycles that each of some instructions adds, which run one after the other.
+
+    The last may be a branch that is not taken. What an instruction waits for is its own; the second
+    of two that start together adds nothing.
     """
-    state = _State()
+    state, added = _State(), []
     for instruction in code:
+        before = state.now
         _step(state, instruction, operands_of(instruction), timing)
-    return state.now
+        added.append(state.now - before)
+    return added
 
 
 def branch_cycles(

@@ -26,8 +26,10 @@ def counting_plugin() -> Path:
     """Return the plugin's file. Raises ToolError where QEMU or a host compiler is missing, or QEMU
     was built without plugins, and StoreError where there is no space for it.
     """
-    source = firmware_dir() / "profiler" / "blocks.c"
-    key = digest(_SCHEMA, source.read_bytes(), tool_version("cc"), tool_version(_QEMU))
+    folder = firmware_dir() / "profiler"
+    source, header = folder / "blocks.c", folder / "flash.h"
+    texts = source.read_bytes() + header.read_bytes()
+    key = digest(_SCHEMA, texts, tool_version("cc"), tool_version(_QEMU))
 
     def make() -> dict[str, bytes]:
         with work_folder() as work:

@@ -78,6 +78,7 @@ class Findings:
     """What a run has found out so far; becomes the record, however the run ends.
 
     estimate: by the cycle model, where an emulator counts no cycles; the record tells it instead.
+    without_estimate: why there is none, though it was wanted.
     """
 
     prepared: Prepared | None = None
@@ -87,6 +88,7 @@ class Findings:
     times: list[LayerTimes] = field(default_factory=list)
     clock: Clock = NO_CLOCK
     estimate: Estimate | None = None
+    without_estimate: str = ""
     profile: ProfileRecord | None = None
     encoding: str = "raw"
     resumed: int = 0  # vectors that an earlier attempt had answered
@@ -262,12 +264,19 @@ def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[s
     )
     return {
         "model_hash": graph.content_hash,
-        "notes": (*notes_on(graph, compat=compat), *([clock.remark] if clock.remark else [])),
+        "notes": (*notes_on(graph, compat=compat), *_remarks(found)),
         "layers": layers,
         "macs": graph.macs,
         "timing_runs": len(found.times),
         **time_facts(layers, clock, estimate),
     }
+
+
+def _remarks(found: Findings) -> list[str]:
+    """What times are worth, beside where they come from."""
+    why = found.without_estimate
+    said = [found.clock.remark, f"cycles are not estimated: {why}" if why else ""]
+    return [remark for remark in said if remark]
 
 
 def _unanswered(facts: dict[str, Any]) -> int:

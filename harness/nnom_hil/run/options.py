@@ -135,6 +135,8 @@ _RUN = (
     _option("jobs", int, "Share vectors over N targets", low=1, high=64, short="-j"),
     _option("warm_up", int, "Runs before layers are timed", low=0),
     _option("repeats", int, "Runs whose median is a layer's time", low=1),
+    _option("estimate", bool, "On emulators, estimate cycles by a model of the core",
+            default=Timing().estimate),
     _option("timing_only", bool, "Time the layers; stream no vectors"),
     _option("profile", bool, "Count what each layer runs, by function and class, in QEMU"),
     _option("encoding", str, "How vectors travel; auto is raw to emulators", words=Encoding),
@@ -215,7 +217,7 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
     convert, header = conversion_of(given)
     if (renode := given.get("renode")) is not None:
         os.environ[variables.RENODE] = str(renode)  # as if the user had set it
-    timing = {name: given[name] for name in ("warm_up", "repeats") if name in given}
+    timing = {name: given[name] for name in ("warm_up", "repeats", "estimate") if name in given}
     library = {f.name: given[f.name] for f in fields(Library) if f.name in given}
     made = {"board", "runs", "convert", "header", "timing", "faults", "library"}
     names = {f.name for f in fields(RunRequest)} - made

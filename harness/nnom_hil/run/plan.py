@@ -29,11 +29,13 @@ class Encoding(StrEnum):
 class Timing:
     """How layers are timed, with a quiet link: runs to warm up, then runs that count.
 
-    Raises UsageError for numbers that cannot be.
+    estimate: on an emulator, cycles by the core's model, where there is one. Raises UsageError for
+    numbers that cannot be.
     """
 
     warm_up: int = 1
     repeats: int = 3
+    estimate: bool = True
 
     def __post_init__(self) -> None:
         if not (0 <= self.warm_up <= _MAX_RUNS and 1 <= self.repeats <= _MAX_RUNS):

@@ -15,7 +15,7 @@ from nnom_hil.build import Image, Library, build_image, cmsis_nn_tree, tree_dige
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.errors import StoreError, TargetError, UsageError
+from nnom_hil.errors import HilError, StoreError, TargetError, UsageError
 from nnom_hil.files import digest
 from nnom_hil.link.client import AgentRefusedError, TargetWasResetError, Vector
 from nnom_hil.link.compact import Layout, encode_compact, layout_of
@@ -26,6 +26,7 @@ from nnom_hil.model.qgraph import QGraph
 from nnom_hil.profiler import counting_board
 from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
+from nnom_hil.run.estimate import estimate_layers
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
 from nnom_hil.run.journal import Identity
 from nnom_hil.run.judge import CONFUSION_CLASSES
@@ -211,6 +212,7 @@ class Run:
         for _ in range(timing.repeats):
             self.found.times.append(client.time_layers(data))
             data = b""
+        self._estimate()
         tables = [client.print_table(PrintWhat.MODEL_STAT), client.print_table(PrintWhat.IO_FORMAT)]
         self.found.tables = "\n".join([self.folder.console_text(), *tables])
         if self.plan.timing_only:
@@ -230,6 +232,17 @@ class Run:
         self.found.profile = record
         self.folder.write(PROFILE_FILE, record.to_json())
         self.folder.write(FOLDED_FILE, record.folded)
+
+    def _estimate(self) -> None:
+        """Let the core's model tell cycles where an emulator counts instructions."""
+        plan, found = self.plan, self.found
+        if not plan.timing.estimate or found.clock.source is not TimeSource.INSTRUCTIONS:
+            return
+        assert found.image is not None  # it runs
+        try:
+            found.estimate = estimate_layers(plan.board, found.image, self._prepared, self._image)
+        except HilError as exc:
+            found.without_estimate = str(exc).splitlines()[0]
 
     def stream(self) -> None:
         """Stream all vectors; what comes back is journaled as it comes."""

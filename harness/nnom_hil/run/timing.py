@@ -17,11 +17,13 @@ class Estimate:
     """What the cycle model makes of an exact profile, at the board's core clock.
 
     cycles: of each layer in run order. error_percent: how far off times by this model may be.
+    words: where the time goes.
     """
 
     cycles: tuple[float, ...]
     error_percent: float
     core_hz: int
+    words: tuple[str, ...] = ()
 
 
 def layer_times(
@@ -62,4 +64,5 @@ def time_facts(
         "total_time_us": total(layer.time_us for layer in layers),
         "total_cycles": total(layer.cycles for layer in layers),
         "total_instructions": total(layer.instructions for layer in layers),
+        "where_time_goes": () if estimate is None else estimate.words,
     }
