@@ -196,6 +196,26 @@ def kernels(
     return ExitCode.FAIL if worse else 0
 
 
+@door("bench model")
+def model(*, json: JsonOption = False, **given: Any) -> int:
+    """Hold the cycle model against published times of layers on silicon, each table left out."""
+    from nnom_hil.build import Library
+    from nnom_hil.cli.progress import Progress
+    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.run.model_bench import check_model
+
+    with Progress(terminal(stderr=True), quiet=json) as progress:
+        tables = check_model(Library(**given), progress.step)
+    if json:
+        import json as json_module
+
+        documents = [table.as_dict() for table in tables]
+        print(json_module.dumps(documents, sort_keys=True, indent=2))
+    else:
+        _print_model(tables)
+    return 0
+
+
 @door("bench boards")
 def boards(**given: Any) -> int:
     """Run a model on every board that can run here and print a Markdown table."""
@@ -330,6 +350,39 @@ def _print_kernels(counts: Any, other: Any) -> None:
     print(", ".join(f"{name} {size}" for name, size in sorted(counts.text.items())))
 
 
+def _print_model(tables: Any) -> None:
+    for checked in tables:
+        table = checked.table
+        clock = f"{checked.clock_hz / 1e6:.1f} MHz"
+        clock += ", published" if table.clock_hz else ", as fits best"
+        print(
+            f"{table.title}; {table.compiler}; {clock}. By the other tables: a taken branch "
+            f"{checked.taken} more, {checked.data_cache} bytes of flash held for loads."
+        )
+        print("| layer | published cycles | model | error | |")
+        print("|---|---|---|---|---|")
+        for layer in checked.layers:
+            print(
+                f"| {layer.name} | {layer.published:.0f} | {layer.estimated:.0f} "
+                f"| {layer.error:+.1%} | {layer.other_code or ''} |"
+            )
+        if checked.errors:
+            print(f"layers above 100 us: {_errors(checked.errors)}")
+        print(f"whole model: {checked.total_error:+.1%}\n")
+    for core in sorted({checked.table.core for checked in tables}):
+        own = [checked for checked in tables if checked.table.core == core]
+        known = [error for checked in own for error in checked.errors]
+        every = [error for checked in own for error in checked.errors_of_all]
+        print(
+            f"{core}: layers above 100 us: {_errors(known)}; with those of code that cannot be "
+            f"had: {_errors(every)}; whole models: {_errors([abs(c.total_error) for c in own])}"
+        )
+
+
+def _errors(errors: list[float]) -> str:
+    return f"mean {sum(errors) / len(errors):.1%}, worst {max(errors):.1%}, {len(errors)} in all"
+
+
 def _print_ways(result: Any) -> None:
     def figure(value: float | None) -> str:
         if value is None:
@@ -348,6 +401,7 @@ COMMANDS = {
     "line": line,
     "faults": faults,
     "kernels": kernels,
+    "model": model,
     "boards": boards,
     "convert": convert,
 }

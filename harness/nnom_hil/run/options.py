@@ -176,6 +176,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "boards": _names("boards"),
     "bench link": _names(_BOARD, "port", _CONVERT, _BUILD),
     "bench faults": _names(_BOARD, _CONVERT, _BUILD, "seed"),
+    "bench model": ("cmsis_nn", "nnom"),
     "bench kernels": _names(_BOARD, "kernels", "cmsis_nn", "nnom"),
     "bench boards": _names(_MODEL, "boards", "limit", "jobs", _CONVERT, _BUILD),
     "bench convert": _names(_MODEL, _BENCH, _CONVERT),
