@@ -213,7 +213,8 @@ def test_what_was_not_used_for_longest_goes(monkeypatch: pytest.MonkeyPatch) -> 
     assert [entry.path.exists() for entry in many] == [True, False, False, True, True]
     monkeypatch.setenv("NNOM_HIL_CACHE_MB", "0")
     obtain(many[1], Maker(), files_of)
-    assert {row.kind: row.entries for row in usage() if row.entries} == {"prepared": 1}  # the one that was just made
+    # the one that was just made
+    assert {row.kind: row.entries for row in usage() if row.entries} == {"prepared": 1}
     assert many[1].path.exists()
 
 

@@ -91,7 +91,8 @@ HEAVY = {"keras", "tf_keras", "tensorflow", "ai_edge_litert", "sklearn", "scipy"
 HEAVY_IMPORTERS = {"model/keras_import/load.py", "model/keras_import/translate.py",
     "model/keras_import/tflite.py", "model/keras_import/limits.py", "model/keras_import/checked.py",
     "model/keras_import/saved_model.py",
-    "zoo/data.py", "zoo/train.py", "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
+    "zoo/data.py", "zoo/shapes.py", "zoo/train.py",
+    "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
 
 
 def modules() -> list[Path]:

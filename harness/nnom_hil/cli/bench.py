@@ -199,13 +199,12 @@ def kernels(
 @door("bench model")
 def model(*, json: JsonOption = False, **given: Any) -> int:
     """Hold the cycle model against published times of layers on silicon, each table left out."""
-    from nnom_hil.build import Library
     from nnom_hil.cli.progress import Progress
     from nnom_hil.cli.terminal import terminal
     from nnom_hil.run.model_bench import check_model
 
     with Progress(terminal(stderr=True), quiet=json) as progress:
-        tables = check_model(Library(**given), progress.step)
+        tables = check_model(given.get("nnom"), given.get("cmsis_nn"), progress.step)
     if json:
         import json as json_module
 

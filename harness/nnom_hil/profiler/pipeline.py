@@ -91,13 +91,13 @@ def _step(state: _State, one: Instruction, uses: Operands, timing: CoreTiming) -
     paired = start < state.now
     end = start + _occupied(one, uses, state, timing)
     state.now = max(state.now, end)
-    latency = _latency(one, timing)
+    after = max(_latency(one, timing), end - start)
+    if timing.cycles.vector and _is_vector(one):  # halves are handed on one by one
+        after = timing.cycles.vector / 2
     for register in uses.writes:
         is_base = uses.updates_base and register == uses.address[0]
         kind = InstructionClass.OTHER if is_base else one.kind
-        state.results[register] = _Result(
-            start + (1 if is_base else max(latency, end - start)), kind
-        )
+        state.results[register] = _Result(start + (1 if is_base else after), kind)
     state.pipelined = one.kind is _LOAD and end - start == 1
     state.before = (one, uses)
     state.alone = timing.pairs is not None and not paired and end - start == 1

@@ -5,11 +5,9 @@ Each table's model is made anew with its shapes, built on the code that the tabl
 is chosen again for each one by the others alone: leave one table out.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from statistics import fmean, median
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +26,7 @@ from nnom_hil.run.prepare import ConvertOptions, Prepared, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.runner import build_for
 from nnom_hil.toml import load_toml
+from nnom_hil.zoo.shapes import ShapedLayer, write_shaped_model
 
 __all__ = ["CheckedLayer", "CheckedTable", "MeasuredTable", "check_model", "load_tables"]
 
@@ -38,20 +37,11 @@ _DATA_CACHES: Final = (0, 256)
 """Bytes of flash that are held for loads, as could be: one read, or what the manual says."""
 
 
-class _Layer(Facts):
-    """One layer: op and its sizes (filters, units, window; pad and crop: top, bottom, left, right).
-
-    after: names of what it reads, else the layer before. us: published, None where it is not.
-    other_code: why the table's code cannot be had; such layers are shown and not counted.
+class _MeasuredLayer(ShapedLayer):
+    """us: published, None where it is not. other_code: why the table's code cannot be had; such
+    layers are shown and not counted.
     """
 
-    op: Literal["conv", "maxpool", "crop", "pad", "upsample", "dense", "softmax", "gru", "concat"]
-    name: str | None = None
-    size: list[int] = Field(default_factory=list)
-    after: list[str] = Field(default_factory=list)
-    valid: bool = False
-    same: bool = False
-    relu: bool = False
     us: Annotated[float, Field(gt=0, strict=False)] | None = None
     other_code: str | None = None
 
@@ -72,7 +62,7 @@ class MeasuredTable(Facts):
     input: list[int]
     total_us: Annotated[float, Field(gt=0, strict=False)] | None = None
     flash: FlashReads
-    layers: list[_Layer]
+    layers: list[_MeasuredLayer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,18 +135,19 @@ def load_tables() -> dict[str, MeasuredTable]:
 
 
 def check_model(
-    library: Library, on_step: Callable[[str], None] = lambda _: None
+    nnom: Path | None, cmsis_nn: Path | None, on_step: Callable[[str], None] = lambda _: None
 ) -> list[CheckedTable]:
     """Estimate every table's layers and compare.
 
-    library: NNoM's tree and CMSIS 5, which the tables' authors used. Raises UsageError without
-    them, and what building and counting raise.
+    nnom, cmsis_nn: the trees of NNoM and CMSIS 5, which the tables' authors used. Raises UsageError
+    without them, and what building and counting raise.
     """
-    if library.nnom is None or library.cmsis_nn is None:
+    if nnom is None or cmsis_nn is None:
         raise UsageError(
             "the published tables were made with NNoM on CMSIS-NN's q7 kernels: name both with "
             "--nnom DIR --cmsis-nn DIR (NNoM 0.4.3, CMSIS 5.7)"
         )
+    library = Library(nnom=nnom, cmsis_nn=cmsis_nn)
     library.check()
     counted = {}
     for name, table in load_tables().items():
@@ -269,7 +260,7 @@ def _prepared(table: MeasuredTable) -> tuple[Prepared, list[str]]:
     """Return the converted model, and the names of the nodes that the table's layers are."""
     with tempfile.TemporaryDirectory() as folder:
         model, data = Path(folder) / "model.keras", Path(folder) / "data.npz"
-        names = _write_keras(table, model)
+        names = write_shaped_model(model, table.input, table.layers)
         rng = np.random.default_rng(0)
         np.savez(data, x=rng.normal(size=(8, *table.input)).astype(np.float32))
         options = ConvertOptions(per_channel=False)
@@ -278,50 +269,3 @@ def _prepared(table: MeasuredTable) -> tuple[Prepared, list[str]]:
     if missing := [name for name in names if name not in known]:
         raise BoardError(f"{table.title}: {missing[0]} is no layer of the converted model")
     return prepared, names
-
-
-def _write_keras(table: MeasuredTable, path: Path) -> list[str]:
-    """Write a model with a table's shapes and random weights; returns its layers' names."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
-    keras.utils.set_random_seed(1)
-    x = start = keras.Input(tuple(table.input))
-    made: dict[str, Any] = {}
-    names = []
-    for layer in table.layers:
-        inputs = [made[name] for name in layer.after] or [x]
-        built = _keras_layer(keras.layers, layer)
-        if layer.op == "dense" and len(x.shape) > 2:
-            inputs = [keras.layers.Flatten()(inputs[0])]
-        x = built(inputs if layer.op == "concat" else inputs[0])
-        names.append(built.name)
-        if layer.relu:
-            x = keras.layers.ReLU()(x)
-        if layer.name is not None:
-            made[layer.name] = x
-    keras.Model(start, x).save(path)
-    return names
-
-
-def _keras_layer(layers: Any, layer: _Layer) -> Any:
-    size = layer.size
-    match layer.op:
-        case "conv":
-            return layers.Conv2D(size[0], size[1:], padding="valid" if layer.valid else "same")
-        case "maxpool":
-            return layers.MaxPool2D(size, padding="same" if layer.same else "valid")
-        case "crop":
-            return layers.Cropping2D((size[:2], size[2:]))
-        case "pad":
-            return layers.ZeroPadding2D((size[:2], size[2:]))
-        case "upsample":
-            return layers.UpSampling2D(size)
-        case "dense":
-            return layers.Dense(size[0])
-        case "softmax":
-            return layers.Softmax()
-        case "gru":
-            return layers.GRU(size[0], return_sequences=True)
-        case "concat":
-            return layers.Concatenate()
