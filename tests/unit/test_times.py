@@ -254,7 +254,7 @@ LABELLED = {
     "robot/library.py",
     "templates/run.html.j2",
     # these hand amounts on, as records and results do
-    "run/bench.py", "run/findings.py", "run/timing.py", "run/runner.py",
+    "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
     # what a console's tables hold, and seconds that a user gives
     "run/monitor.py", "run/verdict.py",
 }  # fmt: skip
