@@ -49,7 +49,7 @@ def somebodys_qemu(folder: Path, *more: str) -> Iterator[str]:
 def times(folder: Path, **wishes: object) -> RunRecord:
     request = RunRequest(
         board=find_board(BOARD), runs=folder / "runs", timing_only=True,
-        timing=Timing(warm_up=0, repeats=1), **wishes,  # type: ignore[arg-type]  # any of its wishes
+        timing=Timing(warm_up=0, repeats=1, estimate=False), **wishes,  # type: ignore[arg-type]  # any of its wishes
     )  # fmt: skip
     return open_run(request).execute()
 
