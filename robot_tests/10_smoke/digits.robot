@@ -26,8 +26,11 @@ Target Starts And Tells Its Board
     ${board}    Start Target
     Should Be Equal    ${board}    ${BOARD}
 
-Layers Are Timed And Vectors Streamed
+Layers Are Timed And Profiled And Vectors Streamed
     Time Layers
+    ${profile}    Profile Layers
+    Should Be True    100000 < ${profile}[conv2d_2] < 500000
+    File Should Exist    ${FOLDER}${/}profile.json
     ${answered}    Stream Vectors
     Should Be Equal As Integers    ${answered}    ${VECTORS}
 

@@ -128,6 +128,15 @@ class NnomHil:
         self._open.time_layers()
 
     @keyword(tags=("Run",))
+    def profile_layers(self) -> dict[str, int]:
+        """Count what every layer runs, in QEMU; return instructions by the layer's name.
+
+        The run's folder and its report have functions, classes of instructions and branches.
+        """
+        profile = self._open.profile()
+        return {layer.name: layer.instructions for layer in profile.layers}
+
+    @keyword(tags=("Run",))
     def stream_vectors(self) -> int:
         """Stream all vectors; return how many were answered."""
         self._open.stream()

@@ -24,6 +24,7 @@ from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.profiler import counting_board
+from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.estimate import estimate_layers
@@ -219,7 +220,7 @@ class Run:
             share = Share(indices=range(0), stats=client.stats, status=client.status())
             self.found.shares.append(share)
 
-    def profile(self) -> None:
+    def profile(self) -> ProfileRecord:
         """Count what the layers run, on an emulator of its own; raises as profile_layers does."""
         self._observer.phase("profile")
         self._observer.step("counting what the layers run")
@@ -232,6 +233,7 @@ class Run:
         self.found.profile = record
         self.folder.write(PROFILE_FILE, record.to_json())
         self.folder.write(FOLDED_FILE, record.folded)
+        return record
 
     def _estimate(self) -> None:
         """Let the core's model tell cycles where an emulator counts instructions."""
