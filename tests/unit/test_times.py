@@ -31,7 +31,7 @@ from nnom_hil.run.timing import Estimate, layer_times, time_facts
 from nnom_hil.times import Clock, TimeSource, check_comparable
 
 HZ = 16_000_000
-UNIT = re.compile(r"\d ?(µs|us|ms|s)\b|µs|MACops|MAC/|\binstructions\b|\bcycles\b|kB/s")
+UNIT = re.compile(r"\d ?(µs|us|ms|s)\b|µs|MACops|MAC per|\binstructions\b|\bcycles\b|kB/s")
 SOURCES = re.compile(
     r"\b(dwt|systick|model ±|instructions?|host|printed|virtual|unknown clock)", re.IGNORECASE
 )
@@ -233,7 +233,7 @@ def test_headline_of_an_emulator_is_no_time(source: TimeSource) -> None:
 
 
 def test_rates_are_named_by_what_they_relate_to() -> None:
-    assert "MAC/instruction" in text_of(summary(record(TimeSource.INSTRUCTIONS)))
+    assert "MAC per instruction" in text_of(summary(record(TimeSource.INSTRUCTIONS)))
     assert "MACops/Hz, dwt" in text_of(summary(record(TimeSource.DWT)))
     assert "MACops/Hz, model ±12 %" in text_of(summary(record(TimeSource.MODEL)))
     for source in (TimeSource.VIRTUAL, TimeSource.UNKNOWN, TimeSource.RENODE):

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _PER_CYCLE: Final = "MACops/Hz"
-_PER_INSTRUCTION: Final = "MAC/instruction"
+_PER_INSTRUCTION: Final = "MAC per instruction"
 _NOTES: Final = {
     TimeSource.DWT: "cycles of the core, counted by its own cycle counter",
     TimeSource.SYSTICK: "cycles of the core, counted by SysTick or a timer on its clock",
