@@ -47,7 +47,10 @@ def record(source: TimeSource, **facts: Any) -> RunRecord:
             source=TimeSource.INSTRUCTIONS, hz=HZ, ticks_per_instruction=Fraction(1024, 1000)
         )
     if source is TimeSource.MODEL:
-        estimate = Estimate(cycles=(1700.0, 341.5), error_percent=12.0, core_hz=HZ)
+        estimate = Estimate(
+            cycles=(1700.0, 341.5), error_percent=12.0, core_hz=HZ,
+            words=("layer_0 takes 83% of the cycles", "layer_0: 0.56 MAC per cycle"),
+        )  # fmt: skip
     times = [LayerTimes(status=0, ticks=t) for t in ((1024, 512), (1024, 512), (1030, 512))]
     layers = tuple(
         LayerRecord(
@@ -207,6 +210,8 @@ def text_of(shown: Any) -> str:
 def test_every_figure_of_the_terminal_has_its_source(source: TimeSource) -> None:
     text = text_of(summary(record(source)))
     assert "per inference" in text
+    text = re.sub(r"\n  (?=layer_0)", " ", text)  # what is told below a heading belongs to it
+    assert ("where the time goes" in text) == (source is TimeSource.MODEL)
     heading = next(line for line in text.splitlines() if "MAC " in line)
     for column in re.split(r"\s{2,}", heading):
         check_labelled(column, source)

@@ -39,7 +39,9 @@ def summary(record: RunRecord) -> RenderableType:
     if record.layers:
         parts.append(_layers(record))
     parts.append(_facts(record))
-    parts += [Text(line) for line in record.where_time_goes]
+    if record.where_time_goes:
+        parts.append(Text(f"where the time goes ({measure_of(record).source}):"))
+    parts += [Text(f"  {line}") for line in record.where_time_goes]
     parts += [Text(note) for note in record.notes]
     parts += [Text(f"  {reason}", style="red") for reason in record.reasons]
     return Group(*parts)
