@@ -54,7 +54,7 @@ Every Layer Is Counted
     Should Be True    ${instructions} > 400000
 
 A Time That An Emulator Does Not Have Is Not Asserted
-    Run Keyword And Expect Error    *'instructions' and 'dwt' cannot be compared*
+    Run Keyword And Expect Error    *'model' and 'dwt' cannot be compared*
     ...    Inference Time Should Be At Most    ${1e9}    dwt
 
 Console And Results Agree
