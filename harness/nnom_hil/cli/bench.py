@@ -326,13 +326,15 @@ def _print_kernels(counts: Any, other: Any) -> None:
     peers = peer_figures(counts.core)
     columns = [name for name in peers if any(case.name in peers[name] for case in counts.cases)]
     theirs = {} if other is None else {case.name: case for case in other.cases}
-    heads = ["case", "instructions", "each", "of", "scratch", *columns]
+    cycles = f"cycles each, model ±{counts.error_percent} %"
+    heads = ["case", "instructions", "each", cycles, "of", "scratch", *columns]
     heads += [other.kernels, "ratio"] if other is not None else []
     print(f"{counts.board}, {counts.core}, {counts.tool}, {counts.kernels}: instructions")
     print(f"| {' | '.join(heads)} |")
     print("|---" * len(heads) + "|")
     for case in counts.cases:
-        cells = [case.name, str(case.instructions), f"{case.each:.3f}", case.unit]
+        each = f"{case.cycles / case.work:.3f}"
+        cells = [case.name, str(case.instructions), f"{case.each:.3f}", each, case.unit]
         cells.append(str(case.scratch) if case.scratch else "")
         cells += [
             f"{peers[name][case.name]:g}" if case.name in peers[name] else "" for name in columns

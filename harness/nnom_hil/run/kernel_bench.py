@@ -6,12 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, core_timing
 from nnom_hil.build import Library, build_program
 from nnom_hil.errors import TargetError, UsageError
 from nnom_hil.files import read_regular, write_whole
 from nnom_hil.paths import firmware_dir
-from nnom_hil.profiler import check_can_count, count_instructions
+from nnom_hil.profiler import (
+    check_can_count,
+    count_instructions,
+    disassemble,
+    stretch_cycles,
+)
 
 __all__ = [
     "KernelCase",
@@ -34,10 +39,13 @@ ALLOWED: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCase:
-    """One case. instructions: executed, exact. work: MACs or results. scratch: bytes."""
+    """One case. instructions: executed, exact. cycles: estimated, memories without wait states.
+    work: MACs or results. scratch: bytes.
+    """
 
     name: str
     instructions: int
+    cycles: float
     work: int
     unit: str
     scratch: int
@@ -50,10 +58,13 @@ class KernelCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCounts:
-    """All cases on one core. text: bytes of code and constants of each kernel's file."""
+    """All cases on one core. error_percent: of the cycles, by the core's model. text: bytes of code
+    and constants of each kernel's file.
+    """
 
     board: str
     core: str
+    error_percent: int
     compiler: str
     kernels: str
     cases: tuple[KernelCase, ...]
@@ -85,17 +96,22 @@ def count_kernels(board: Board, library: Library | None = None) -> KernelCounts:
         board, program.elf, mark="bench_mark", last_line="finished", timeout_s=_TIMEOUT_S
     )
     rows = re.findall(r"^(\w{1,60}) (\d{1,10}) (MAC|result) (\d{1,9})$", counted.text, re.M)
+    timing = core_timing(board.core.cpu)
+    assert timing is not None  # QEMU runs the board, so that it has one of the cores
+    listing = disassemble(program.elf, board.core.cpu)
     if len(rows) > len(counted.between):
         raise TargetError(f"{len(rows)} cases were told, {len(counted.between)} counted")
     return KernelCounts(
         board=board.name,
         core=board.core.cpu.value,
+        error_percent=timing.error_percent,
         compiler=program.compiler,
         kernels=library.words,
         cases=tuple(
             KernelCase(
                 name=name,
                 instructions=stretch.instructions,
+                cycles=round(stretch_cycles(stretch, listing, timing, None).total, 1),
                 work=int(work),
                 unit=unit,
                 scratch=int(scratch),
