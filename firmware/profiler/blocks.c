@@ -65,6 +65,7 @@ EXPORT int qemu_plugin_install(plugin_id_t id, const void *info, int argc, char 
 /* end: the address behind its last instruction, which begins at last */
 typedef struct block {
     struct block *next;
+    struct block *parts, *next_part; /* what ran of it where it was left within */
     uint64_t start, last, end, executions, taken;
     uint64_t following, elsewhere, data; /* reads of flash */
     size_t instructions;
@@ -121,17 +122,18 @@ static bool goes_straight_on(const block_t *b, uint64_t to)
 static void count_part(block_t *whole, uint64_t end)
 {
     whole->executions--;
-    block_t *b = blocks;
-    while (b != NULL && (b->start != whole->start || b->end != end)) {
-        b = b->next;
+    block_t *b = whole->parts;
+    while (b != NULL && b->end != end) {
+        b = b->next_part;
     }
     if (b == NULL) {
         size_t instructions = 0;
         for (uint64_t at = whole->start; at < end; at += whole->sizes[instructions++]) {
         }
         b = add_block(whole->start, instructions);
-        memcpy(b->sizes, whole->sizes, instructions);
         b->end = end;
+        b->next_part = whole->parts;
+        whole->parts = b;
     }
     b->executions++;
 }
