@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nnom_hil.boards import find_board
+from nnom_hil.build import Kernels, Library
 from nnom_hil.cache import usage
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import ToolError
@@ -15,11 +16,18 @@ from nnom_hil.run.service import RunRequest, open_run
 from nnom_hil.times import TimeSource
 
 
-def record_of(tmp_path: Path, board: str = "stm32f4", *, estimate: bool = True) -> dict[str, Any]:
+def record_of(
+    tmp_path: Path,
+    board: str = "stm32f4",
+    *,
+    estimate: bool = True,
+    kernels: Kernels = Kernels.AUTO,
+) -> dict[str, Any]:
     request = RunRequest(
         board=find_board(board),
         runs=tmp_path / "runs",
         timing_only=True,
+        library=Library(kernels=kernels),
         timing=Timing(repeats=1, warm_up=0, estimate=estimate),
     )
     record = open_run(request).execute()
@@ -76,10 +84,19 @@ def test_a_run_goes_on_without_an_estimate(tmp_path: Path, monkeypatch: pytest.M
     )
 
 
+@pytest.mark.xdist_group("estimate")
 def test_a_board_without_wait_states_has_the_cores_band(tmp_path: Path) -> None:
     record = record_of(tmp_path, "mps2_an386")
     assert (record["error_percent"], record["notes"]) == (10, [])
     assert not any("flash" in line for line in record["where_time_goes"])
+
+
+@pytest.mark.xdist_group("estimate")
+def test_other_kernels_are_told_by_what_they_would_save(tmp_path: Path) -> None:
+    record = record_of(tmp_path, "mps2_an386", kernels=Kernels.PLAIN)
+    (line,) = [line for line in record["where_time_goes"] if line.startswith("our kernels for")]
+    plain, ours = record["total_cycles"], record_of(tmp_path, "mps2_an386")["total_cycles"]
+    assert line == f"our kernels for this core would take {1 - ours / plain:.0%} fewer cycles"
 
 
 def test_the_tables_need_the_code_that_made_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from nnom_hil.profiler import (
     stretch_cycles,
 )
 from nnom_hil.run.prepare import Prepared
-from nnom_hil.run.timing import Estimate
+from nnom_hil.run.timing import WORTH_TELLING, Estimate
 
 __all__ = ["estimate_layers", "where_time_goes"]
 
@@ -34,7 +34,6 @@ _PRODUCTS: Final = (
     InstructionClass.VECTOR,
     InstructionClass.FLOAT,
 )
-_WORTH_TELLING: Final = 0.03
 _FLASH_DOUBT: Final = 0.5
 
 
@@ -162,7 +161,7 @@ def where_time_goes(
             f"{least / slowest.total:.0%} of it"
         )
     waits = sum(layer.data for layer in layers)
-    if waits > _WORTH_TELLING * total:
+    if waits > WORTH_TELLING * total:
         words.append(
             f"weights and tables in RAM instead of flash would save {waits / total:.0%} of all "
             "cycles"

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 
 import numpy as np
 
@@ -156,14 +157,14 @@ class Run:
             self.found.tools["CMSIS-NN"] = f"{cmsis.resolve().name} {sources[:12]}"
         return image
 
-    def _image(self, board: Board) -> Image:
+    def _image(self, board: Board, library: Library | None = None) -> Image:
         plan = self.plan
         return build_for(
             board,
             self._prepared.graph,
             header=plan.header,
             compat=plan.compat,
-            library=plan.library,
+            library=library or plan.library,
         )
 
     def start(self) -> Hello:
@@ -243,6 +244,10 @@ class Run:
         assert found.image is not None  # it runs
         try:
             found.estimate = estimate_layers(plan.board, found.image, self._prepared, self._image)
+            if plan.library != Library():
+                ours = partial(self._image, library=Library())
+                faster = estimate_layers(plan.board, ours(plan.board), self._prepared, ours)
+                found.estimate = found.estimate.beside(faster, "our kernels for this core")
         except HilError as exc:
             found.without_estimate = str(exc).splitlines()[0]
 
