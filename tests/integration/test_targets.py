@@ -82,6 +82,25 @@ def test_probes_are_not_looked_for_where_qemu_is_there(monkeypatch: pytest.Monke
 # ---- native
 
 
+def test_layers_are_timed_on_an_emulator_of_their_own(tmp_path: Path) -> None:
+    """Which counts instructions; those that stream need not, and are twice as fast for it."""
+    run = started(tmp_path, "stm32f4", jobs=2)
+    alone = open_run(RunRequest(board=find_board("stm32f4"), runs=tmp_path, timing_only=True))
+    timed = alone.execute()
+    try:
+        targets = [session.target for session in run._sessions]
+        commands = [Path(f"/proc/{t.pid}/cmdline").read_bytes() for t in targets]  # type: ignore[attr-defined]
+        assert not any(b"-icount" in command for command in commands)
+        assert run.found.clock.source is TimeSource.INSTRUCTIONS
+        assert {times.ticks for times in run.found.times} == {alone.found.times[0].ticks}
+        assert all(session.client.inference_s > 0 for session in run._sessions)
+    finally:
+        record = run.finish(KeyboardInterrupt())
+    assert [layer.instructions for layer in record.layers] == [
+        layer.instructions for layer in timed.layers
+    ]
+
+
 def test_phases_of_a_run_are_told(tiny: tuple[Path, Path], tmp_path: Path) -> None:
     model, data = tiny
     done = nnom_hil(

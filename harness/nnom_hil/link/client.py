@@ -81,7 +81,7 @@ class AgentClient:
         self._give_up_s = give_up_s
         self._hello: Hello | None = None
         self._requests = Requests(self.channel, retry_s=retry_s)
-        self._inference_s = 0.0  # wall clock of the latest run, link included
+        self.inference_s = 0.0  # wall clock of the latest timed run, link included
 
     # ---- requests
 
@@ -128,7 +128,7 @@ class AgentClient:
         start = self._clock()
         answer = self._request(FrameType.TIME, data, timeout_s=60.0, quiet=quiet)
         times = LayerTimes.parse(answer.body)
-        self._inference_s = self._clock() - start
+        self.inference_s = self._clock() - start
         return times
 
     def print_table(self, what: PrintWhat) -> str:
@@ -270,16 +270,16 @@ class AgentClient:
             on_reset()
 
         # a slow network is no silent target
-        longest_s = max(self._retry_s, _INFERENCES * self._inference_s)
+        longest_s = max(self._retry_s, _INFERENCES * self.inference_s)
         rules = StreamRules(
             window=window or hello.rx_window,
             slots=hello.slots,
             granule=hello.granule,
             output_bytes=hello.output_bytes,
             in_order=in_order,
-            first_s=min(longest_s, self._requests.round_trip_s + self._inference_s),
+            first_s=min(longest_s, self._requests.round_trip_s + self.inference_s),
             longest_s=longest_s,
-            give_up_s=max(self._give_up_s, 20 * self._inference_s),
+            give_up_s=max(self._give_up_s, 20 * self.inference_s),
         )
         yield from VectorStream(
             self.channel,

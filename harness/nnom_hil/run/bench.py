@@ -84,7 +84,7 @@ def measure_link(request: RunRequest, total_bytes: int) -> LinkBench:
     frames = max(1, total_bytes // _FRAME_BYTES)
     payloads = [generator.randbytes(_FRAME_BYTES) for _ in range(frames)]
     session = Session(
-        make_target(board, port=request.port),
+        make_target(board, port=request.port, exact=False),
         image.elf,
         image.id,
         on_text=lambda _: None,

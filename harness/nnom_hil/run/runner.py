@@ -1,5 +1,6 @@
 """The one room where model and target meet: a run, step by step or as a whole."""
 
+import contextlib
 import random
 import re
 import threading
@@ -18,7 +19,7 @@ from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import HilError, StoreError, TargetError, UsageError
 from nnom_hil.files import digest
-from nnom_hil.link.client import AgentRefusedError, TargetWasResetError, Vector
+from nnom_hil.link.client import AgentClient, AgentRefusedError, TargetWasResetError, Vector
 from nnom_hil.link.compact import Layout, encode_compact, layout_of
 from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
@@ -38,6 +39,7 @@ from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, count_model, profile_record
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
+from nnom_hil.target.base import Target
 from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 from nnom_hil.times import TimeSource
@@ -179,22 +181,17 @@ class Run:
 
     def _start(self, image: Image, number: int) -> Hello:
         target = self.plan.target(self.plan.board)
+        if self.plan.timing_only:
+            target = target.to_time() or target
         if number == 0:
             self.found.tools["target"] = target.description
         on_text = self.folder.console if number == 0 else self.folder.open_console(number)
-        session = Session(
-            target,
-            image.elf,
-            image.id,
-            on_text=on_text,
-            # not secret, but different for each boot, whatever the seed of the run
-            nonce=lambda: random.SystemRandom().getrandbits(32),
-        )
+        session = self._session(target, image, on_text)
         self._sessions.append(session)
         hello = session.__enter__().hello
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
-        if number == 0:  # the one whose layers are timed
+        if number == 0:
             self.found.clock = judge_clock(hello, self.plan.board, emulated=target.emulated)
         self.found.kernels = kernel_forms(hello.kernels)
         transport = session.client.channel.transport
@@ -202,24 +199,59 @@ class Run:
             session.client.raise_baud(self.plan.baud, transport.set_baud)
         return hello
 
+    def _session(self, target: Target, image: Image, on_text: Callable[[str], None]) -> Session:
+        return Session(
+            target,
+            image.elf,
+            image.id,
+            on_text=on_text,
+            # not secret, but different for each boot, whatever the seed of the run
+            nonce=lambda: random.SystemRandom().getrandbits(32),
+        )
+
+    @contextlib.contextmanager
+    def _to_time(self) -> Iterator[AgentClient]:
+        """Give the target to time layers on: one beside the others where they have no exact clock.
+
+        It boots as the first one did, which is not shown again.
+        """
+        running, image = self._running, self.found.image
+        target = running.target.to_time()
+        if target is None or image is None:
+            yield running.client
+            return
+        booted = threading.Event()
+        show = self.folder.console
+        with self._session(
+            target, image, lambda text: show(text) if booted.is_set() else None
+        ) as session:
+            booted.set()
+            self.found.clock = judge_clock(session.hello, self.plan.board, emulated=target.emulated)
+            client = session.client
+            yield client
+        for other in self._sessions:  # a slow network is no silent target
+            other.client.inference_s = client.inference_s
+
     def time_layers(self) -> None:
         """Time with a quiet link: runs to warm up, the measured ones, then NNoM's tables."""
         self._observer.phase("timing")
         self._observer.step("timing the layers")
-        client, timing = self._running.client, self.plan.timing
+        timing = self.plan.timing
         data = self._prepared.x[0].tobytes()  # sent once; no data means the same again
-        for _ in range(timing.warm_up):
-            client.time_layers(data)
-            data = b""
-        for _ in range(timing.repeats):
-            self.found.times.append(client.time_layers(data))
-            data = b""
-        self._estimate()
-        tables = [client.print_table(PrintWhat.MODEL_STAT), client.print_table(PrintWhat.IO_FORMAT)]
-        self.found.tables = "\n".join([self.folder.console_text(), *tables])
-        if self.plan.timing_only:
-            share = Share(indices=range(0), stats=client.stats, status=client.status())
-            self.found.shares.append(share)
+        with self._to_time() as client:
+            for _ in range(timing.warm_up):
+                client.time_layers(data)
+                data = b""
+            for _ in range(timing.repeats):
+                self.found.times.append(client.time_layers(data))
+                data = b""
+            self._estimate()
+            whats = (PrintWhat.MODEL_STAT, PrintWhat.IO_FORMAT)
+            tables = [client.print_table(what) for what in whats]
+            self.found.tables = "\n".join([self.folder.console_text(), *tables])
+            if self.plan.timing_only:
+                share = Share(indices=range(0), stats=client.stats, status=client.status())
+                self.found.shares.append(share)
 
     def profile(self) -> ProfileRecord:
         """Count what the layers run, on an emulator of its own; raises as profile_layers does."""

@@ -151,6 +151,7 @@ def _run(
             probe=request.probe,
             pack=request.pack,
             on_step=(observer or Observer()).step,
+            exact=False,
         ),
         compat=request.is_compat,
         min_accuracy=request.min_accuracy,

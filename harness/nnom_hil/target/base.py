@@ -29,6 +29,10 @@ class Target(Protocol):
         """Tool and version, for records."""
         ...
 
+    def to_time(self) -> "Target | None":
+        """Return another one, to time layers on; None where this one's clock is as good."""
+        ...
+
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Run the image from its reset and return its console; raises TargetError."""
         ...
@@ -74,6 +78,10 @@ class ProcessTarget:
         self._name = name
         self._process: ChildProcess | None = None
         self._transport: Transport | None = None
+
+    def to_time(self) -> Target | None:
+        """Return None: the clock is what it is."""
+        return None
 
     def why_dead(self) -> str | None:
         """Return how the process ended, or None while it runs."""

@@ -122,6 +122,10 @@ class FakeTarget:
 
     # ---- Target
 
+    def to_time(self) -> None:
+        """Return None: there is but one."""
+        return
+
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Boot; no image is needed."""
         del elf, deadline

@@ -21,6 +21,10 @@ class PortTarget:
         self.description = f"port {url}"
         self._transport: SerialTransport | None = None
 
+    def to_time(self) -> None:
+        """Return None: there is but one."""
+        return
+
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Open the port; raises LinkError where it cannot be."""
         del elf, deadline

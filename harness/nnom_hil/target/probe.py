@@ -49,6 +49,10 @@ class ProbeTarget:
         """PyOCD's version."""
         return f"pyOCD {check_pyocd()}"
 
+    def to_time(self) -> None:
+        """Return None: there is but one."""
+        return
+
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Flash the image unless it is there, open the port, then reset: no text is missed.
 

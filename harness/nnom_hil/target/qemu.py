@@ -9,7 +9,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.datagrams import DatagramTransport
 from nnom_hil.link.transport import Transport
-from nnom_hil.target.base import ProcessTarget
+from nnom_hil.target.base import ProcessTarget, Target
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
 from nnom_hil.tool import tool_version
@@ -27,12 +27,13 @@ def option_path(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def qemu_argv(qemu: QemuBackend, elf: Path, console: DatagramTransport) -> list[str]:
-    """Return QEMU's command line.
+def qemu_argv(
+    qemu: QemuBackend, elf: Path, console: DatagramTransport, *, exact: bool
+) -> list[str]:
+    """Return QEMU's command line; exact: its time is that of the instructions it has executed.
 
     The console takes datagrams and writes to a pipe (docs/adr/0007-datagrams-into-qemu.md). It is a
-    multiplexed character device, which buffers for the guest. -icount makes virtual time depend on
-    instructions only.
+    multiplexed character device, which buffers for the guest.
     """
     ports = (
         f"host={console.HOST},port={console.here},"
@@ -42,7 +43,7 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: DatagramTransport) -> list[
         _PROGRAM,
         "-machine", qemu.machine,
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
-        "-icount", f"shift={qemu.icount_shift},align=off,sleep=on",
+        *(["-icount", f"shift={qemu.icount_shift},align=off,sleep=on"] if exact else []),
         "-chardev", f"udp,id=console,{ports},logfile={option_path(console.output)},mux=on",
         "-echr", hex(_ESCAPE),
         *["-serial", "null"] * qemu.serial,
@@ -52,15 +53,19 @@ def qemu_argv(qemu: QemuBackend, elf: Path, console: DatagramTransport) -> list[
 
 
 class QemuTarget(ProcessTarget):
-    """One QEMU process. more: options of QEMU beside those that every board needs."""
+    """One QEMU process. more: options of QEMU beside those that every board needs.
 
-    def __init__(self, board: Board, *, more: Sequence[str] = ()) -> None:
+    exact: its clock counts instructions; without, it is the host's, and an access to a register of
+    the UART costs half.
+    """
+
+    def __init__(self, board: Board, *, more: Sequence[str] = (), exact: bool = True) -> None:
         if board.backend.qemu is None:
             raise TargetError(
                 f"board {board.name} cannot run in QEMU: its file has no [backend.qemu] table"
             )
         super().__init__(f"{_PROGRAM} (machine {board.backend.qemu.machine})")
-        self._qemu = board.backend.qemu
+        self._board, self._qemu, self._exact = board, board.backend.qemu, exact
         self._more = more
         self._folder = contextlib.ExitStack()
 
@@ -68,6 +73,10 @@ class QemuTarget(ProcessTarget):
     def description(self) -> str:
         """QEMU's own name for its version."""
         return tool_version(_PROGRAM)
+
+    def to_time(self) -> Target | None:
+        """Return one whose clock is exact, where this one's is not."""
+        return None if self._exact else QemuTarget(self._board, more=self._more)
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start the emulator and connect to its console; raises TargetError, StoreError."""
@@ -79,7 +88,7 @@ class QemuTarget(ProcessTarget):
         self._folder.callback(console.release)
         self._transport = console
         self._process = ChildProcess(
-            [*qemu_argv(self._qemu, elf.resolve(), console), *self._more],
+            [*qemu_argv(self._qemu, elf.resolve(), console, exact=self._exact), *self._more],
             name=self._name,
             one_core=True,
         )

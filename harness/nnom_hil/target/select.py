@@ -52,7 +52,6 @@ _CHECKS: Final[dict[str, Callable[[], None]]] = {
 }
 _TARGETS: Final[dict[str, Callable[[Board], Target]]] = {
     "native": NativeTarget,
-    "qemu": QemuTarget,
     "renode": RenodeTarget,
 }
 
@@ -94,12 +93,14 @@ def make_target(
     probe: str | None = None,
     pack: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
+    exact: bool = True,
 ) -> Target:
     """Return the target that runs a board: in `backend`, or in the first that is there.
 
     port: the URL of the serial port; without a probe, the firmware runs already behind it.
     probe: the id of the probe to flash by. pack: a CMSIS-Pack with the chip. on_step is told what
-    goes on at the board.
+    goes on at the board. exact: with a clock that layers can be timed by; without, an emulator
+    may be faster.
 
     Raises UsageError as check_wishes() does, TargetError when none can run here.
     """
@@ -120,6 +121,8 @@ def make_target(
     for name in board.backend.names if backend is None else [backend]:
         reason = _why_not(board, name)
         if reason is None:
+            if name == "qemu":
+                return QemuTarget(board, exact=exact)
             return at_probe() if name == "probe" else _TARGETS[name](board)
         reasons[name] = reason
     told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
