@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from nnom_hil.text import printable
+
 __all__ = ["PROFILE_SCHEMA", "ProfileRecord", "ProfiledFunction", "ProfiledLayer"]
 
 PROFILE_SCHEMA: Final = "nnom-hil/profile/1"
@@ -115,7 +117,7 @@ class ProfileRecord(_Facts):
         """Stacks as flamegraph.pl, speedscope and others read them: layer, function, class."""
         lines = []
         for layer in self.layers:
-            where = f"{self.model};{layer.name}"
+            where = f"{_frame(self.model)};{_frame(layer.name)}"
             if not layer.functions:
                 lines.append(f"{where} {layer.instructions}")
             for function in layer.functions:
@@ -131,6 +133,11 @@ class ProfileRecord(_Facts):
 
         document = self.model_dump(mode="json", by_alias=True)
         return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+def _frame(name: str) -> str:
+    """Return a name as part of a line of stacks, whose parts are set off by semicolons."""
+    return printable(" ".join(name.split())).replace(";", ",")
 
 
 def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:

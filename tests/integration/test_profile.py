@@ -248,6 +248,14 @@ def test_functions_and_classes_add_up(counted: ModelProfile, digits: Prepared) -
     assert all(line.startswith("digits;") and line.count(";") == 3 for line in lines)
 
 
+def test_names_cannot_take_stacks_apart(counted: ModelProfile, digits: Prepared) -> None:
+    board = find_board("stm32f4")
+    image = build_for(board, digits.graph)
+    record = profile_record(counted, board, board, image, digits, "a;b\nc\x1b[31m 7")
+    frames = [line.rsplit(" ", 1)[0].split(";") for line in record.folded.split("\n")[:-1]]
+    assert {(len(names), names[0]) for names in frames} == {(4, r"a,b c\u001b[31m 7")}
+
+
 def test_code_that_the_program_does_not_have_is_named(counted: ModelProfile) -> None:
     with pytest.raises(TargetError, match=r"ran code at 0x0800\w{4}, where the program has none"):
         by_function(counted.layers[0].stretch, {})

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": {"errors", "files", "times"},
     "console": {"text"},
     "archives": set(),
-    "profiles": set(),
+    "profiles": {"text"},
     "model": {"errors", "files", "archives", "temporary"},
     "zoo": {"errors", "archives"},
     "boards": {"errors", "paths", "toml"},
