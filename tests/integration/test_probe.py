@@ -105,7 +105,7 @@ def test_image_is_flashed_verified_started_and_answers(rack: Rack) -> None:
     assert attempt.folder.console_text().count("Start compiling model") == 1
     assert record.outputs_equal
     assert all(check.ok for check in record.cross_checks)
-    assert record.time_source is TimeSource.INSTRUCTIONS  # no cycles of a board that is a program
+    assert record.time_source is TimeSource.MODEL  # no cycles of a board that is a program
     assert record.tools["target"].startswith("pyOCD ")
     image = build_for(find_board(BOARD), prepare(find_model(None), None).graph)
     for address, data in load_pieces(image.elf):
@@ -450,7 +450,7 @@ def test_remote_probe_is_flashed_through_its_server(
         rack.write_map(f'probe = "{remote}"\nport = "{rack.folder}/VIRT0.tty"\nboard = "{BOARD}"')
         record = rack.run()
         assert record.verdict is Verdict.PASS, record.reasons
-        assert record.time_source is TimeSource.INSTRUCTIONS
+        assert record.time_source is TimeSource.MODEL
     finally:
         server.terminate()  # SIGINT is ignored where a shell runs the tests in the background
         server.communicate()

@@ -402,7 +402,7 @@ def test_real_renode_gives_equal_bytes_and_times(
     ]  # fmt: skip
     assert [record.verdict for record in records] == [Verdict.PASS] * 2
     assert records[0].layers == records[1].layers
-    assert records[0].time_source is TimeSource.INSTRUCTIONS
+    assert records[0].time_source in {TimeSource.INSTRUCTIONS, TimeSource.MODEL}
 
 
 @REAL
