@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import socket
+import sys
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -113,7 +114,8 @@ class DatagramTransport:
 
     def _waiting(self) -> int:
         """Return what the kernel keeps for the other side; it drops what is too much, untold."""
-        ours = f"0100007F:{self.there:04X} 0100007F:{self.here:04X} "
+        host = f"{int.from_bytes(socket.inet_aton(self.HOST), sys.byteorder):08X}"
+        ours = f"{host}:{self.there:04X} {host}:{self.here:04X} "
         with contextlib.suppress(OSError):
             for line in Path("/proc/net/udp").read_text(encoding="ascii").splitlines():
                 if ours in line:  # number: local remote state sent:received ...
