@@ -41,6 +41,7 @@ class ProfiledLayer(_Facts):
     """One layer in run order. functions: most instructions first; empty where the emulator tells
     instructions only, and taken is None then.
 
+    cycles: that the core's model makes of it, None where there is none.
     clock_instructions: the same by the target's own clock, but for what calls its reading.
     """
 
@@ -51,6 +52,7 @@ class ProfiledLayer(_Facts):
     macs: _Count
     instructions: _Count
     taken: _Count | None
+    cycles: Annotated[float, Field(ge=0)] | None = None
     clock_instructions: Annotated[float, Field(ge=0)] | None
     functions: tuple[ProfiledFunction, ...] = ()
 
@@ -63,7 +65,8 @@ class ProfiledLayer(_Facts):
 class ProfileRecord(_Facts):
     """The profile of one inference, exact. counted_on: the board whose emulated machine ran it:
     this one, or another with a core that runs its code. emulator: with its version. kernels: the
-    form of each of the library's operations. notes: what is not there, and why.
+    form of each of the library's operations. error_percent: of the cycles.
+    notes: what is not there, and why.
     """
 
     schema_: Annotated[Literal["nnom-hil/profile/1"], Field(alias="schema")] = PROFILE_SCHEMA
@@ -77,7 +80,14 @@ class ProfileRecord(_Facts):
     model_hash: str
     image_id: str
     layers: tuple[ProfiledLayer, ...]
+    error_percent: float | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def cycles(self) -> float | None:
+        """Of all layers, estimated; None where there is no model."""
+        known = [layer.cycles for layer in self.layers if layer.cycles is not None]
+        return sum(known) if known else None
 
     @property
     def instructions(self) -> int:

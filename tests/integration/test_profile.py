@@ -182,7 +182,7 @@ def digits() -> Prepared:
 
 def profile(digits: Prepared, board: str) -> ModelProfile:
     place = counting_board(find_board(board, BOARDS))
-    return count_model(place, build_for(place, digits.graph), digits)
+    return count_model(place, build_for(place, digits.graph), digits, None)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nnom_hil.boards import Board, find_board
+from nnom_hil.build import Kernels, Library
 from nnom_hil.codegen import renode
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import BoardError, LinkError, TargetError, ToolError
@@ -27,7 +28,7 @@ from nnom_hil.run.prepare import find_model, prepare
 from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import RunRequest, open_run
 from nnom_hil.target import session
-from nnom_hil.target.renode import RENODE_VARIABLE, RenodeTarget, find_renode
+from nnom_hil.target.renode import RENODE_VARIABLE, RenodeTarget, examine_renode, find_renode
 from nnom_hil.target.session import Session
 from nnom_hil.times import TimeSource
 
@@ -371,6 +372,20 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(
+    ("version", "board", "is_wrong"),
+    [("1.15.3.23307", "stm32f4", True), ("1.16.1", "stm32f4", False),
+     ("1.15.3", "stm32f103", False), ("main", "stm32f4", False)],
+)  # fmt: skip
+def test_wrong_flags_of_dsp_cores_are_known(
+    version: str, board: str, is_wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_RENODE_VERSION", version)
+    told = RenodeTarget(find_board(board)).known_fault
+    assert ("take 1.16 or newer, or --kernels plain" in told) == is_wrong
+
+
 # ---- for real
 
 
@@ -390,11 +405,13 @@ REAL = pytest.mark.skipif(not real_renode(), reason="Renode is not installed (nn
 def test_real_renode_gives_equal_bytes_and_times(
     board: str, tiny: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    wrong = examine_renode(find_renode()).has_wrong_flags
+    library = Library(kernels=Kernels.PLAIN if wrong else Kernels.AUTO)
     records = [
         open_run(
             RunRequest(
                 board=find_board(board), runs=tmp_path, model=tiny[0], data=tiny[1],
-                backend="renode",
+                backend="renode", library=library,
                 timing=Timing(warm_up=1, repeats=2),
             )
         ).execute()

@@ -21,8 +21,10 @@ from nnom_hil.errors import UsageError
 from nnom_hil.files import seal
 from nnom_hil.link.messages import LayerTimes
 from nnom_hil.paths import templates_dir
+from nnom_hil.profiles import ProfiledLayer, ProfileRecord
 from nnom_hil.records import LayerRecord, RunRecord
-from nnom_hil.report.html import render_html
+from nnom_hil.report.html import render_html, render_profile
+from nnom_hil.report.profile import print_profile
 from nnom_hil.report.survey import survey_table
 from nnom_hil.report.terminal import summary
 from nnom_hil.robot.library import NnomHil
@@ -237,6 +239,25 @@ def test_headline_of_an_emulator_is_no_time(source: TimeSource) -> None:
     assert line.startswith("instructions") == (source == "instructions")
 
 
+def test_cycles_of_a_profile_are_the_models() -> None:
+    layer = ProfiledLayer(
+        name="conv", type="Conv2D", activation=None, shape=(1,), macs=10, instructions=20,
+        taken=1, cycles=31.0, clock_instructions=None,
+    )  # fmt: skip
+    profile = ProfileRecord(
+        board="b", core="cortex-m4", counted_on="b", emulator="q", compiler="c", model="m",
+        model_hash="h", image_id="i", layers=(layer,), error_percent=21.3,
+    )  # fmt: skip
+    out = StringIO()
+    print_profile(profile, Console(width=200, file=out))
+    assert re.search(r"cycles,.*\n.*model.*\n.*±21.3 %", out.getvalue())
+    assert '<th class="wide">cycles, model ±21.3 %</th>' in render_profile(profile)
+    without = profile.model_copy(
+        update={"layers": (layer.model_copy(update={"cycles": None}),), "error_percent": None}
+    )
+    assert "cycles," not in render_profile(without)
+
+
 def test_rates_are_named_by_what_they_relate_to() -> None:
     assert "MAC per instruction" in text_of(summary(record(TimeSource.INSTRUCTIONS)))
     assert "MACops/Hz, dwt" in text_of(summary(record(TimeSource.DWT)))
@@ -257,7 +278,7 @@ LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
     "robot/library.py",
-    "templates/run.html.j2",
+    "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do
     "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
     # what a console's tables hold, and seconds that a user gives

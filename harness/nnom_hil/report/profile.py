@@ -76,6 +76,7 @@ def profile_values(record: ProfileRecord | None) -> dict[str, object]:
     classes = list(record.classes)
     return {
         "profile": record,
+        "profile_cycles": "" if record.cycles is None else cycles_heading(record),
         "classes": [(name, css_class(name)) for name in classes],
         "flames": flames(record),
         "bars": [(layer, list(_bar(layer, classes))) for layer in record.layers],
@@ -119,7 +120,10 @@ def _layers(record: ProfileRecord, total: int) -> Table:
     table = _table(
         f"{record.model} on {record.board}, one inference",
         ("layer",),
-        ("MAC", "instructions", "share", "per MAC", "taken branches"),
+        (
+            *("MAC", "instructions", "share", "per MAC", "taken\nbranches"),
+            *([cycles_heading(record).replace(" ", "\n", 2)] if record.cycles is not None else []),
+        ),
     )
     for layer in record.layers:
         table.add_row(
@@ -129,6 +133,7 @@ def _layers(record: ProfileRecord, total: int) -> Table:
             percent(layer.instructions / total),
             _each(layer.instructions, layer.macs),
             thousands(layer.taken),
+            *([thousands(layer.cycles)] if record.cycles is not None else []),
         )
     table.add_section()
     taken = [layer.taken for layer in record.layers if layer.taken is not None]
@@ -139,8 +144,14 @@ def _layers(record: ProfileRecord, total: int) -> Table:
         "",
         _each(record.instructions, record.macs),
         thousands(sum(taken) if taken else None),
+        *([thousands(record.cycles)] if record.cycles is not None else []),
     )
     return table
+
+
+def cycles_heading(record: ProfileRecord) -> str:
+    """Return the heading of a column of estimated cycles, with their source and error."""
+    return f"cycles, model ±{record.error_percent:.3g} %"
 
 
 def _each(instructions: int, macs: int) -> str:

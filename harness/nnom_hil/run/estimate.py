@@ -23,7 +23,7 @@ from nnom_hil.profiler import (
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.timing import WORTH_TELLING, Estimate
 
-__all__ = ["estimate_layers", "where_time_goes"]
+__all__ = ["error_percent", "estimate_layers", "where_time_goes"]
 
 _SCHEMA: Final = "nnom-hil/cycles/1"
 _FILE: Final = "cycles.json"
@@ -85,14 +85,16 @@ def estimate_layers(
     layers = obtain(Entry(kind="cycles", key=inputs.key), make, load)
     return Estimate(
         cycles=tuple(round(layer.total, 1) for layer in layers),
-        error_percent=_error_percent(board, timing, layers),
+        error_percent=error_percent(board, timing, layers),
         core_hz=board.clock.core_hz,
         words=where_time_goes(prepared.graph, layers, timing),
     )
 
 
-def _error_percent(board: Board, timing: CoreTiming, layers: Sequence[StretchCycles]) -> float:
-    """The core's, and half of what flash takes where no table has checked the board's."""
+def error_percent(board: Board, timing: CoreTiming, layers: Sequence[StretchCycles]) -> float:
+    """Return how far cycles may be off: as the core's file says, and by half of what flash takes
+    where no table has checked the board's.
+    """
     total = sum(layer.total for layer in layers)
     if not total or board.flash is None or board.flash.checked:
         return float(timing.error_percent)

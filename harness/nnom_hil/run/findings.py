@@ -89,6 +89,7 @@ class Findings:
     clock: Clock = NO_CLOCK
     estimate: Estimate | None = None
     without_estimate: str = ""
+    known_fault: str = ""  # of the target's, told where outputs differ
     profile: ProfileRecord | None = None
     encoding: str = "raw"
     resumed: int = 0  # vectors that an earlier attempt had answered
@@ -318,6 +319,7 @@ def _result_facts(
             f"{different} of {len(done)} outputs differ from the reference; the first is vector "
             f"{done[row]}"
         )
+        reasons += [found.known_fault] if found.known_fault else []
     if failed := [i for i, status in found.statuses.items() if status != 0]:
         reasons.append(
             f"NNoM returned error {found.statuses[failed[0]]} for {len(failed)} vectors, "

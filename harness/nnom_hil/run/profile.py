@@ -3,7 +3,7 @@
 import random
 from typing import Any, Final
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, FlashReads, core_timing
 from nnom_hil.build import Image
 from nnom_hil.errors import TargetError
 from nnom_hil.model.qgraph import QNode
@@ -14,8 +14,10 @@ from nnom_hil.profiler import (
     by_function,
     disassemble,
     profile_layers,
+    stretch_cycles,
 )
 from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
+from nnom_hil.run.estimate import error_percent
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.verdict import activation_name, layer_type
@@ -33,32 +35,44 @@ _BY_CLOCK: Final = (
 )
 
 
-def count_model(place: Board, image: Image, prepared: Prepared) -> ModelProfile:
+def count_model(
+    place: Board, image: Image, prepared: Prepared, flash: FlashReads | None
+) -> ModelProfile:
     """Run the first vector on the board that counts, and return what each layer ran.
 
-    place, image: of counting_board(), and the firmware for it. Raises as profile_layers does.
+    place, image: of counting_board(), and the firmware for it. flash: of the board that is meant.
+    Raises as profile_layers does.
     """
     names = [node.name for node in prepared.graph.nodes]
-    return profile_layers(place, image.elf, image.id, prepared.x[0].tobytes(), names)
+    return profile_layers(place, image.elf, image.id, prepared.x[0].tobytes(), names, flash)
 
 
 def profile_record(
     profile: ModelProfile, board: Board, place: Board, image: Image, prepared: Prepared, model: str
 ) -> ProfileRecord:
-    """Return the record of a profile: by layer, function and class.
+    """Return the record of a profile: by layer, function and class, with estimated cycles.
 
-    model: its name. Raises ToolError where the program cannot be disassembled, TargetError where
-    code ran that it does not have.
+    profile: counted with the board's flash. model: its name. Raises ToolError where the program
+    cannot be disassembled, TargetError where code ran that it does not have.
     """
     listing = disassemble(profile.elf, profile.core)
+    timing = core_timing(board.core.cpu)
+    estimated = (
+        []
+        if timing is None
+        else [
+            stretch_cycles(layer.stretch, listing, timing, board.flash) for layer in profile.layers
+        ]
+    )
     layers = []
-    for node, counted in zip(prepared.graph.nodes, profile.layers, strict=True):
+    for i, (node, counted) in enumerate(zip(prepared.graph.nodes, profile.layers, strict=True)):
         functions = _functions(counted, listing)
         layers.append(
             ProfiledLayer(
                 **_layer_facts(prepared, node),
                 instructions=counted.stretch.instructions,
                 taken=sum(function.taken for function in functions),
+                cycles=round(estimated[i].total, 1) if estimated else None,
                 clock_instructions=profile.clock_instructions(counted),
                 functions=functions,
             )
@@ -68,6 +82,7 @@ def profile_record(
         counted_on=place.name,
         emulator=profile.tool,
         kernels=kernel_forms(profile.kernels),
+        error_percent=None if timing is None else error_percent(board, timing, estimated),
         layers=tuple(layers),
     )
 

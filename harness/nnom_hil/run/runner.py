@@ -188,6 +188,7 @@ class Run:
         on_text = self.folder.console if number == 0 else self.folder.open_console(number)
         session = self._session(target, image, on_text)
         self._sessions.append(session)
+        self.found.known_fault = target.known_fault
         hello = session.__enter__().hello
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
@@ -261,7 +262,7 @@ class Run:
         place, image = counting_board(plan.board), self.found.image
         if image is None or place is not plan.board:
             image = self._image(place)
-        counted = count_model(place, image, prepared)
+        counted = count_model(place, image, prepared, plan.board.flash)
         record = profile_record(counted, plan.board, place, image, prepared, plan.model_name)
         self.found.profile = record
         self.folder.write(PROFILE_FILE, record.to_json())

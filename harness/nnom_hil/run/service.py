@@ -261,7 +261,7 @@ def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> Profil
     name = request.model_file.stem
     if by_clock:
         return count_by_clock(make_target(board, request.backend), board, image, prepared, name)
-    counted = count_model(place, image, prepared)
+    counted = count_model(place, image, prepared, board.flash)
     return profile_record(counted, board, place, image, prepared, name)
 
 

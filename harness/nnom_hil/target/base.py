@@ -42,6 +42,11 @@ class Target(Protocol):
         """What its own log warns of, in a few lines, for runs that fail; "" where it has none."""
         ...
 
+    @property
+    def known_fault(self) -> str:
+        """What it is known to compute wrongly, told where outputs differ; "" for nothing."""
+        ...
+
     def why_dead(self) -> str | None:
         """Return why the target cannot answer any more, or None while it can."""
         ...
@@ -72,6 +77,11 @@ class ProcessTarget:
     @property
     def remarks(self) -> str:
         """Nothing: what it printed is told when it has ended."""
+        return ""
+
+    @property
+    def known_fault(self) -> str:
+        """Nothing."""
         return ""
 
     def __init__(self, name: str) -> None:

@@ -83,6 +83,7 @@ class FakeTarget:
     """
 
     runs_already = False
+    known_fault = ""
     remarks = ""
     emulated = True
     description = "fake target"

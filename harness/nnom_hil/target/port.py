@@ -13,6 +13,7 @@ class PortTarget:
     """A serial port: a device, `socket://`, `rfc2217://`. The session resets what is behind it."""
 
     runs_already = True
+    known_fault = ""
     remarks = ""
     emulated = None
 

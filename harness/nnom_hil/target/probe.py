@@ -20,6 +20,7 @@ class ProbeTarget:
     """
 
     runs_already = False
+    known_fault = ""
     remarks = ""
 
     def __init__(

@@ -53,6 +53,14 @@ class Installation:
         """Whether the tests have run on this version; a build number is no other version."""
         return ".".join(self.version.split(".")[:3]) in TRIED
 
+    @property
+    def has_wrong_flags(self) -> bool:
+        """Whether SSUB8 and USUB8 leave wrong GE flags, as before 1.16 (docs/renode.md)."""
+        major, _, rest = self.version.partition(".")
+        minor = rest.partition(".")[0]
+        known = major.isdecimal() and minor.isdecimal()
+        return known and (int(major), int(minor)) < (1, 16)
+
 
 def examine_renode(program: Path) -> Installation:
     """Start Renode for its version; raises ToolError if it does not answer."""

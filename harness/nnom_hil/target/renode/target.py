@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, Cpu
 from nnom_hil.codegen.renode import CONSOLE, MIPS, platform_description
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
@@ -26,6 +26,11 @@ _MACHINE = "nnom_hil"
 _TERMINAL = "nnom_hil_console"
 _DYING_S = 1.0  # a program whose pipe has ended may end a moment later
 _ONLY_ERRORS = 3
+_DSP = (Cpu.CORTEX_M4, Cpu.CORTEX_M7, Cpu.CORTEX_M33)
+_WRONG_FLAGS = (
+    "this Renode takes wrong bytes in SEL behind SSUB8, of which max pools of this core are made: "
+    "take 1.16 or newer, or --kernels plain (docs/renode.md)"
+)
 
 
 class RenodeTarget(ProcessTarget):
@@ -111,6 +116,12 @@ class RenodeTarget(ProcessTarget):
         """The last warnings and errors of Renode's log, in a few lines."""
         said = "" if self._log is None else log_excerpt(self._log)
         return f"Renode's log says, last:\n{said}" if said else ""
+
+    @property
+    def known_fault(self) -> str:
+        """What this version computes wrongly on such a core."""
+        wrong = self._board.core.cpu in _DSP and examine_renode(find_renode()).has_wrong_flags
+        return _WRONG_FLAGS if wrong else ""
 
     def stop(self) -> None:
         """End Renode and remove its folder; twice is fine."""
