@@ -1,8 +1,27 @@
 """No test depends on how fast or how busy the machine is."""
 
+import os
+import shutil
+import tempfile
+
 from hypothesis import HealthCheck, settings
+
+from tests.support.native import OBJECTS
 
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+_is_worker = "PYTEST_XDIST_WORKER" in os.environ
+
+
+def pytest_configure() -> None:
+    """Make the folder of what all workers use, before there are any."""
+    if not _is_worker:
+        os.environ[OBJECTS] = tempfile.mkdtemp(prefix="nnom-objects-")
+
+
+def pytest_unconfigure() -> None:
+    if not _is_worker:
+        shutil.rmtree(os.environ[OBJECTS], ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 from nnom_hil.codegen.names import c_identifiers
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.run.verdict import activation_name, layer_type
-from tests.support.native import NNOM, SANITIZERS
+from tests.support.native import NNOM, SANITIZERS, library_objects
 
 MAIN = """
 #include "weights.h"
@@ -47,15 +47,10 @@ int main(void)
 class Library:
     """The library in one configuration, compiled once for any number of headers."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, *flags: str) -> None:
         self._flags = ["-g", "-O1", *SANITIZERS, *flags]
         self._flags += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
-        self._archive = folder / "libnnom.a"
-        folder.mkdir(exist_ok=True)
-        sources = [str(p) for p in sorted(NNOM.glob("src/**/*.c"))]
-        subprocess.run(["cc", "-std=c99", *self._flags, "-c", *sources], cwd=folder, check=True)
-        objects = [str(p) for p in folder.glob("*.o")]
-        subprocess.run(["ar", "rcs", self._archive, *objects], check=True)
+        self._objects = library_objects(*flags)
 
     def run(
         self, header: str, x: Int8, folder: Path, compiler: tuple[str, ...] = ("cc", "-std=c99")
@@ -68,7 +63,7 @@ class Library:
         (folder / "weights.h").write_text(header)
         (folder / "main.c").write_text(MAIN)
         (folder / "in.bin").write_bytes(x.tobytes())
-        command = [*compiler, *self._flags, "-O0", "main.c", "-xnone", str(self._archive)]
+        command = [*compiler, *self._flags, "-O0", "main.c", "-xnone", *self._objects]
         command += ["-lm", "-o", "run"]
         subprocess.run(command, cwd=folder, check=True)
         subprocess.run([folder / "run"], cwd=folder, check=True, capture_output=True)

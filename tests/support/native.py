@@ -1,6 +1,11 @@
 """Quantised graphs run by the C library on this machine, under AddressSanitizer and UBSan."""
 
+import fcntl
+import hashlib
+import os
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -53,6 +58,8 @@ class Toolchain:
 
 
 HOST = Toolchain()
+OBJECTS = "NNOM_TEST_OBJECTS"
+"""Environment variable that names the folder of a test run's objects, for all its workers."""
 
 
 def library_sources(sources: Path = NNOM / "src") -> list[Path]:
@@ -68,12 +75,44 @@ def build_native(
     sources: Path = NNOM / "src",
     toolchain: Toolchain = HOST,
 ) -> Path:
-    """Compile a C program with the whole library, as its users do: two globs, two folders."""
-    files = [str(p) for p in library_sources(sources)]
+    """Compile a C program with the whole library, as its users do: two globs, two folders.
+
+    The library itself is compiled once in a test run for each set of flags that it could notice.
+    """
+    library = library_objects(*flags, sources=sources, toolchain=toolchain)
     command = [*toolchain.command, "-std=c99", "-g", *(WARNINGS if warnings else []), *flags]
-    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *files, "-lm", "-o", str(out)]
-    subprocess.run(command, check=True)
+    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(main), *library, "-lm"]
+    subprocess.run([*command, "-o", str(out)], check=True)
     return out
+
+
+def _of_library(flags: Sequence[str]) -> list[str]:
+    """Leave out what only the program looks at: its header, and folders that no port names."""
+    has_port = any(flag.startswith("-DNNOM_PORT_CONFIG") for flag in flags)
+    mine = ("-DHEADER=", "-DCASES=") if has_port else ("-DHEADER=", "-DCASES=", "-I")
+    return [flag for flag in flags if not flag.startswith(mine)]
+
+
+def library_objects(
+    *flags: str, sources: Path = NNOM / "src", toolchain: Toolchain = HOST
+) -> list[str]:
+    """Return the library's objects, of another worker of this run if it has made them."""
+    is_silent = any("NNOM_LOG" in flag for flag in flags)  # which leaves variables unused
+    command = [*toolchain.command, "-std=c99", "-g", *([] if is_silent else WARNINGS)]
+    command += _of_library(flags)
+    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
+    key = hashlib.sha256(repr((command, str(sources))).encode()).hexdigest()[:16]
+    place = Path(os.environ[OBJECTS]) / key
+    with (place.parent / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            with tempfile.TemporaryDirectory(dir=place.parent) as name:
+                made = Path(name) / "objects"
+                made.mkdir()
+                files = map(str, library_sources(sources))
+                subprocess.run([*command, "-c", *files], cwd=made, check=True)
+                made.rename(place)
+    return sorted(map(str, place.glob("*.o")))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,17 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 from tests.support.golden import load_golden
 from tests.support.native import NNOM, ROOT, describe, library_sources
 from tests.support.random_graphs import random_graph, random_inputs, random_layer, with_zero_padding
 
 from nnom_hil.codegen.layouts import channel_first
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("NNOM_HIL_NIGHTLY"),
+    reason="needs NNOM_HIL_NIGHTLY: the library is compiled a dozen times",
+)
 
 NATIVE = ROOT / "tests" / "native"
 BAR = 0.95

@@ -182,7 +182,7 @@ def test_library_computes_what_the_reference_does(layout: Layout, tmp_path: Path
     inputs = to_int8(x, graph.input.dec)
     flags = ["-DNNOM_USING_CHW"] if layout is Layout.CHW else []
     header = weights_h(graph, provenance="a test", options=HeaderOptions(layout=layout))
-    got = Library(tmp_path / "library", *flags).run(header, inputs, tmp_path / "run")
+    got = Library(*flags).run(header, inputs, tmp_path / "run")
     np.testing.assert_array_equal(got, run_reference(graph, inputs))
 
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.native import NNOM, ROOT, build_native, library_sources
+from tests.support.native import NNOM, ROOT, Toolchain, build_native, library_sources
 
 from nnom_hil.tool import find_tool
 
@@ -285,9 +285,8 @@ def test_every_header_can_come_first_in_c_and_cpp(header: Path, tmp_path: Path) 
 def test_every_switch_compiles_without_warnings(flag: str, tmp_path: Path) -> None:
     main = tmp_path / "main.c"
     main.write_text("int main(void);\nint main(void) { return 0; }\n")
-    build_native(
-        main, tmp_path / "x", *([flag] if flag else []), "-Wmissing-prototypes", "-pedantic"
-    )
+    flags = [*([flag] if flag else []), "-Wmissing-prototypes", "-pedantic"]
+    build_native(main, tmp_path / "x", *flags, toolchain=Toolchain(("cc", "-O0")))
 
 
 EXAMPLE = NNOM / "examples" / "minimal"

@@ -27,15 +27,14 @@ ROUNDING = 1e-4  # of the largest output: float32 sums in another order
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Library]:
-    folder = tmp_path_factory.mktemp("libraries")
+def libraries() -> dict[str, Library]:
     flags = {
         "right": [],
         "compat": ["-DNNOM_COMPAT_043=1"],
         "chw": ["-DNNOM_USING_CHW"],
         "plain": ["-DDENSE_WEIGHT_OPT=0"],
     }
-    return {name: Library(folder / name, *f) for name, f in flags.items()}
+    return {name: Library(*f) for name, f in flags.items()}
 
 
 VARIANTS = {  # by the library that they are for

@@ -21,7 +21,7 @@ from nnom_hil.model.reference import run_reference
 
 
 def run_native(graph: QGraph, x: Int8, folder: Path, *, compat: bool) -> Int8:
-    library = Library(folder / "library", f"-DNNOM_COMPAT_043={int(compat)}")
+    library = Library(f"-DNNOM_COMPAT_043={int(compat)}")
     return library.run(weights_h(graph, provenance="a test"), x, folder)
 
 
@@ -51,7 +51,7 @@ def test_header_is_cpp_20_without_warnings(per_channel: bool, tmp_path: Path) ->
     """In a C++ program, linked with the library in C: C++20 has designated initialisers."""
     graph = quantise(chain(), calibration(), QuantiseOptions(per_channel=per_channel))
     x = to_int8(calibration(4), graph.input.dec)
-    library = Library(tmp_path / "library")
+    library = Library()
     for standard in ("c++20", "c++14"):
         strict = ["-Wall", "-Wextra", "-Werror"] + (["-Wpedantic"] if standard == "c++20" else [])
         y = library.run(

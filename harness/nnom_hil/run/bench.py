@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -243,9 +243,14 @@ class ConversionBench:
         return 100 * (self.float_accuracy - max(self.int8.values()))
 
 
-def measure_conversion(on_step: Callable[[str], None] = lambda _: None) -> list[ConversionBench]:
-    """Quantise every bundled model in every way and count its right answers, by the reference."""
-    return [_conversion(name, on_step) for name in zoo_models()]
+def measure_conversion(
+    on_step: Callable[[str], None] = lambda _: None, models: Sequence[str] | None = None
+) -> list[ConversionBench]:
+    """Quantise bundled models in every way and count their right answers, by the reference.
+
+    models: their names; None for all.
+    """
+    return [_conversion(name, on_step) for name in models or zoo_models()]
 
 
 def _conversion(name: str, on_step: Callable[[str], None]) -> ConversionBench:
