@@ -27,6 +27,7 @@ from nnom_hil.run.scan import scan
 from nnom_hil.run.service import open_run
 from nnom_hil.target.symbols import load_pieces
 from nnom_hil.virtual import RACK_VARIABLE
+from nnom_hil.virtual.firmware import SerialPort, VirtualFirmware
 from tests.integration.test_run import nnom_hil
 from tests.support.cmsis_pack import make_pack
 
@@ -184,6 +185,18 @@ def test_bit_that_will_not_program_is_named(rack: Rack) -> None:
     wanted = rf"holds something else than was written, first at {address + stuck:#010x}"
     with pytest.raises(TargetError, match=wanted):
         rack.run()
+
+
+def test_contents_that_lock_the_core_up_leave_a_silent_board(tmp_path: Path) -> None:
+    port = SerialPort(tmp_path / "port")
+    firmware = VirtualFirmware(find_board(BOARD), port, tmp_path / "flash")
+    try:
+        for _ in range(2):  # each power-up anew
+            firmware.boot(bytes.fromhex("00000120 00000908") + b"\xff" * 4096)
+            assert port.receive() == b""
+    finally:
+        firmware.off()
+        port.close()
 
 
 def test_half_a_flashed_image_is_flashed_again(rack: Rack) -> None:

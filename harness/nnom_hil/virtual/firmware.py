@@ -11,7 +11,7 @@ from typing import Final
 
 from nnom_hil.boards import Board
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import LinkError
+from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.transport import Transport
 from nnom_hil.target.qemu import QemuTarget
 
@@ -21,6 +21,7 @@ _START_S: Final = 20.0
 _POLL_S: Final = 0.001
 _NOBODY_READS_S: Final = 0.3
 _CHUNK: Final = 4096
+_LOCKUP: Final = "Lockup"  # QEMU's word for a fault in a fault's handler, at which it ends
 
 
 class SerialPort:
@@ -71,11 +72,21 @@ class VirtualFirmware:
         self._ended = threading.Event()
 
     def boot(self, flash: bytes) -> None:
-        """Start anew with these contents; raises TargetError where QEMU cannot."""
+        """Start anew with these contents; raises TargetError where QEMU cannot.
+
+        Contents that lock the core up at once leave a board that is silent.
+        """
         self.off()
         self._image.write_bytes(flash)
-        self._qemu = QemuTarget(self._board)
-        console = self._qemu.start(self._image, Deadline.after(_START_S))
+        qemu = QemuTarget(self._board)
+        try:
+            console = qemu.start(self._image, Deadline.after(_START_S))
+        except BaseException as exc:
+            qemu.stop()
+            if isinstance(exc, TargetError) and _LOCKUP in str(exc):
+                return
+            raise
+        self._qemu = qemu
         self._ended = threading.Event()
         self._pump = threading.Thread(
             target=self._join, args=(self._qemu, console, self._ended), daemon=True
