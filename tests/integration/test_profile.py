@@ -18,8 +18,9 @@ from nnom_hil.profiler.counting import Block, Stretch, function_extent, plugin_o
 from nnom_hil.profiler.layers import first_inference
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.report.figures import thousands
+from nnom_hil.run.estimate import count_model
 from nnom_hil.run.prepare import Prepared, find_model, prepare
-from nnom_hil.run.profile import count_by_clock, count_model, profile_record
+from nnom_hil.run.profile import count_by_clock, profile_record
 from nnom_hil.run.runner import build_for
 from nnom_hil.target.fake import FakeModel, FakeTarget
 from tests.support.emulated import BOARDS
@@ -182,7 +183,7 @@ def digits() -> Prepared:
 
 def profile(digits: Prepared, board: str) -> ModelProfile:
     place = counting_board(find_board(board, BOARDS))
-    return count_model(place, build_for(place, digits.graph), digits, None)
+    return count_model(place, place, build_for(place, digits.graph), digits)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from nnom_hil.boards.schema import (
     Address,
@@ -19,11 +19,10 @@ from nnom_hil.boards.schema import (
     Register,
     Sources,
     Word,
-    explain,
+    load_facts,
 )
 from nnom_hil.errors import BoardError, did_you_mean
 from nnom_hil.paths import boards_dir
-from nnom_hil.toml import load_toml
 
 __all__ = [
     "Board",
@@ -321,17 +320,7 @@ def load_board(path: Path) -> Board:
 
     Raises BoardError naming file, key, value and what would be right.
     """
-    try:
-        document = load_toml(path)
-    except OSError as exc:
-        raise BoardError(f"{path}: cannot read the board file: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise BoardError(f"{path}: not valid TOML: {exc}") from exc
-    try:
-        board = Board.model_validate(document)
-    except ValidationError as exc:
-        problems = "\n".join(f"  {line}" for line in explain(exc))
-        raise BoardError(f"{path}: not a valid board file:\n{problems}") from exc
+    board = load_facts(path, Board, "board")
     if board.name != path.stem:
         raise BoardError(
             f"{path}: name is {board.name!r}; it must be the file's name, {path.stem!r}"

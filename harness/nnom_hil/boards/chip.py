@@ -18,10 +18,10 @@ from nnom_hil.boards.schema import (
     Sources,
     Word,
     explain,
+    load_document,
 )
 from nnom_hil.errors import BoardError, did_you_mean
 from nnom_hil.paths import boards_dir
-from nnom_hil.toml import load_toml
 
 __all__ = ["BitField", "Chip", "ChipRegister", "Uart", "find_chip", "list_chips"]
 
@@ -208,13 +208,13 @@ def find_chip(name: str, extra: Path | None = None) -> Chip:
         hint = did_you_mean(name, known)
         raise BoardError(f"no chip {name!r}; known: {', '.join(known)}{hint}")
     path = known[name]
-    document = _read(path)
+    document = load_document(path, "chip")
     family = document.get("family")
     if isinstance(family, str):
         families = _files("families/*.toml", extra)
         if family not in families:
             raise BoardError(f"{path}: family = {family!r}; known: {', '.join(families)}")
-        document = _merged(_read(families[family]), document)
+        document = _merged(load_document(families[family], "chip"), document)
     try:
         facts = _File.model_validate(document)
         chip = Chip(facts=facts, registers={r.path: r for r in _registers(facts)})
@@ -227,15 +227,6 @@ def find_chip(name: str, extra: Path | None = None) -> Chip:
     if facts.name != name:
         raise BoardError(f"{path}: name is {facts.name!r}; it must be the file's name, {name!r}")
     return chip
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return load_toml(path)
-    except OSError as exc:
-        raise BoardError(f"{path}: cannot read the chip file: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise BoardError(f"{path}: not valid TOML: {exc}") from exc
 
 
 def _merged(family: dict[str, Any], chip: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""What board files and chip files have in common: strict tables, kinds of numbers, messages."""
+"""What files of boards, chips and cores share: strict tables, kinds of numbers, messages."""
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nnom_hil.errors import BoardError
+from nnom_hil.toml import load_toml
 
 __all__ = [
     "Address",
@@ -20,6 +24,8 @@ __all__ = [
     "Sources",
     "Word",
     "explain",
+    "load_document",
+    "load_facts",
 ]
 
 
@@ -104,6 +110,28 @@ class Check(Facts):
 
     def __str__(self) -> str:
         return f"{self.value:#x} at {self.address:#010x}"
+
+
+_Facts = TypeVar("_Facts", bound=BaseModel)
+
+
+def load_document(path: Path, what: str) -> dict[str, Any]:
+    """Read a TOML file; what: the kind of file, in messages. Raises BoardError."""
+    try:
+        return load_toml(path)
+    except OSError as exc:
+        raise BoardError(f"{path}: cannot read the {what} file: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise BoardError(f"{path}: not valid TOML: {exc}") from exc
+
+
+def load_facts(path: Path, kind: type[_Facts], what: str) -> _Facts:
+    """Read a TOML file into a table; raises BoardError naming key, value and what is right."""
+    try:
+        return kind.model_validate(load_document(path, what))
+    except ValidationError as exc:
+        problems = "\n".join(f"  {line}" for line in explain(exc))
+        raise BoardError(f"{path}: not a valid {what} file:\n{problems}") from exc
 
 
 def explain(error: ValidationError) -> Iterator[str]:

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from nnom_hil.boards.schema import Cpu, Facts, Sources, explain
-from nnom_hil.errors import BoardError
+from nnom_hil.boards.schema import Cpu, Facts, Sources, load_facts
 from nnom_hil.paths import boards_dir
-from nnom_hil.toml import load_toml
 
 __all__ = ["CoreTiming", "Cycles", "Latency", "Pairs", "core_timing", "timed_cores"]
 
@@ -113,15 +111,7 @@ def core_timing(core: Cpu) -> CoreTiming | None:
     path = _folder() / f"{core.value}.toml"
     if not path.exists():
         return None
-    try:
-        return CoreTiming.model_validate(load_toml(path))
-    except OSError as exc:
-        raise BoardError(f"{path}: cannot read the core's file: {exc.strerror}") from exc
-    except ValidationError as exc:
-        problems = "\n".join(f"  {line}" for line in explain(exc))
-        raise BoardError(f"{path}: not a valid core file:\n{problems}") from exc
-    except ValueError as exc:
-        raise BoardError(f"{path}: not valid TOML: {exc}") from exc
+    return load_facts(path, CoreTiming, "core")
 
 
 def timed_cores() -> list[Cpu]:

@@ -11,8 +11,8 @@ from nnom_hil.profiler.counting import (
 from nnom_hil.profiler.cycles import StretchCycles, stretch_cycles
 from nnom_hil.profiler.layers import LayerProfile, ModelProfile, profile_layers
 from nnom_hil.profiler.listing import Instruction, InstructionClass, disassemble
-from nnom_hil.profiler.machines import counting_board
-from nnom_hil.profiler.plugin import counting_plugin
+from nnom_hil.profiler.machines import counting_board, machine_for
+from nnom_hil.profiler.plugin import counting_plugin, plugin_digest
 
 __all__ = [
     "Block",
@@ -30,6 +30,8 @@ __all__ = [
     "counting_board",
     "counting_plugin",
     "disassemble",
+    "machine_for",
+    "plugin_digest",
     "profile_layers",
     "stretch_cycles",
 ]

@@ -5,7 +5,7 @@ from typing import Final
 from nnom_hil.boards import Board, Cpu, list_boards, load_board
 from nnom_hil.errors import TargetError
 
-__all__ = ["counting_board"]
+__all__ = ["counting_board", "machine_for"]
 
 _RUN_BY: Final = {
     Cpu.CORTEX_M0: (Cpu.CORTEX_M0, Cpu.CORTEX_M3),
@@ -28,13 +28,19 @@ def counting_board(board: Board) -> Board:
     """
     if board.backend.qemu is not None:
         return board
-    cores = _RUN_BY.get(board.core.cpu, ())
+    return machine_for(board.core.cpu).model_copy(update={"core": board.core})
+
+
+def machine_for(core: Cpu) -> Board:
+    """Return the board with most memory whose QEMU machine runs code for a core.
+
+    Raises TargetError where QEMU has none.
+    """
     known = [load_board(path) for path in list_boards().values()]
+    cores = _RUN_BY.get(core, ())
     able = [b for b in known if b.backend.qemu is not None and b.core.cpu in cores]
     if not able:
         raise TargetError(
-            f"board {board.name}: instructions are counted in QEMU, which has no core that runs "
-            f"code for a {board.core.cpu.value}"
+            f"instructions are counted in QEMU, which has no core that runs code for a {core.value}"
         )
-    roomy = max(able, key=lambda b: b.memory.ram.length)
-    return roomy.model_copy(update={"core": board.core})
+    return max(able, key=lambda b: b.memory.ram.length)

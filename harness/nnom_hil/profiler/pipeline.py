@@ -22,7 +22,6 @@ _PRODUCTS: Final = (InstructionClass.MULTIPLY, InstructionClass.SIMD_MULTIPLY)
 _SHORT_PRODUCTS: Final = frozenset(("mul", "muls", "mla", "mls"))
 _DOUBLE: Final = frozenset(("ldrd", "strd"))
 _FLOAT_DIVIDES: Final = frozenset(("vdiv", "vsqrt"))
-_VECTOR_UNITS: Final = {_LOAD: "memory", _STORE: "memory"}
 
 
 @dataclass(slots=True)
@@ -111,13 +110,12 @@ def _ready(state: _State, one: Instruction, uses: Operands, timing: CoreTiming) 
         if result is None:
             continue
         at = result.cycle
+        # where a bubble follows a load, what it loaded is an address as soon as anything
+        behind_bubble = result.kind is _LOAD and timing.cycles.load_bubble > 0
         if register in uses.address:
-            # a load's own latency is told for addresses as well on cores without a bubble
-            at += timing.latency.to_address if result.kind is not _LOAD or timing.pairs else 0
-        elif register in uses.accumulator and result.kind in _PRODUCTS:
-            at += timing.latency.to_accumulator
-        elif uses.accumulator and result.kind is _LOAD and timing.pairs is not None:
-            at += timing.latency.to_accumulator if register in uses.accumulator else 0
+            at += 0 if behind_bubble else timing.latency.to_address
+        elif register in uses.accumulator and (result.kind is _LOAD or result.kind in _PRODUCTS):
+            at += 0 if behind_bubble else timing.latency.to_accumulator
         first = max(first, at)
     return first
 
@@ -184,8 +182,8 @@ def _is_vector(one: Instruction) -> bool:
 
 
 def _unit(one: Instruction) -> str:
-    if one.kind in _VECTOR_UNITS:
-        return _VECTOR_UNITS[one.kind]
+    if one.kind in (_LOAD, _STORE):
+        return "memory"
     return (
         "multiply" if one.name.startswith(("vml", "vmul", "vrml", "vqdml", "vqrdml")) else "other"
     )

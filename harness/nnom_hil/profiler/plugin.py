@@ -12,7 +12,7 @@ from nnom_hil.paths import firmware_dir
 from nnom_hil.target.qemu import option_path
 from nnom_hil.tool import run_tool, tool_version
 
-__all__ = ["counting_plugin"]
+__all__ = ["counting_plugin", "plugin_digest"]
 
 _QEMU: Final = "qemu-system-arm"
 _SCHEMA: Final = "nnom-hil/plugin/1"
@@ -26,16 +26,23 @@ def counting_plugin() -> Path:
     """Return the plugin's file. Raises ToolError where QEMU or a host compiler is missing, or QEMU
     was built without plugins, and StoreError where there is no space for it.
     """
-    folder = firmware_dir() / "profiler"
-    source, header = folder / "blocks.c", folder / "flash.h"
-    texts = source.read_bytes() + header.read_bytes()
-    key = digest(_SCHEMA, texts, tool_version("cc"), tool_version(_QEMU))
+    source = _folder() / "blocks.c"
+    key = digest(_SCHEMA, plugin_digest(), tool_version("cc"), tool_version(_QEMU))
 
     def make() -> dict[str, bytes]:
         with work_folder() as work:
             return {_PLUGIN: _fitting(source, work / _PLUGIN).read_bytes()}
 
     return obtain(Entry(kind="plugins", key=key, programs=(_PLUGIN,)), make, _file_of)
+
+
+def plugin_digest() -> str:
+    """Return a hash of the plugin's sources."""
+    return digest(*(path.read_bytes() for path in sorted(_folder().iterdir())))
+
+
+def _folder() -> Path:
+    return firmware_dir() / "profiler"
 
 
 def _file_of(kept: Kept) -> Path:

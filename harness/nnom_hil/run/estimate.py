@@ -1,29 +1,30 @@
 """The cycle model's estimate of a model's layers on a board, from an exact profile; kept."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from nnom_hil.boards import Board, CoreTiming, core_timing
+from nnom_hil.boards import Board, CoreTiming, FlashReads, core_timing
 from nnom_hil.build import Image
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain
 from nnom_hil.errors import TargetError
 from nnom_hil.files import digest
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.profiler import (
+    Instruction,
     InstructionClass,
+    ModelProfile,
     StretchCycles,
     counting_board,
-    counting_plugin,
     disassemble,
+    plugin_digest,
     profile_layers,
     stretch_cycles,
 )
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.timing import WORTH_TELLING, Estimate
 
-__all__ = ["error_percent", "estimate_layers", "where_time_goes"]
+__all__ = ["count_model", "error_percent", "estimate_layers", "price_layers", "where_time_goes"]
 
 _SCHEMA: Final = "nnom-hil/cycles/1"
 _FILE: Final = "cycles.json"
@@ -37,58 +38,64 @@ _PRODUCTS: Final = (
 _FLASH_DOUBT: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
-    """What the cycles depend on."""
-
-    board: Board
-    place: Board
-    timing: CoreTiming
-    image: Image
-    data: bytes
-
-    @property
-    def key(self) -> str:
-        facts = [self.timing.model_dump_json(), str(self.board.flash), self.place.name]
-        return digest(_SCHEMA, *facts, self.image.id, str(counting_plugin()), self.data)
-
-
 def estimate_layers(
-    board: Board, image: Image, prepared: Prepared, build: Callable[[Board], Image]
+    board: Board,
+    prepared: Prepared,
+    build: Callable[[Board], Image],
+    counted: ModelProfile | None = None,
 ) -> Estimate:
     """Return what the first vector's layers cost on a board's core.
 
-    image: its firmware, build: makes that of another board, which counts where QEMU has no machine
-    for this one. Raises TargetError where the core has no cycle model, and what building and
-    profile_layers raise.
+    build: makes the firmware for the board that counts, this one or another with its core. counted:
+    what count_model() has found already. Raises TargetError where the core has no cycle model, and
+    what building and count_model raise.
     """
     timing = core_timing(board.core.cpu)
     if timing is None:
         raise TargetError(f"no cycle model of a {board.core.cpu.value}")
     place = counting_board(board)
-    inputs = _Inputs(
-        board=board,
-        place=place,
-        timing=timing,
-        image=image if place.name == board.name else build(place),
-        data=prepared.x[0].tobytes(),
-    )
-    names = [node.name for node in prepared.graph.nodes]
+    image = build(place)
 
     def make() -> dict[str, bytes]:
-        rows = [_row(cycles) for cycles in _count(inputs, names)]
-        return {_FILE: json.dumps({"schema": _SCHEMA, "layers": rows}, indent=1).encode()}
+        profile = counted or count_model(board, place, image, prepared)
+        priced = price_layers(profile, disassemble(profile.elf, profile.core), timing, board.flash)
+        document = {"schema": _SCHEMA, "layers": [_row(cycles) for cycles in priced]}
+        return {_FILE: json.dumps(document, indent=1).encode()}
 
     def load(kept: Kept) -> list[StretchCycles]:
-        return _layers(kept, len(names))
+        return _layers(kept, len(prepared.graph.nodes))
 
-    layers = obtain(Entry(kind="cycles", key=inputs.key), make, load)
+    # counts depend on neither QEMU's version nor the compiler of the plugin
+    facts = [timing.model_dump_json(), str(board.flash), place.name, plugin_digest()]
+    key = digest(_SCHEMA, *facts, image.id, prepared.x[0].tobytes())
+    layers = obtain(Entry(kind="cycles", key=key), make, load)
     return Estimate(
         cycles=tuple(round(layer.total, 1) for layer in layers),
         error_percent=error_percent(board, timing, layers),
         core_hz=board.clock.core_hz,
         words=where_time_goes(prepared.graph, layers, timing),
     )
+
+
+def count_model(board: Board, place: Board, image: Image, prepared: Prepared) -> ModelProfile:
+    """Run the first vector in QEMU, and return what each layer ran.
+
+    place, image: of counting_board(), and the firmware for it. Reads of flash are counted as the
+    board has it. Raises as profile_layers does.
+    """
+    names = [node.name for node in prepared.graph.nodes]
+    data = prepared.x[0].tobytes()
+    return profile_layers(place, image.elf, image.id, data, names, board.flash)
+
+
+def price_layers(
+    profile: ModelProfile,
+    listing: Mapping[int, Instruction],
+    timing: CoreTiming,
+    flash: FlashReads | None,
+) -> list[StretchCycles]:
+    """Return each layer's cycles. listing: of the profile's program; flash: of its board."""
+    return [stretch_cycles(layer.stretch, listing, timing, flash) for layer in profile.layers]
 
 
 def error_percent(board: Board, timing: CoreTiming, layers: Sequence[StretchCycles]) -> float:
@@ -100,15 +107,6 @@ def error_percent(board: Board, timing: CoreTiming, layers: Sequence[StretchCycl
         return float(timing.error_percent)
     waits = sum(layer.code + layer.data for layer in layers)
     return round(timing.error_percent + _FLASH_DOUBT * 100 * waits / total, 1)
-
-
-def _count(inputs: _Inputs, names: Sequence[str]) -> list[StretchCycles]:
-    flash = inputs.board.flash
-    profile = profile_layers(
-        inputs.place, inputs.image.elf, inputs.image.id, inputs.data, names, flash
-    )
-    listing = disassemble(profile.elf, profile.core)
-    return [stretch_cycles(x.stretch, listing, inputs.timing, flash) for x in profile.layers]
 
 
 def _row(cycles: StretchCycles) -> dict[str, float]:

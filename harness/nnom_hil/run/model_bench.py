@@ -13,19 +13,18 @@ from statistics import fmean, median
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from nnom_hil.boards import Board, CoreTiming, Cpu, FlashReads, core_timing, find_board
-from nnom_hil.boards.schema import Facts, Hertz, explain
+from nnom_hil.boards import Board, CoreTiming, Cpu, FlashReads, core_timing
+from nnom_hil.boards.schema import Facts, Hertz, load_facts
 from nnom_hil.build import Image, Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import BoardError, UsageError
 from nnom_hil.paths import boards_dir
-from nnom_hil.profiler import counting_board, disassemble, profile_layers, stretch_cycles
+from nnom_hil.profiler import disassemble, machine_for, profile_layers, stretch_cycles
 from nnom_hil.run.prepare import ConvertOptions, Prepared, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.runner import build_for
-from nnom_hil.toml import load_toml
 from nnom_hil.zoo.shapes import ShapedLayer, write_shaped_model
 
 __all__ = ["CheckedLayer", "CheckedTable", "MeasuredTable", "check_model", "load_tables"]
@@ -124,14 +123,8 @@ class CheckedTable:
 
 def load_tables() -> dict[str, MeasuredTable]:
     """Return the published tables by name; raises BoardError for a wrong file."""
-    found = {}
-    for path in sorted((boards_dir() / "cores" / "measured").glob("*.toml")):
-        try:
-            found[path.stem] = MeasuredTable.model_validate(load_toml(path))
-        except ValidationError as exc:
-            problems = "\n".join(f"  {line}" for line in explain(exc))
-            raise BoardError(f"{path}: not a valid table:\n{problems}") from exc
-    return found
+    files = sorted((boards_dir() / "cores" / "measured").glob("*.toml"))
+    return {path.stem: load_facts(path, MeasuredTable, "table") for path in files}
 
 
 def check_model(
@@ -167,7 +160,7 @@ class _Estimates:
 def _estimates(table: MeasuredTable, library: Library) -> _Estimates:
     timing = core_timing(table.core)
     assert timing is not None  # tables are of cores that have a model
-    place = counting_board(_a_board(table.core))
+    place = machine_for(table.core)
     own = library if table.cmsis_nn else replace(library, cmsis_nn=None)
     prepared, names = _prepared(table)
     header = HeaderOptions()
@@ -248,12 +241,6 @@ def _checked(estimates: _Estimates, choice: tuple[int, int]) -> CheckedTable:
         layers=layers,
         total_error=sum(cycles) / (whole * clock / 1e6) - 1,
     )
-
-
-def _a_board(core: Cpu) -> Board:
-    """Return a board with a core, of whose other facts nothing matters."""
-    names = {Cpu.CORTEX_M4: "mps2_an386", Cpu.CORTEX_M7: "mps2_an500"}
-    return find_board(names[core])
 
 
 def _prepared(table: MeasuredTable) -> tuple[Prepared, list[str]]:

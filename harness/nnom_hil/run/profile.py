@@ -3,7 +3,7 @@
 import random
 from typing import Any, Final
 
-from nnom_hil.boards import Board, FlashReads, core_timing
+from nnom_hil.boards import Board, core_timing
 from nnom_hil.build import Image
 from nnom_hil.errors import TargetError
 from nnom_hil.model.qgraph import QNode
@@ -13,11 +13,9 @@ from nnom_hil.profiler import (
     ModelProfile,
     by_function,
     disassemble,
-    profile_layers,
-    stretch_cycles,
 )
 from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
-from nnom_hil.run.estimate import error_percent
+from nnom_hil.run.estimate import error_percent, price_layers
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.verdict import activation_name, layer_type
@@ -25,7 +23,7 @@ from nnom_hil.target.base import Target
 from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 
-__all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "count_model", "profile_record"]
+__all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "profile_record"]
 
 PROFILE_FILE: Final = "profile.json"
 FOLDED_FILE: Final = "profile.folded"
@@ -33,18 +31,6 @@ _BY_CLOCK: Final = (
     "Instructions by the target's clock, to a tick, with the few around its reading. "
     "Functions, classes of instructions and branches can be counted in QEMU only."
 )
-
-
-def count_model(
-    place: Board, image: Image, prepared: Prepared, flash: FlashReads | None
-) -> ModelProfile:
-    """Run the first vector on the board that counts, and return what each layer ran.
-
-    place, image: of counting_board(), and the firmware for it. flash: of the board that is meant.
-    Raises as profile_layers does.
-    """
-    names = [node.name for node in prepared.graph.nodes]
-    return profile_layers(place, image.elf, image.id, prepared.x[0].tobytes(), names, flash)
 
 
 def profile_record(
@@ -57,13 +43,7 @@ def profile_record(
     """
     listing = disassemble(profile.elf, profile.core)
     timing = core_timing(board.core.cpu)
-    estimated = (
-        []
-        if timing is None
-        else [
-            stretch_cycles(layer.stretch, listing, timing, board.flash) for layer in profile.layers
-        ]
-    )
+    priced = [] if timing is None else price_layers(profile, listing, timing, board.flash)
     layers = []
     for i, (node, counted) in enumerate(zip(prepared.graph.nodes, profile.layers, strict=True)):
         functions = _functions(counted, listing)
@@ -72,7 +52,7 @@ def profile_record(
                 **_layer_facts(prepared, node),
                 instructions=counted.stretch.instructions,
                 taken=sum(function.taken for function in functions),
-                cycles=round(estimated[i].total, 1) if estimated else None,
+                cycles=round(priced[i].total, 1) if priced else None,
                 clock_instructions=profile.clock_instructions(counted),
                 functions=functions,
             )
@@ -82,7 +62,7 @@ def profile_record(
         counted_on=place.name,
         emulator=profile.tool,
         kernels=kernel_forms(profile.kernels),
-        error_percent=None if timing is None else error_percent(board, timing, estimated),
+        error_percent=None if timing is None else error_percent(board, timing, priced),
         layers=tuple(layers),
     )
 

@@ -25,18 +25,18 @@ from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import QGraph
-from nnom_hil.profiler import counting_board
+from nnom_hil.profiler import ModelProfile, counting_board
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
-from nnom_hil.run.estimate import estimate_layers
+from nnom_hil.run.estimate import count_model, estimate_layers
 from nnom_hil.run.findings import Findings, Share, cross_check, make_record
 from nnom_hil.run.journal import Identity
 from nnom_hil.run.judge import CONFUSION_CLASSES
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
-from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, count_model, profile_record
+from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, profile_record
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
 from nnom_hil.target.base import Target
@@ -109,6 +109,7 @@ class Run:
         self.found.resumed = len(known)
         self._observer = observer or Observer()
         self._sessions: list[Session] = []
+        self._counted: ModelProfile | None = None
         self._record: RunRecord | None = None
 
     @property
@@ -160,7 +161,10 @@ class Run:
         return image
 
     def _image(self, board: Board, library: Library | None = None) -> Image:
-        plan = self.plan
+        """Return the run's own firmware, or that of another board or library."""
+        plan, own = self.plan, self.found.image
+        if own is not None and board is plan.board and library is None:
+            return own
         return build_for(
             board,
             self._prepared.graph,
@@ -246,24 +250,23 @@ class Run:
             for _ in range(timing.repeats):
                 self.found.times.append(client.time_layers(data))
                 data = b""
-            self._estimate()
             whats = (PrintWhat.MODEL_STAT, PrintWhat.IO_FORMAT)
             tables = [client.print_table(what) for what in whats]
             self.found.tables = "\n".join([self.folder.console_text(), *tables])
             if self.plan.timing_only:
                 share = Share(indices=range(0), stats=client.stats, status=client.status())
                 self.found.shares.append(share)
+        self._estimate()
 
     def profile(self) -> ProfileRecord:
         """Count what the layers run, on an emulator of its own; raises as profile_layers does."""
         self._observer.phase("profile")
         self._observer.step("counting what the layers run")
         plan, prepared = self.plan, self._prepared
-        place, image = counting_board(plan.board), self.found.image
-        if image is None or place is not plan.board:
-            image = self._image(place)
-        counted = count_model(place, image, prepared, plan.board.flash)
-        record = profile_record(counted, plan.board, place, image, prepared, plan.model_name)
+        place = counting_board(plan.board)
+        image = self._image(place)
+        self._counted = count_model(plan.board, place, image, prepared)
+        record = profile_record(self._counted, plan.board, place, image, prepared, plan.model_name)
         self.found.profile = record
         self.folder.write(PROFILE_FILE, record.to_json())
         self.folder.write(FOLDED_FILE, record.folded)
@@ -274,12 +277,11 @@ class Run:
         plan, found = self.plan, self.found
         if not plan.timing.estimate or found.clock.source is not TimeSource.INSTRUCTIONS:
             return
-        assert found.image is not None  # it runs
         try:
-            found.estimate = estimate_layers(plan.board, found.image, self._prepared, self._image)
+            found.estimate = estimate_layers(plan.board, self._prepared, self._image, self._counted)
             if plan.library != Library():
                 ours = partial(self._image, library=Library())
-                faster = estimate_layers(plan.board, ours(plan.board), self._prepared, ours)
+                faster = estimate_layers(plan.board, self._prepared, ours)
                 found.estimate = found.estimate.beside(faster, "our kernels for this core")
         except HilError as exc:
             found.without_estimate = str(exc).splitlines()[0]
@@ -388,9 +390,10 @@ class Run:
     def execute(self) -> RunRecord:
         """Take all steps and finish; raises what stopped the run, after the record is written."""
         steps: list[Callable[[], object]]
-        steps = [self.prepare, self.build, self.start, self.time_layers]
-        if self.plan.profile:
+        steps = [self.prepare, self.build, self.start]
+        if self.plan.profile:  # first: what it counts is the estimate's, too
             steps.append(self.profile)
+        steps.append(self.time_layers)
         if not self.plan.timing_only:
             steps.append(self.stream)
         try:

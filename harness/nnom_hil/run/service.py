@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.build import check_drivers
+from nnom_hil.boards import Board
+from nnom_hil.build import Image, check_drivers
 from nnom_hil.codegen.firmware import compact_ring
 from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
@@ -16,10 +17,11 @@ from nnom_hil.profiler import counting_board
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
+from nnom_hil.run.estimate import count_model
 from nnom_hil.run.findings import interrupted_record
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
-from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, count_model, profile_record
+from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, profile_record
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.store import RunFolder, load_record, plain_lines
@@ -215,19 +217,23 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     """
     board = request.board
     prepared = prepare(request.model_file, request.data, options=request.conversion)
-    image = build_for(
-        board,
-        prepared.graph,
-        header=request.header,
-        compat=request.is_compat,
-        library=request.library,
-    )
+    image = _image(request, board, prepared)
     written = [folder / f"{board.name}.elf"]
     write_whole(written[0], image.elf.read_bytes())
     if board.backend.renode is not None and board.backend.renode.platform is None:
         written.append(folder / f"{board.name}.repl")
         write_whole(written[1], platform_description(board))
     return written
+
+
+def _image(request: RunRequest, board: Board, prepared: Prepared) -> Image:
+    return build_for(
+        board,
+        prepared.graph,
+        header=request.header,
+        compat=request.is_compat,
+        library=request.library,
+    )
 
 
 def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> ProfileRecord:
@@ -250,18 +256,12 @@ def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> Profil
         request.model_file, request.data, options=request.conversion, on_step=on_step
     )
     on_step("building the firmware")
-    image = build_for(
-        place,
-        prepared.graph,
-        header=request.header,
-        compat=request.is_compat,
-        library=request.library,
-    )
+    image = _image(request, place, prepared)
     on_step("counting what the layers run")
     name = request.model_file.stem
     if by_clock:
         return count_by_clock(make_target(board, request.backend), board, image, prepared, name)
-    counted = count_model(place, image, prepared, board.flash)
+    counted = count_model(board, place, image, prepared)
     return profile_record(counted, board, place, image, prepared, name)
 
 

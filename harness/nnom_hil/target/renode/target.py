@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import time
+from functools import cached_property
 from pathlib import Path
 
 from nnom_hil.boards import Board, Cpu
@@ -15,7 +16,7 @@ from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.paths import renode_dir
 from nnom_hil.target.base import ProcessTarget
 from nnom_hil.target.process import ChildProcess
-from nnom_hil.target.renode.finding import examine_renode, find_renode
+from nnom_hil.target.renode.finding import Installation, examine_renode, find_renode
 from nnom_hil.target.renode.monitor import Monitor
 from nnom_hil.target.renode.trouble import brief_output, log_excerpt
 from nnom_hil.temporary import private_folder
@@ -51,7 +52,11 @@ class RenodeTarget(ProcessTarget):
     @property
     def description(self) -> str:
         """Name and version."""
-        return f"Renode {examine_renode(find_renode()).version}"
+        return f"Renode {self._installation.version}"
+
+    @cached_property
+    def _installation(self) -> Installation:
+        return examine_renode(find_renode())  # half a second of Mono
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start Renode, load the image, connect to the console, let time run."""
@@ -120,7 +125,7 @@ class RenodeTarget(ProcessTarget):
     @property
     def known_fault(self) -> str:
         """What this version computes wrongly on such a core."""
-        wrong = self._board.core.cpu in _DSP and examine_renode(find_renode()).has_wrong_flags
+        wrong = self._board.core.cpu in _DSP and self._installation.has_wrong_flags
         return _WRONG_FLAGS if wrong else ""
 
     def stop(self) -> None:
