@@ -157,6 +157,13 @@ def test_every_line_gets_every_vector_right(
     assert run.inferences == 3, "what stateful networks remember is one of each"
 
 
+def test_a_bad_line_is_given_time_before_anything_is_known_of_it() -> None:
+    """The worst lines above, at the first request: a few lost answers in a row blame nobody."""
+    faults = LinkFaults(byte_error=0.06, drop=0.2)
+    for seed in (13, 66, 94, 262, *range(2000, 2100)):
+        stream(faults, LineModel(delay_s=0.0), count=1, seed=seed, size=1, output=1, slots=1)
+
+
 def test_a_line_without_hope_is_what_gets_the_blame() -> None:
     target = fake()
     target.faults.damage_answers = set(range(5, 100_000))

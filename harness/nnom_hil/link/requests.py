@@ -14,7 +14,7 @@ __all__ = ["FRAME_OVERHEAD", "Requests"]
 FRAME_OVERHEAD: Final = 14
 """Bytes of a frame on the wire beside its payload."""
 
-_BAD_LINE_LOSES: Final = 0.8  # of the exchanges, as long as nothing better is known
+_BAD_LINE_LOSES: Final = 0.9  # of the exchanges, as long as nothing better is known
 _EXCHANGE: Final = 50  # bytes of a small request and its answer
 _SURELY: Final = 1e-6  # so improbable is chance before a target is called silent
 _EVEN_ODDS: Final = 0.5
@@ -85,7 +85,7 @@ class Requests:
                 again = True
                 continue
             tries += 1
-            chance = self._lost if channel.stats.byte_error else 0.0
+            chance = self._lost if self._noisy else 0.0
             if deadline.expired and chance**tries < _SURELY:
                 raise LinkError(channel.silence(kind.name, timeout_s, damaged))
             waits.silent += answer is None and retry.expired
@@ -129,6 +129,11 @@ class Requests:
         self._taken = self._bytes
 
     @property
+    def _noisy(self) -> bool:
+        """Whether it is known that the line damages what it carries."""
+        return self._channel.stats.byte_error > 0.0 or self._channel.stats.damaged > 0
+
+    @property
     def _lost(self) -> float:
         """The share of small requests that are not answered, roughly."""
         stats = self._channel.stats
@@ -139,7 +144,7 @@ class Requests:
     @property
     def _copies(self) -> int:
         """How often to send a small request at once, so that the odds of an answer are even."""
-        lost = self._lost if self._channel.stats.byte_error else 0.0
+        lost = self._lost if self._noisy else 0.0
         if lost <= _EVEN_ODDS:
             return 1
         return min(_MOST_COPIES, math.ceil(math.log(_EVEN_ODDS) / math.log(lost)))
