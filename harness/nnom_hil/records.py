@@ -21,21 +21,31 @@ __all__ = [
     "LinkRecord",
     "MemoryRecord",
     "MultiLabel",
+    "PrintedFigures",
+    "PrintedMemory",
+    "Region",
     "Regression",
     "RunError",
     "RunRecord",
+    "SymbolSize",
     "Task",
     "TimeSource",
     "Verdict",
+    "WorstVector",
 ]
 
-RUN_SCHEMA: Final = "nnom-hil/run/2"
-_FIRST_RUN_SCHEMA: Final = "nnom-hil/run/1"
+RUN_SCHEMA: Final = "nnom-hil/run/3"
+_EARLIER_SCHEMAS: Final = ("nnom-hil/run/1", "nnom-hil/run/2")
 CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
+SYMBOLS: Final = 60
+"""Most symbols of a firmware that are kept."""
+WORST_VECTORS: Final = 12
+"""Most vectors that are kept with their data."""
 
 _Count = Annotated[int, Field(ge=0)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Value = Annotated[int, Field(ge=-128, le=127)]
 
 
@@ -137,7 +147,12 @@ class LayerRecord(_Record):
 
     Of what it took there is what the record's time_source has, each the median of the timing runs:
     cycles and time_us of a core or the cycle model, instructions of an emulator, time_us alone of
-    other clocks. spread_us: slowest - fastest.
+    other clocks. spread_us: slowest - fastest. sqnr_db: power of the float signal over that of the
+    int8 error on calibration data, decibels; saturated: share of values at the ends of int8.
+
+    As the compile log printed it: elements_in and elements_out, of all inputs and outputs;
+    scratch_bytes; blocks[i]: how many users block i of the record's memory has while the layer
+    runs. From model_io_format() and model_stat(): dec_in and printed_rate, in MAC per microsecond.
     """
 
     name: str
@@ -150,6 +165,14 @@ class LayerRecord(_Record):
     spread_us: _Amount | None = None
     cycles: _Amount | None = None
     instructions: _Count | None = None
+    sqnr_db: float | None = None
+    saturated: _Share | None = None
+    elements_in: _Count | None = None
+    elements_out: _Count | None = None
+    scratch_bytes: _Count | None = None
+    blocks: tuple[_Count, ...] = ()
+    dec_in: int | None = None
+    printed_rate: _Amount | None = None
 
 
 class MemoryRecord(_Record):
@@ -165,6 +188,84 @@ class MemoryRecord(_Record):
     ram_available: _Count
     blocks: tuple[_Count, ...]
     network_buffers: _Count | None
+
+
+class PrintedMemory(_Record):
+    """What NNoM printed of its memory, in bytes; None and () where it printed none.
+
+    blocks: its shared buffers, blocks_total their printed sum. network_buffers: what they take, or
+    less where buffers are planned. total: all that it has allocated, at the end of the compile log;
+    stat_total: the same when model_stat() ran. static: of its static allocator.
+    """
+
+    blocks: tuple[_Count, ...] = ()
+    blocks_total: _Count | None = None
+    network_buffers: _Count | None = None
+    total: _Count | None = None
+    stat_total: _Count | None = None
+    static: _Count | None = None
+
+
+class PrintedFigures(_Record):
+    """What else NNoM printed that is no layer's, in the units it printed; None where it did not.
+
+    time_source: of its times. version: of the library; model_version: of the header. rate: MAC per
+    microsecond. Of prediction_summary(): frames, test_s, model_ms, average_us, average_rate,
+    frames_per_s.
+    """
+
+    time_source: TimeSource = TimeSource.PRINTED
+    version: str | None = None
+    model_version: str | None = None
+    data_format: str | None = None
+    backend: str | None = None
+    compile_ms: _Count | None = None
+    time_us: _Count | None = None
+    rate: _Amount | None = None
+    frames: _Count | None = None
+    test_s: _Count | None = None
+    model_ms: _Count | None = None
+    average_us: _Count | None = None
+    average_rate: _Amount | None = None
+    frames_per_s: _Amount | None = None
+
+
+class Region(StrEnum):
+    """Where a symbol takes room; both: data in RAM whose initial values are in flash."""
+
+    FLASH = "flash"
+    RAM = "ram"
+    BOTH = "both"
+
+
+class SymbolSize(_Record):
+    """A function or object of the firmware, and its bytes."""
+
+    name: str
+    size: _Count
+    region: Region
+
+
+class WorstVector(_Record):
+    """A vector whose answer is wrong or nearly so.
+
+    truth, said: the classes, of a classification with one answer a vector and of a binary task.
+    margin: how far the answer is from being another, in the model's own units: of classes the
+    output of the true one (of the said one, without labels) over the best other, of yes and no the
+    distance from the threshold, the smallest of several answers; negative where it is wrong. Of
+    numbers it is the mean absolute error, against the targets or, without any, the float model.
+    output: the target's int8 values; () where there are more than 1024. shape: the input's; input:
+    its int8 values in Base64, None where they are more than 16 KiB. Values are int8 * 2^-dec, by
+    the dec of the last and the first layer.
+    """
+
+    vector: _Count
+    truth: int | None = None
+    said: int | None = None
+    margin: float
+    output: tuple[_Value, ...] = ()
+    shape: tuple[int, ...]
+    input: str | None = None
 
 
 class LinkRecord(_Record):
@@ -239,9 +340,17 @@ class RunRecord(_Record):
     all layers.
     confusion[true][said]; of many classes there is none, but mistakes: the most frequent ones, as
     true class, said class, count. kernels: the form of each of the library's operations.
+
+    To repeat it: command, its words; commit: of the tree in whose folder it was given, with
+    "+changes" where files under git differ from it; tools and libraries: versions of programs and
+    of the Python packages that computed; flags: of the compiler; conversion: the options.
+    outputs_hash: SHA-256 of all output bytes in the order of the vectors, None where some are
+    missing; vectors_hash: of the int8 inputs and their shape. sections: bytes of those that take
+    room on the target; symbols: the largest, largest first. worst: of the vectors, worst first.
+    printed_memory, printed: what NNoM itself printed, beside what was found out of it.
     """
 
-    schema_: Annotated[Literal["nnom-hil/run/2"], Field(alias="schema")] = RUN_SCHEMA
+    schema_: Annotated[Literal["nnom-hil/run/3"], Field(alias="schema")] = RUN_SCHEMA
     id: str
     started: str
     verdict: Verdict
@@ -289,6 +398,18 @@ class RunRecord(_Record):
     cross_checks: tuple[CrossCheck, ...] = ()
     kernels: dict[str, str] = {}
     tools: dict[str, str] = {}
+    command: tuple[str, ...] = ()
+    commit: str | None = None
+    libraries: dict[str, str] = {}
+    flags: tuple[str, ...] = ()
+    conversion: str | None = None
+    outputs_hash: _Sha256 | None = None
+    vectors_hash: _Sha256 | None = None
+    sections: dict[str, _Count] = {}
+    symbols: Annotated[tuple[SymbolSize, ...], Field(max_length=SYMBOLS)] = ()
+    worst: Annotated[tuple[WorstVector, ...], Field(max_length=WORST_VECTORS)] = ()
+    printed_memory: PrintedMemory | None = None
+    printed: PrintedFigures | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -296,12 +417,13 @@ class RunRecord(_Record):
         """Take off the check of to_json; records of earlier versions have none.
 
         In those of run/1 an emulator's times are virtual microseconds, and stay what they are.
+        What has a default since is not known of them.
         """
         if not isinstance(document, dict):
             return document
         if "check" in document:
             document = unseal(document)
-        if document.get("schema") == _FIRST_RUN_SCHEMA:
+        if document.get("schema") in _EARLIER_SCHEMAS:  # later ones only have more fields
             document = {**document, "schema": RUN_SCHEMA}
         return document
 

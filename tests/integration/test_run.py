@@ -69,7 +69,7 @@ def test_all_test_images_pass(record: dict[str, Any]) -> None:
 
 @pytest.mark.xdist_group("record")
 def test_record_has_what_is_promised(record: dict[str, Any]) -> None:
-    assert record["schema"] == "nnom-hil/run/2"
+    assert record["schema"] == "nnom-hil/run/3"
     assert record["board"] == "stm32f4"
     assert record["model"] == "digits"
     assert record["time_source"] == "model"  # an emulator has no time of the board

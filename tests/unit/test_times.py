@@ -22,7 +22,7 @@ from nnom_hil.files import seal
 from nnom_hil.link.messages import LayerTimes
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfiledLayer, ProfileRecord
-from nnom_hil.records import LayerRecord, RunRecord
+from nnom_hil.records import RUN_SCHEMA, LayerRecord, RunRecord
 from nnom_hil.report.html import render_html, render_profile
 from nnom_hil.report.profile import print_profile
 from nnom_hil.report.survey import survey_table
@@ -139,7 +139,7 @@ def test_virtual_times_of_old_records_stay_virtual(source: TimeSource) -> None:
     document = seal(document | {"schema": "nnom-hil/run/1"})
     old = RunRecord.model_validate_json(json.dumps(document))
     assert (old.time_source, old.total_time_us) == (source, 96.0)
-    assert old.schema_ == "nnom-hil/run/2"
+    assert old.schema_ == RUN_SCHEMA
     page = " ".join(text for _, text in blocks(render_html(old)))
     assert "Time per inference – virtual" in page
     assert "time µs, virtual" in page
@@ -367,7 +367,9 @@ def fields(kind: type) -> set[str]:
 def test_every_record_with_times_has_their_source() -> None:
     of_the_run = {LayerRecord}  # part of a RunRecord, which has it once for all
     kinds = holders(records)
-    assert {k.__name__ for k in kinds} == {"RunRecord", "LayerRecord", "LinkRecord"}
+    assert {k.__name__ for k in kinds} == {
+        "RunRecord", "LayerRecord", "LinkRecord", "PrintedFigures",
+    }  # fmt: skip
     assert all("time_source" in fields(kind) for kind in set(kinds) - of_the_run)
 
 
