@@ -49,7 +49,7 @@ robot: setup
 renode: setup
 	$(BIN)/nnom-hil doctor
 	$(BIN)/pytest -n 2 --dist loadgroup -rs tests/integration/test_renode.py
-	$(BIN)/robot --outputdir reports/robot --consolecolors off robot_tests/20_boards robot_tests/renode
+	$(BIN)/robot --outputdir reports/robot --consolecolors off robot_tests/20_accuracy/boards.robot robot_tests/renode
 
 # What only the slow matrices need: other compilers, word sizes and byte orders, analysers, fuzzers.
 # (gcc-multilib itself cannot stand beside a cross compiler; the package of the version can.)

@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation       One trained network walks the whole way: Keras file, weights.h, firmware, emulated
 ...                 board, vectors over the UART, record.
-Library             nnom_hil.robot.NnomHil
+Resource            ../target.resource
 Library             OperatingSystem
 Suite Setup         Open Digits Run
 Suite Teardown      Close Run
@@ -9,7 +9,6 @@ Test Tags           smoke
 
 
 *** Variables ***
-${BOARD}            stm32f4
 ${VECTORS}          ${60}
 
 
@@ -63,5 +62,5 @@ Console And Results Agree
 
 *** Keywords ***
 Open Digits Run
-    ${folder}    Open Run    board=${BOARD}    limit=${VECTORS}    runs=${OUTPUT DIR}${/}runs
+    ${folder}    Open Run On Target    limit=${VECTORS}
     VAR    ${FOLDER}    ${folder}    scope=SUITE

@@ -1,6 +1,6 @@
 *** Settings ***
 Documentation       A suite that stops in the middle leaves no emulator and still leaves a record.
-Library             nnom_hil.robot.NnomHil
+Resource            ../target.resource
 Library             OperatingSystem
 Library             Process
 Test Tags           smoke

@@ -82,9 +82,11 @@ ALLOWED: dict[str, set[str]] = {
         "profiler",
     },
     "report": {"errors", "paths", "profiles", "records", "text", "times"},
+    "assertions": {"errors", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
-    "robot": LEAVES | {"boards", "link", "report", "run"},
+    "robot": LEAVES | {"assertions", "boards", "link", "report", "run"},
+    "pytest_plugin": LEAVES | {"model", "run"},
     "__init__": LEAVES | {"boards", "run"},
 }
 HEAVY = {"keras", "tf_keras", "tensorflow", "ai_edge_litert", "sklearn", "scipy", "h5py"}

@@ -1,37 +1,41 @@
 """Keywords that convert and delegate to a run; no logic of their own."""
 
+import os
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
-from nnom_hil import __version__
+from nnom_hil import __version__, assertions
 from nnom_hil.boards import find_board
-from nnom_hil.errors import UsageError, did_you_mean
+from nnom_hil.errors import UsageError
 from nnom_hil.paths import hardware_map
-from nnom_hil.records import Accuracy, RunRecord, Task
-from nnom_hil.report.figures import layer_figures, measure_of
+from nnom_hil.records import RunRecord
 from nnom_hil.robot.options import takes
 from nnom_hil.run.boardfiles import backends
 from nnom_hil.run.options import request_of
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
-from nnom_hil.run.service import open_run, report_on, resume_run
-from nnom_hil.run.store import find_run
+from nnom_hil.run.service import REPORT_FILE, open_run, report_on, resume_run
+from nnom_hil.run.store import find_run, load_record
 from nnom_hil.text import printable
-from nnom_hil.times import TimeSource, check_comparable
 
 __all__ = ["NnomHil"]
 
 
-def _source(name: str) -> TimeSource:
-    known = list(TimeSource)
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise UsageError(f"no source of time {name!r}; known: {', '.join(known)}{hint}")
-    return TimeSource(name)
+def _log_link(report: Path) -> None:
+    """Put a link to a report into Robot's log, relative, so that both can be moved together."""
+    try:
+        folder = BuiltIn().get_variable_value("${OUTPUT DIR}")
+    except RobotNotRunningError:
+        return
+    link = quote(os.path.relpath(report, folder))
+    logger.info(f'report: <a href="{link}">{escape(str(report))}</a>', html=True)
 
 
 class _LogObserver(Observer):
@@ -149,6 +153,7 @@ class NnomHil:
         outcome = report_on(self._open, self._record)
         if outcome.unwritten is not None:
             logger.warn(str(outcome.unwritten))
+        _log_link(outcome.folder / REPORT_FILE)
         return str(self._record.verdict)
 
     @keyword(tags=("Run",))
@@ -185,80 +190,51 @@ class NnomHil:
 
     @keyword(tags=("Result", "Assertion"))
     def verdict_should_be(self, expected: str) -> None:
-        """Fail unless the verdict is `expected`; the message gives the reasons."""
-        record = self._finished
-        if record.verdict != expected:
-            reasons = "; ".join(record.reasons) or "no reasons"
-            raise AssertionError(f"verdict {record.verdict}, expected {expected}: {reasons}")
+        """Fail unless the verdict is `expected`: pass, fail or error; the message gives reasons."""
+        assertions.verdict_is(self._finished, expected)
 
     @keyword(tags=("Result", "Assertion"))
     def outputs_should_equal_reference(self) -> None:
         """Fail unless every planned vector's output equals the reference's, byte for byte."""
-        record = self._finished
-        if not record.outputs_equal:
-            raise AssertionError(
-                f"{record.outputs_different} of {record.vectors} outputs differ, "
-                f"{record.vectors_planned} vectors planned: {record.first_difference}"
-            )
+        assertions.outputs_equal_reference(self._finished)
 
-    @property
-    def _accuracy(self) -> Accuracy:
-        accuracy = self._finished.accuracy
-        if accuracy is None:
-            task = self._finished.task or Task.NONE
-            raise AssertionError(f"there is no accuracy: this was judged as {task.words}")
-        return accuracy
+    @keyword(tags=("Result", "Assertion"))
+    def outputs_should_equal_those_of(self, run: Path) -> None:
+        """Fail unless another run of the same vectors, by its folder, gave the same bytes."""
+        assertions.outputs_equal_those_of(self._finished, load_record(find_run(run)))
 
     @keyword(tags=("Result", "Assertion"))
     def task_should_be(self, expected: str) -> None:
         """Fail unless this was judged: classification, binary, multi_label, regression, \
         reconstruction, none (no labels).
         """
-        if self._finished.task != expected:
-            raise AssertionError(f"judged as {self._finished.task}, expected {expected}")
+        assertions.task_is(self._finished, expected)
 
     @keyword(tags=("Result", "Assertion"))
     def accuracy_should_be_at_least(self, share: float) -> float:
         """Fail if the target's share of right answers is below `share`; return it.
 
-        Of several labels for each input, it is the share of all labels that are right.
+        Of several labels for each input, it is the share of all labels that are right. The message
+        names the classes that are confused most often, and vectors with wrong answers.
         """
-        accuracy = self._accuracy
-        if accuracy.quantised < share:
-            raise AssertionError(f"accuracy {accuracy.quantised:.4f}, required {share:.4f}")
-        return accuracy.quantised
+        return assertions.accuracy_at_least(self._finished, share)
 
     @keyword(tags=("Result", "Assertion"))
     def accuracy_should_be_within(self, points: float) -> None:
         """Fail if accuracy on the target is more than `points` percentage points below float."""
-        accuracy = self._accuracy
-        if accuracy.float_ is None:
-            raise AssertionError("the float model's accuracy is not known")
-        lost = 100 * (accuracy.float_ - accuracy.quantised)
-        if lost > points:
-            raise AssertionError(f"accuracy is {lost:.2f} points below float, allowed {points}")
+        assertions.accuracy_within(self._finished, points)
 
     @keyword(tags=("Result", "Assertion"))
     def error_should_be_at_most(self, error: float) -> float:
         """Fail if the mean absolute error on the target, against the targets, is above `error`; \
         return it.
         """
-        regression = self._finished.regression
-        if regression is None:
-            task = self._finished.task or Task.NONE
-            raise AssertionError(f"there is no error: this was judged as {task.words}")
-        mae = regression.target.mae
-        if mae > error:
-            raise AssertionError(f"mean absolute error {mae:.6g}, allowed {error:g}")
-        return mae
+        return assertions.error_at_most(self._finished, error)
 
     @keyword(tags=("Result", "Assertion"))
     def layer_times_should_be_positive(self) -> None:
         """Fail if any layer has no time, or no instructions where an emulator counts them."""
-        figures = layer_figures(self._finished)
-        without = [f.layer.name for f in figures if not f.amount]
-        if without or not figures:
-            raise AssertionError(f"layers without a time: {without or 'all, none was timed'}")
+        assertions.layers_are_timed(self._finished)
 
     @keyword(tags=("Result", "Assertion"))
     def inference_time_should_be_at_most(self, us: float, source: str) -> float:
@@ -268,30 +244,39 @@ class NnomHil:
         source: dwt or systick (cycles of a real core), model (cycles estimated), host. An emulator
         gives no times without the model: use `Inference Instructions Should Be At Most`.
         """
-        record = self._finished
-        check_comparable(record.time_source, _source(source))
-        if record.total_time_us is None:
-            raise AssertionError("there is no time: the layers were not timed")
-        if record.total_time_us > us:
-            label = measure_of(record).source
-            raise AssertionError(f"{record.total_time_us:.1f} µs ({label}), allowed {us:g}")
-        return record.total_time_us
+        return assertions.inference_time_at_most(self._finished, us, source)
+
+    @keyword(tags=("Result", "Assertion"))
+    def layer_time_should_be_at_most(self, layer: str, us: float, source: str) -> float:
+        """Fail as `Inference Time Should Be At Most` does, of one layer by its name."""
+        return assertions.layer_time_at_most(self._finished, layer, us, source)
 
     @keyword(tags=("Result", "Assertion"))
     def inference_instructions_should_be_at_most(self, count: int) -> int:
         """Fail if an inference takes more instructions, or if none were counted; return them."""
-        instructions = self._finished.total_instructions
-        if instructions is None:
-            source = measure_of(self._finished).source
-            raise AssertionError(f"no instructions were counted: the source is {source}")
-        if instructions > count:
-            raise AssertionError(f"{instructions} instructions, allowed {count}")
-        return instructions
+        return assertions.inference_instructions_at_most(self._finished, count)
+
+    @keyword(tags=("Result", "Assertion"))
+    def layer_instructions_should_be_at_most(self, layer: str, count: int) -> int:
+        """Fail if a layer takes more instructions, or if none were counted; return them."""
+        return assertions.layer_instructions_at_most(self._finished, layer, count)
+
+    @keyword(tags=("Result", "Assertion"))
+    def flash_should_be_at_most(self, limit: int) -> int:
+        """Fail if the firmware takes more than `limit` bytes of flash; return them."""
+        return assertions.flash_at_most(self._finished, limit)
+
+    @keyword(tags=("Result", "Assertion"))
+    def ram_should_be_at_most(self, limit: int) -> int:
+        """Fail if static data, heap and stack take more than `limit` bytes; return them."""
+        return assertions.ram_at_most(self._finished, limit)
+
+    @keyword(tags=("Result", "Assertion"))
+    def stack_should_be_at_most(self, limit: int) -> int:
+        """Fail if the stack was ever deeper than `limit` bytes; return its depth."""
+        return assertions.stack_at_most(self._finished, limit)
 
     @keyword(tags=("Result", "Assertion"))
     def printed_tables_should_agree(self) -> None:
         """Fail if what the target printed contradicts what it returned, or was not compared."""
-        checks = self._finished.cross_checks
-        wrong = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
-        if wrong or not checks:
-            raise AssertionError("; ".join(wrong) or "nothing was compared")
+        assertions.tables_agree(self._finished)

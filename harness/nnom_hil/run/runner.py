@@ -24,7 +24,7 @@ from nnom_hil.link.compact import Layout, encode_compact, layout_of
 from nnom_hil.link.frame import AgentError
 from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
-from nnom_hil.model.qgraph import QGraph
+from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.profiler import ModelProfile, counting_board
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord, Task
@@ -386,6 +386,24 @@ class Run:
             self.plan.encoding is Encoding.AUTO and serial_line
         )
         return Layout(*session.hello.compact_layout) if can and wanted else None
+
+    def infer(self, x: Int8) -> Int8:
+        """Return the started target's outputs (n, outputs) for int8 inputs (n, inputs).
+
+        Beside the run's own vectors: the record knows nothing of them.
+        """
+        graph = self._prepared.graph
+        rows = x.reshape(len(x), -1)
+        if rows.shape[1] != graph.input.size:
+            raise UsageError(
+                f"inputs of {rows.shape[1]} values: the model takes {graph.input.size} "
+                f"({' x '.join(map(str, graph.input.shape))})"
+            )
+        vectors = (Vector(index=i, data=row.tobytes()) for i, row in enumerate(rows))
+        results = self._running.client.stream(vectors, in_order=graph.is_stateful)
+        outputs = {result.index: result.output for result in results}
+        answered = b"".join(outputs[i] for i in range(len(rows)))
+        return np.frombuffer(answered, dtype=np.int8).reshape(len(rows), -1)
 
     def execute(self) -> RunRecord:
         """Take all steps and finish; raises what stopped the run, after the record is written."""

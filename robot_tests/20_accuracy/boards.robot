@@ -2,7 +2,7 @@
 Documentation       One network, the same bytes on every kind of core and in every back end. What is not
 ...                 installed here is skipped, saying what it is.
 Library             nnom_hil.robot.NnomHil
-Library             ../50_tasks/small_models.py
+Library             small_models.py
 Test Template       Board Gives The Same Bytes
 Test Tags           boards
 
