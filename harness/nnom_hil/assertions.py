@@ -61,13 +61,11 @@ def outputs_equal_those_of(record: RunRecord, other: RunRecord) -> None:
     """Fail unless another run of the same vectors gave the same bytes; raises UsageError where
     they cannot be compared.
     """
-    hashes = {
-        run.id: run.outputs_hash for run in (record, other) if run.outputs_hash and run.vectors_hash
-    }
-    if len(hashes) < 2 or record.vectors_hash != other.vectors_hash:
+    known = all(run.outputs_hash and run.vectors_hash for run in (record, other))
+    if not known or record.vectors_hash != other.vectors_hash:
+        why = "they are of other vectors" if known else "not all vectors were answered"
         raise UsageError(
-            f"the outputs of runs {record.id} and {other.id} cannot be compared: "
-            + ("they are of other vectors" if len(hashes) == 2 else "not all vectors were answered")
+            f"the outputs of runs {record.id} and {other.id} cannot be compared: {why}"
         )
     if record.outputs_hash != other.outputs_hash:
         raise AssertionError(

@@ -131,7 +131,7 @@ def test_what_does_not_hold_tells_expected_actual_and_where(
     ("assertion", "limit", "facts", "message"),
     [
         (assertions.layer_time_at_most, ("layer_2", 1, "model"), {},
-         "no layer 'layer_2'; its layers: layer_0, layer_1 (did you mean"),
+         "no layer 'layer_2'; its layers: layer_0, layer_1; did you mean"),
         (assertions.inference_time_at_most, (1, "modle"), {}, "did you mean 'model'"),
         (assertions.inference_time_at_most, (1, "dwt"), {}, "cannot be compared"),
         (assertions.outputs_equal_those_of, (RUN,), {"id": "o", "vectors_hash": "d" * 64},

@@ -242,7 +242,7 @@ NUMBER_AND_UNIT = re.compile(r"\{\} ?(µs|us|ms|s|kB/s|MACops/Hz|cycles)\b")
 LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
-    "robot/library.py",
+    "nnom_hil/assertions.py",
     "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do
     "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
@@ -254,6 +254,7 @@ WISHES = {"searched {} s", "searching formats for {} s"}  # how long a user lets
 
 def sources() -> list[Path]:
     places = [path for room in SHOWING for path in sorted((PACKAGE / room).rglob("*.py"))]
+    places += [PACKAGE / "assertions.py", PACKAGE / "pytest_plugin.py"]
     return places + sorted(templates_dir().glob("*.j2"))
 
 
