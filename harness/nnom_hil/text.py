@@ -6,11 +6,11 @@ from typing import Final
 __all__ = ["HIDDEN", "a_screen", "printable"]
 
 HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 """What moves a cursor, changes a terminal, or makes text read other than it is stored: control
 characters of both ranges but tab and newline, marks of direction, separators of lines, and what no
-encoding has.
+encoding or no XML has.
 """
 
 _MOST_LINES: Final = 40
