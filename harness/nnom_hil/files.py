@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from nnom_hil.errors import StoreError, UsageError
+from nnom_hil.errors import StoreError, UsageError, did_you_mean
 from nnom_hil.toml import load_toml
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
 __all__ = [
     "Appender",
@@ -76,9 +76,38 @@ def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
     try:
         return model.model_validate(document)
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {what} is wrong at {where}: {first['msg']}") from exc
+        raise UsageError(f"{path}: {what} is wrong at {_first_problem(exc, model)}") from exc
+
+
+def _first_problem(error: "ValidationError", model: "type[BaseModel]") -> str:
+    """Return key, value and what is wrong; of unknown keys the nearest. Lists count from 1."""
+    first = error.errors(include_url=False)[0]
+    place = [f"item {part + 1}" if isinstance(part, int) else str(part) for part in first["loc"]]
+    where = ".".join(place) or "the file"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        there = f"; there are: {', '.join(known)}" if known else ""
+        return f"{where}: unknown key{there}{did_you_mean(place[-1], known)}"
+    if first["type"] == "value_error":
+        return f"{where}: {first['ctx']['error']}"
+    return f"{where}: {first['msg']}"
+
+
+def _keys_at(model: Any, place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the table at a place; none where it is not a model's."""
+    from typing import get_args
+
+    from pydantic import BaseModel
+
+    for part in place:
+        kind = model.model_fields[part].annotation if isinstance(part, str) else model
+        while not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            inner = [arg for arg in get_args(kind) if arg is not type(None) and arg is not ...]
+            if not inner:
+                return []
+            kind = inner[-1]
+        model = kind
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def read_regular(path: Path, limit: int) -> bytes:

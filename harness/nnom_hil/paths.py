@@ -8,6 +8,7 @@ from nnom_hil import variables
 from nnom_hil.errors import HilEnvironmentError
 
 __all__ = [
+    "baselines_dir",
     "boards_dir",
     "cache_dir",
     "firmware_dir",
@@ -88,6 +89,17 @@ def locks_dir() -> Path:
 
 def runs_dir() -> Path:
     """Return the folder of run records: reports/runs of the checkout, else of this directory."""
+    return _reports() / "runs"
+
+
+def baselines_dir() -> Path:
+    """Return the folder of reviewed figures: reports/baselines of the checkout, else of this
+    directory.
+    """
+    return _reports() / "baselines"
+
+
+def _reports() -> Path:
     checkout = _PACKAGE.parents[1]
     root = checkout if (checkout / "reports").is_dir() else Path.cwd()
-    return root / "reports" / "runs"
+    return root / "reports"

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,14 @@ from pathlib import Path
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 
-__all__ = ["PACKAGES", "end_group", "find_tool", "run_tool", "tool_version"]
+__all__ = [
+    "PACKAGES",
+    "compiler_family",
+    "end_group",
+    "find_tool",
+    "run_tool",
+    "tool_version",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -99,3 +107,13 @@ def tool_version(name: str) -> str:
     if not said:
         raise ToolError(f"{name} --version: it says nothing; is it the program of that name?")
     return said.splitlines()[0][:200]
+
+
+def compiler_family(version: str) -> str:
+    """Return a compiler and its major version, which figures depend on, from the line of its
+    version: "gcc 12"; the line itself where it tells none.
+    """
+    found = re.search(r"(\d{1,3}+)\.\d", version)
+    if found is None:
+        return version
+    return f"{'clang' if 'clang' in version else 'gcc'} {found[1]}"

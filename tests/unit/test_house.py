@@ -15,7 +15,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "locks", "interrupt", "temporary", "cache", "archives", "text", "times", "profiles",
-    "toml"}  # fmt: skip
+    "toml", "gates"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "tool": {"errors", "deadline"},
     "times": {"errors"},
     "records": {"errors", "files", "times"},
+    "gates": {"errors", "files", "records", "times", "tool"},
     "console": {"text"},
     "archives": set(),
     "profiles": {"text"},
@@ -81,7 +82,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "profiler",
     },
-    "report": {"errors", "paths", "profiles", "records", "text", "times"},
+    "report": {"errors", "gates", "paths", "profiles", "records", "text", "times"},
     "assertions": {"errors", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},

@@ -15,6 +15,7 @@ from nnom_hil.cli import (
     boards,
     build,
     cache,
+    compare,
     convert,
     doctor,
     inspect,
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, Command] = {
     "profile": profile.main,
     "monitor": monitor.main,
     "report": report.main,
+    "compare": compare.main,
     "doctor": doctor.main,
 }
 _GROUPS = {"boards": boards, "bench": bench, "cache": cache}

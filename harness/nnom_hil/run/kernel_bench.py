@@ -17,6 +17,7 @@ from nnom_hil.profiler import (
     disassemble,
     stretch_cycles,
 )
+from nnom_hil.tool import compiler_family
 
 __all__ = [
     "KernelCase",
@@ -73,8 +74,7 @@ class KernelCounts:
     @property
     def tool(self) -> str:
         """The compiler and its major version, which counts depend on: "gcc 12"."""
-        found = re.search(r"(\d{1,3}+)\.\d", self.compiler)
-        return f"gcc {found[1]}" if found else self.compiler
+        return compiler_family(self.compiler)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts and the figures per MAC or result."""
