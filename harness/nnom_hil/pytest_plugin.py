@@ -168,7 +168,7 @@ def hil_session(
     from nnom_hil.run.options import request_of
     from nnom_hil.run.service import open_run
 
-    options = {"runs": tmp_path_factory.mktemp("hil"), **_options(request, {})}
+    options = {**_options(request, {}), "runs": tmp_path_factory.mktemp("hil")}
     run = open_run(request_of(options))
     try:
         run.prepare()
