@@ -82,6 +82,27 @@ def test_record_has_what_is_promised(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.xdist_group("record")
+def test_record_says_what_it_was_made_by(record: dict[str, Any]) -> None:
+    assert record["command"][:4] == ["nnom-hil", "run", "--board", "stm32f4"]
+    assert {"keras", "numpy", "tensorflow"} <= record["libraries"].keys()  # kept: none is imported
+    assert {"-O2", "-mcpu=cortex-m4"} <= set(record["flags"])
+    assert not [flag for flag in record["flags"] if "/" in flag and not flag.startswith("-D")]
+    assert record["conversion"] == "mse, per channel"
+    in_flash = [size for name, size in record["sections"].items() if name != ".bss"]
+    assert sum(in_flash) == record["flash_bytes"]
+    sizes = [symbol["size"] for symbol in record["symbols"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 60
+    weights = next(s for s in record["symbols"] if "kernel" in s["name"])
+    assert weights["region"] == "flash"
+    assert [w["margin"] for w in record["worst"]] == sorted(w["margin"] for w in record["worst"])
+    assert record["worst"][0]["truth"] != record["worst"][0]["said"]
+    assert all(layer["sqnr_db"] > 10 for layer in record["layers"][:-1])
+    assert record["layers"][1]["elements_out"] == 28 * 28 * 8
+    assert record["printed_memory"]["network_buffers"] == record["memory"]["network_buffers"]
+
+
+@pytest.mark.xdist_group("record")
 def test_second_run_is_the_same_and_needs_no_tensorflow(
     record: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -98,6 +119,8 @@ def test_second_run_is_the_same_and_needs_no_tensorflow(
     )
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
+    for key in ("libraries", "outputs_hash", "vectors_hash", "worst", "symbols", "flags"):
+        assert again[key] == record[key], key
     for key in ("layers", "accuracy", "confusion", "image_id", "model_hash", "flash_bytes"):
         assert again[key] == record[key], key
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnom_hil.console import (
+    Banner,
     CompiledLayer,
     CompileLog,
     FormatLayer,
@@ -16,10 +17,12 @@ from nnom_hil.console import (
     StatLayer,
     clean_console,
     error_lines,
+    parse_banner,
     parse_compile_log,
     parse_io_format,
     parse_model_stat,
     parse_prediction,
+    warning_lines,
 )
 
 COMPILE = """Model version: 0.4.3
@@ -67,6 +70,8 @@ Test frames: 200
 Test running time: 5 sec
 Model running time: 2600 ms
 Average prediction time: 13000 us
+Average effeciency: 90.41 ops/us
+Average frame rate: 76.9 Hz
 Top 1 Accuracy: 87.50%\x20
 Top 2 Accuracy: 100%\x20
 
@@ -81,37 +86,43 @@ actual
 
 
 def compiled(
-    index: int, name: str, activation: str | None, shape: tuple[int, ...], macs: str, *sizes: int
-) -> CompiledLayer:
+    index: int, name: str, activation: str | None, shape: tuple[int, ...], macs: str,
+    sizes: tuple[int, int, int], users: tuple[int, ...],
+) -> CompiledLayer:  # fmt: skip
     size_in, size_out, size_buf = sizes
     return CompiledLayer(
         index=index, name=name, activation=activation, shape=shape, macs=macs,
-        size_in=size_in, size_out=size_out, size_buf=size_buf,
+        size_in=size_in, size_out=size_out, size_buf=size_buf, blocks=(*users, 0, 0, 0, 0, 0),
     )  # fmt: skip
 
 
 LOG = CompileLog(
     layers=(
-        compiled(1, "Input", None, (28, 28, 1), "", 784, 784, 0),
-        compiled(2, "Conv2D", "ReLU", (28, 28, 12), "84k", 784, 9408, 0),
-        compiled(3, "RNN/GRU", None, (1, 24), "7752", 40, 24, 512),
-        compiled(4, "Dense", "HrdSigd", (1,), "24", 96, 1, 192),
-        compiled(5, "Conv2D", None, (14, 14, 24), "1.50M", 2352, 4704, 0),
+        compiled(1, "Input", None, (28, 28, 1), "", (784, 784, 0), (1, 0, 0)),
+        compiled(2, "Conv2D", "ReLU", (28, 28, 12), "84k", (784, 9408, 0), (1, 1, 0)),
+        compiled(3, "RNN/GRU", None, (1, 24), "7752", (40, 24, 512), (2, 1, 2)),
+        compiled(4, "Dense", "HrdSigd", (1,), "24", (96, 1, 192), (1, 1, 1)),
+        compiled(5, "Conv2D", None, (14, 14, 24), "1.50M", (2352, 4704, 0), (1, 0, 1)),
     ),
     blocks=(4704, 9408, 2352, 0),
     network_buffers=16464,
     blocks_total=16464,
     total_memory=20448,
+    compile_ms=26,
+)
+BANNER = Banner(
+    version="0.4.3", model_version="0.4.3", data_format=None, backend=None, static_memory=None
 )
 RUN = ModelStat(
     layers=(
         StatLayer(index=1, name="Input", time_us=137, macs=""),
-        StatLayer(index=2, name="Conv2D", time_us=137, macs="84k"),
-        StatLayer(index=10, name="Dense", time_us=7, macs="960"),
+        StatLayer(index=2, name="Conv2D", time_us=137, macs="84k", rate=618.04),
+        StatLayer(index=10, name="Dense", time_us=7, macs="960", rate=137.14),
     ),
     total_macs=1175424,
     time_us=1644,
     total_memory=20448,
+    rate=714.97,
 )
 FORMATS = (
     FormatLayer(index=1, name="Input", input_dec=7, output_dec=7, shape=(28, 28, 1)),
@@ -123,14 +134,40 @@ SUMMARY = PredictionSummary(
     model_time_ms=2600,
     top_k=("87.50", "100"),
     confusion=((0, 0, 1), (0, 34, 0), (0, 4, 14)),
+    test_s=5,
+    average_us=13000,
+    average_rate=90.41,
+    frames_per_s=76.9,
 )
 
 
 def test_tables_are_read_whole() -> None:
     assert parse_compile_log(COMPILE) == LOG
+    assert parse_banner(COMPILE) == BANNER
     assert parse_model_stat(STAT) == RUN
     assert parse_io_format(FORMAT) == FORMATS
     assert parse_prediction(PREDICTION) == SUMMARY
+
+
+def test_what_the_library_says_of_itself_is_read() -> None:
+    said = (
+        "NNoM version 0.3.0\nBackend optimization: CMSIS-NN\nStart compiling model...\n"
+        "NNoM version 0.4.3\nData format: Channel first (CHW)\nStatic memory size set to: 4096\n"
+        "Start compiling model...\nWARNING: the last layer 'Softmax' is not the Output Layer\n"
+        "Model version: 0.4.2\n"
+    )
+    banner = parse_banner(said)
+    assert banner == Banner(
+        version="0.4.3",
+        model_version="0.4.2",
+        data_format="Channel first (CHW)",
+        backend=None,
+        static_memory=4096,
+    )
+    assert parse_banner("nothing") == Banner(
+        version=None, model_version=None, data_format=None, backend=None, static_memory=None
+    )
+    assert warning_lines(said) == ("WARNING: the last layer 'Softmax' is not the Output Layer",)
 
 
 def test_each_table_is_found_among_the_others() -> None:

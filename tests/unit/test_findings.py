@@ -33,6 +33,9 @@ def plan() -> Plan:
         faults=None,
         library=Library(),
         header=SimpleNamespace(tells_formats=True),
+        command=("nnom-hil", "run"),
+        commit=None,
+        conversion=None,
     )
     return cast(Plan, stub)
 

@@ -39,7 +39,17 @@ ALLOWED: dict[str, set[str]] = {
     "zoo": {"errors", "archives"},
     "boards": {"errors", "paths", "toml"},
     "codegen": {"errors", "text", "model", "boards"},
-    "build": {"errors", "deadline", "files", "paths", "tool", "cache", "boards", "codegen"},
+    "build": {
+        "errors",
+        "deadline",
+        "files",
+        "paths",
+        "records",
+        "tool",
+        "cache",
+        "boards",
+        "codegen",
+    },
     "link": {"errors", "deadline"},
     "probe": {"errors", "files", "locks", "paths", "text", "boards"},
     "target": {

@@ -3,16 +3,19 @@
 import os
 import threading
 import time
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import DataError
-from nnom_hil.records import RunRecord, TimeSource, Verdict
+from nnom_hil.records import PrintedFigures, PrintedMemory, RunRecord, TimeSource, Verdict
+from nnom_hil.report.terminal import summary
 from nnom_hil.run.monitor import ConsoleRequest, judge_console, monitor
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -132,6 +135,76 @@ def test_old_console_is_a_record(tmp_path: Path) -> None:
     assert record.ram_bytes == 20236
     assert record.layers[1].macs == 1_020_000
     assert record.layers[1].time_us == 5848.0
+
+
+EVERY = (
+    NEW.replace(
+        "NNoM version 0.4.3\n",
+        """Model version: 0.4.2
+NNoM version 0.4.3
+Data format: Channel first (CHW)
+Backend optimization: CMSIS-NN
+Static memory size set to: 65536
+""",
+    )
+    .replace(
+        " 2000 bytes\n",
+        """ 1999 bytes
+Compling done in 76 ms
+WARNING: the last layer 'Dense' is not the Output Layer, please check carefully.
+""",
+    )
+    .replace(
+        "Model running time: 3 ms\n",
+        """Model running time: 300 ms
+Average prediction time: 15000 us
+Average effeciency: 0.17 ops/us
+Average frame rate: 66.6 Hz
+""",
+    )
+)
+
+
+def test_every_figure_that_nnom_prints_is_kept_and_shown(tmp_path: Path) -> None:
+    record = record_of(EVERY, tmp_path)
+    assert record.printed_memory == PrintedMemory(
+        blocks=(128, 256, 64, 0, 0, 0, 0, 0), blocks_total=448, network_buffers=448,
+        total=1999, stat_total=2000, static=65536,
+    )  # fmt: skip
+    assert record.printed == PrintedFigures(
+        version="0.4.3", model_version="0.4.2", data_format="Channel first (CHW)",
+        backend="CMSIS-NN", compile_ms=76, time_us=151, rate=16.52, frames=20, test_s=1,
+        model_ms=300, average_us=15000, average_rate=0.17, frames_per_s=66.6,
+    )  # fmt: skip
+    conv, dense = record.layers[1], record.layers[3]
+    assert (conv.elements_in, conv.elements_out, conv.scratch_bytes) == (64, 256, 0)
+    assert (conv.dec_in, conv.printed_rate, conv.blocks) == (7, 19.2, (1, 1, 0, 0, 0, 0, 0, 0))
+    assert (dense.scratch_bytes, dense.blocks[:3]) == (128, (1, 1, 1))
+    assert record.notes == ("NNoM printed: WARNING: the last layer 'Dense' is not the Output "
+        "Layer, please check carefully.",)  # fmt: skip
+    text = StringIO()
+    Console(width=140, file=text).print(summary(record))
+    shown = " ".join(text.getvalue().split())
+    for figure in (
+        "memory blocks 448 B (128 B + 256 B + 64 B)", "network buffers 448 B",
+        "all memory, when compiled 1 999 B", "all memory, at model_stat() 2 000 B",
+        "static memory 65 536 B", "NNoM 0.4.3", "header made for NNoM 0.4.2",
+        "data format Channel first (CHW)", "backend CMSIS-NN", "compiled in 76 ms (printed)",
+        "prediction time 151 µs (printed)", "efficiency 16.52 MAC/µs (printed)",
+        "test frames 20", "test running time 1 s (printed)", "model running time 300 ms (printed)",
+        "average prediction time 15 000 µs (printed)", "average efficiency 0.17 MAC/µs (printed)",
+        "average frame rate 66.60 Hz (printed)",
+    ):  # fmt: skip
+        assert f"printed: {figure}" in shown, figure
+
+
+def test_a_console_is_read_again_by_its_record(tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_text(NEW)
+    request = ConsoleRequest(file=file, runs=tmp_path / "runs", core_hz=80_000_000, quiet_s=2.5)
+    words = monitor(request).record.command
+    assert words == ("nnom-hil", "monitor", str(file), "--quiet", "2.5", "--core-mhz", "80.0")
+    assert run_app([*words[1:], "--json", "--out", str(tmp_path / "again")]) == 0
 
 
 def noisy(text: str) -> str:

@@ -1,23 +1,26 @@
 """Every door takes every option that is its own; each is written once."""
 
 import inspect
-from dataclasses import fields
+import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from nnom_hil.cli import bench, boards, build, convert, profile, run
 from nnom_hil.cli import inspect as inspect_command
 from nnom_hil.cli.app import run_app
-from nnom_hil.cli.options import expand
+from nnom_hil.cli.options import door, expand
 from nnom_hil.codegen.layouts import Api, HeaderOptions
 from nnom_hil.errors import UsageError
 from nnom_hil.robot.library import NnomHil
-from nnom_hil.run.options import DOORS, checked, conversion_of, options_of, request_of
+from nnom_hil.run.options import DOORS, checked, command_of, conversion_of, options_of, request_of
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.prepare import ConvertOptions
-from nnom_hil.run.request import RunRequest
+from nnom_hil.run.request import RunRequest, request_document
 
 COMMANDS = {
     "run": run.main,
@@ -158,3 +161,38 @@ def test_wrong_value_is_refused_with_the_nearest(given: dict[str, Any], message:
     with pytest.raises(UsageError) as caught:
         request_of(checked(given))
     assert message in str(caught.value)
+
+
+def as_typed(words: Sequence[str]) -> RunRequest:
+    """The request that the terminal makes of these words of `nnom-hil run`."""
+    caught: list[RunRequest] = []
+
+    @door("run")
+    def command(**given: Any) -> int:
+        caught.append(request_of(given))
+        return 0
+
+    app = typer.Typer()
+    app.command()(expand(command))
+    app(list(words), standalone_mode=False)
+    return caught[0]
+
+
+@pytest.mark.parametrize("name", sorted(set(OTHER) - {"resume", "renode", "boards"}))
+def test_request_says_how_it_is_asked_for(name: str) -> None:
+    """Whether a front door made it or a program: the command makes the same request."""
+    request = request_of(checked({name: OTHER[name]}))
+    for asked in (request, replace(request, command=())):
+        words = command_of(asked)
+        assert words[:2] == ("nnom-hil", "run")
+        assert as_typed(words[2:]) == request
+    assert as_typed([]) != request
+
+
+def test_command_is_what_was_typed(tmp_path: Path) -> None:
+    words = ["--board", "native", "--limit", "5", "--min-accuracy", "0.123456789", "--compat"]
+    assert command_of(as_typed(words)) == ("nnom-hil", "run", *words)
+    asked = as_typed(["-j", "1", "--no-estimate", "--out", str(tmp_path)])
+    assert set(command_of(asked)[2:]) == {"--jobs", "1", "--no-estimate", "--out", str(tmp_path)}
+    kept = json.loads(request_document(asked))
+    assert tuple(kept["command"]) == command_of(asked)  # that of a run that is resumed

@@ -1,9 +1,9 @@
 """Firmware images: CMake, Ninja and arm-none-eabi-gcc, cached by content."""
 
+from nnom_hil.build.contents import SectionSizes
 from nnom_hil.build.image import (
     Image,
     Program,
-    SectionSizes,
     build_image,
     build_program,
     check_drivers,

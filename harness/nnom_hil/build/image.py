@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from nnom_hil.boards import Board, Cpu
+from nnom_hil.build.contents import SectionSizes, compiler_flags, contents_of
 from nnom_hil.build.library import CmsisNn, Library, cmsis_nn_tree, nnom_tree
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
@@ -30,12 +31,12 @@ from nnom_hil.errors import (
 )
 from nnom_hil.files import digest, write_whole
 from nnom_hil.paths import firmware_dir
+from nnom_hil.records import SymbolSize
 from nnom_hil.tool import find_tool, run_tool, tool_version
 
 __all__ = [
     "Image",
     "Program",
-    "SectionSizes",
     "build_image",
     "build_program",
     "check_drivers",
@@ -43,7 +44,7 @@ __all__ = [
     "tree_digest",
 ]
 
-_SCHEMA = "nnom-hil/image/2"
+_SCHEMA = "nnom-hil/image/3"
 _BUILD_TIMEOUT_S = 300.0
 _ELF = "firmware.elf"
 _NO_MODEL = "0"  # the hash in programs without one
@@ -55,24 +56,21 @@ _LIBRARY_RECIPE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SectionSizes:
-    """Bytes of the image. flash: code, constants, initial data. static_ram: .data and .bss."""
-
-    flash: int
-    static_ram: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """A built firmware. id: hash of everything that went into it; the target tells it in HELLO.
 
-    unkept: why it could not be kept for other runs, where the disk is full.
+    flags: of the compiler, without folders. sections: bytes of those that take room on the target.
+    symbols: the largest, largest first. unkept: why it could not be kept for other runs, where the
+    disk is full.
     """
 
     id: str
     elf: Path
     sizes: SectionSizes
     compiler: str
+    flags: tuple[str, ...]
+    sections: dict[str, int]
+    symbols: tuple[SymbolSize, ...]
     cached: bool
     unkept: StoreError | None = None
 
@@ -258,8 +256,8 @@ class Recipe:
         for name, text in generated.items():
             write_whole(work / "generated" / name, text)
         settled = [
-            *self._options, *options, f"-DNNOM_LIBRARY={work / _LIBRARY}",
-            f"-DGENERATED_DIR={work / 'generated'}",
+            *self._options, *options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+            f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}",
         ]  # fmt: skip
         if _is_native(self.board):
             settled.append("-DPLATFORM=posix")
@@ -315,6 +313,9 @@ def _image_of(kept: Kept) -> Image:
             elf=kept.folder / _ELF,
             sizes=SectionSizes(**facts["sizes"]),
             compiler=facts["compiler"],
+            flags=tuple(facts["flags"]),
+            sections=facts["sections"],
+            symbols=tuple(SymbolSize(**symbol) for symbol in facts["symbols"]),
             cached=not kept.made,
             unkept=kept.unkept,
         )
@@ -326,7 +327,14 @@ def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> 
     """Return the files of an image; names: its id, and its compiler's version."""
     with work_folder() as work:
         built = recipe.compile(work, generated)
-        facts = {**names, "sizes": asdict(_sizes(built / _ELF))}
+        held = contents_of(built / _ELF)
+        facts = {
+            **names,
+            "flags": compiler_flags((built / "compile_commands.json").read_text()),
+            "sizes": asdict(held.sizes),
+            "sections": held.sections,
+            "symbols": [symbol.model_dump(mode="json") for symbol in held.symbols],
+        }
         files = {name: (built / name).read_bytes() for name in (_ELF, "firmware.map")}
     files |= {f"generated/{name}": text.encode() for name, text in generated.items()}
     files["image.json"] = (json.dumps(facts, sort_keys=True, indent=2) + "\n").encode()
@@ -370,13 +378,3 @@ def _explain(error: ToolError, recipe: Recipe) -> HilEnvironmentError:
         )
     tail = "\n".join(error.output.strip().splitlines()[-20:])
     return BuildError(f"the firmware does not compile: {error}\n{tail}", output=error.output)
-
-
-def _sizes(elf: Path) -> SectionSizes:
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
-        sections = [s for s in ELFFile(file).iter_sections() if s["sh_flags"] & 2]  # SHF_ALLOC
-        flash = sum(s["sh_size"] for s in sections if s["sh_type"] != "SHT_NOBITS")
-        ram = sum(s["sh_size"] for s in sections if s["sh_flags"] & 1)  # SHF_WRITE
-    return SectionSizes(flash=flash, static_ram=ram)

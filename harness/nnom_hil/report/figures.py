@@ -16,6 +16,7 @@ __all__ = [
     "layer_figures",
     "measure_of",
     "percent",
+    "printed",
     "size",
     "thousands",
     "total_amount",
@@ -173,6 +174,48 @@ def judged(record: RunRecord) -> list[tuple[str, str]]:
     if record.against_float is not None:
         rows.append(("against Keras float", deviation(record.against_float)))
     return rows
+
+
+def printed(record: RunRecord) -> list[tuple[str, str]]:
+    """Return what NNoM printed of itself, as names and texts; times with their source."""
+    rows: list[tuple[str, str]] = []
+    if (memory := record.printed_memory) is not None:
+        blocks = " + ".join(size(block) for block in memory.blocks if block)
+        rows += [
+            ("memory blocks", f"{size(memory.blocks_total)} ({blocks})" if blocks else ""),
+            ("network buffers", _bytes(memory.network_buffers)),
+            ("all memory, when compiled", _bytes(memory.total)),
+            ("all memory, at model_stat()", _bytes(memory.stat_total)),
+            ("static memory", _bytes(memory.static)),
+        ]
+    if (figures := record.printed) is not None:
+        source = figures.time_source.words
+        rows += [
+            ("NNoM", figures.version or ""),
+            ("header made for NNoM", figures.model_version or ""),
+            ("data format", figures.data_format or ""),
+            ("backend", figures.backend or ""),
+            ("compiled in", _timed(figures.compile_ms, "ms", source)),
+            ("prediction time", _timed(figures.time_us, "µs", source)),
+            ("efficiency", _timed(figures.rate, "MAC/µs", source)),
+            ("test frames", "" if figures.frames is None else thousands(figures.frames)),
+            ("test running time", _timed(figures.test_s, "s", source)),
+            ("model running time", _timed(figures.model_ms, "ms", source)),
+            ("average prediction time", _timed(figures.average_us, "µs", source)),
+            ("average efficiency", _timed(figures.average_rate, "MAC/µs", source)),
+            ("average frame rate", _timed(figures.frames_per_s, "Hz", source)),
+        ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _bytes(count: int | None) -> str:
+    return "" if count is None else f"{thousands(count)} B"
+
+
+def _timed(amount: float | None, unit: str, source: str) -> str:
+    if amount is None:
+        return ""
+    return f"{thousands(amount, 0 if amount == int(amount) else 2)} {unit} ({source})"
 
 
 def deviation(figures: Deviation) -> str:

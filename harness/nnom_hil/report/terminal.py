@@ -13,6 +13,7 @@ from nnom_hil.report.figures import (
     layer_figures,
     measure_of,
     percent,
+    printed,
     size,
     thousands,
     total_amount,
@@ -120,6 +121,9 @@ def _facts(record: RunRecord) -> Table:
         table.add_row("planted faults", f"{record.faults}, seed {record.seed}")
     if record.resumed:
         table.add_row("resumed", f"{record.resumed} vectors were answered before")
+    if record.time_source is TimeSource.PRINTED:  # else it is beside what was measured
+        for what, figure in printed(record):
+            table.add_row(f"printed: {what}", figure)
     if record.cross_checks:
         agreeing = sum(check.ok for check in record.cross_checks)
         what = "printed against returned"

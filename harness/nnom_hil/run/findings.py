@@ -1,5 +1,6 @@
 """From what a run has found out to its record: comparisons and arithmetic, no I/O of its own."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from nnom_hil import __version__
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
 from nnom_hil.console import (
+    parse_banner,
     parse_compile_log,
     parse_io_format,
     parse_model_stat,
@@ -38,6 +40,7 @@ from nnom_hil.run.kernels import check_kernels
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.plan import Plan
 from nnom_hil.run.prepare import Prepared
+from nnom_hil.run.printed import layers_as_printed, memory_as_printed
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.task import Truth
 from nnom_hil.run.timing import Estimate, layer_times, time_facts
@@ -52,6 +55,7 @@ from nnom_hil.run.verdict import (
     layer_type,
     predictions,
 )
+from nnom_hil.run.worst import worst_vectors
 from nnom_hil.times import NO_CLOCK, Clock, TimeSource
 
 __all__ = ["Findings", "Share", "cross_check", "interrupted_record", "make_record"]
@@ -97,6 +101,8 @@ class Findings:
     shares: list[Share] = field(default_factory=list)
     seconds: float = 0.0
     tools: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
+    vectors_hash: str | None = None
     kernels: dict[str, str] = field(default_factory=dict)  # form of each operation
     checks: list[CrossCheck] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # what the targets' own logs warn of
@@ -196,10 +202,15 @@ def make_record(
         "cross_checks": tuple(found.checks),
         "kernels": found.kernels,
         "tools": found.tools,
+        "command": plan.command,
+        "commit": plan.commit,
+        "conversion": plan.conversion,
+        "libraries": found.libraries,
+        "vectors_hash": found.vectors_hash,
     }
     reasons: list[str] = []
     if found.prepared is not None:
-        facts |= _model_facts(found.prepared, found, compat=plan.compat)
+        facts |= _model_facts(found.prepared, found, console, compat=plan.compat)
         facts |= _result_facts(plan, found.prepared, found, reasons)
     if found.prepared is not None and found.image is not None:
         facts |= _memory_facts(plan.board, found.image, found.tables or console, found)
@@ -249,8 +260,14 @@ def _error(trouble: BaseException) -> RunError:
     return RunError(kind="InternalError", message=f"{type(trouble).__name__}: {trouble}")
 
 
-def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[str, Any]:
+def _model_facts(
+    prepared: Prepared, found: Findings, console: str, *, compat: bool
+) -> dict[str, Any]:
     graph, clock, estimate = prepared.graph, found.clock, found.estimate
+    measured = {layer.name: layer for layer in prepared.quality.layers}
+    text = found.tables or console
+    # without model_stat(): its times are those that the agent returned
+    printed = layers_as_printed(parse_compile_log(text), None, parse_io_format(text))
     layers = tuple(
         LayerRecord(
             name=node.name,
@@ -259,6 +276,9 @@ def _model_facts(prepared: Prepared, found: Findings, *, compat: bool) -> dict[s
             shape=node.shape,
             dec=node.dec,
             macs=graph.macs_of(node),
+            sqnr_db=measured[node.name].sqnr_db if node.name in measured else None,
+            saturated=measured[node.name].saturated if node.name in measured else None,
+            **printed.get(i + 1, {}),
             **layer_times(i, clock, found.times, estimate),
         )
         for i, node in enumerate(graph.nodes)
@@ -327,6 +347,8 @@ def _result_facts(
         )
     facts["outputs_different"] = different
     facts["outputs_equal"] = different == 0 and len(done) == total
+    if len(done) == total:
+        facts["outputs_hash"] = hashlib.sha256(outputs.tobytes()).hexdigest()
     figures = _figures(prepared, outputs, done)
     reasons += _below_the_bar(plan, figures)
     return facts | figures
@@ -335,15 +357,21 @@ def _result_facts(
 def _figures(prepared: Prepared, outputs: Int8, done: list[int]) -> dict[str, Any]:
     """Return what the task makes of the answers that came."""
     labels = None if prepared.labels is None else prepared.labels[done]
-    return judge(
-        prepared.output,
-        Truth(task=prepared.truth.task, labels=labels),
-        Answers(
-            int8=outputs,
-            keras=prepared.float_outputs[done],
-            scale=2.0**-prepared.graph.output.dec,
-        ),
+    truth = Truth(task=prepared.truth.task, labels=labels)
+    answers = Answers(
+        int8=outputs,
+        keras=prepared.float_outputs[done],
+        scale=2.0**-prepared.graph.output.dec,
     )
+    worst = worst_vectors(
+        prepared.output,
+        truth,
+        answers,
+        prepared.x,
+        vectors=done,
+        shape=prepared.graph.input.shape,
+    )
+    return {**judge(prepared.output, truth, answers), "worst": worst}
 
 
 def _below_the_bar(plan: Plan, figures: dict[str, Any]) -> list[str]:
@@ -407,5 +435,14 @@ def _memory_facts(board: Board, image: Image, console: str, found: Findings) -> 
         blocks=log.blocks if log else (),
         network_buffers=log.network_buffers if log else None,
     )
+    printed = memory_as_printed(log, parse_model_stat(console), parse_banner(console))
     used = sizes.static_ram + heap + stack if heap is not None and stack is not None else None
-    return {"memory": memory, "flash_bytes": sizes.flash, "ram_bytes": used}
+    return {
+        "memory": memory,
+        "printed_memory": printed,
+        "flash_bytes": sizes.flash,
+        "ram_bytes": used,
+        "flags": image.flags,
+        "sections": image.sections,
+        "symbols": image.symbols,
+    }

@@ -11,22 +11,27 @@ from pathlib import Path
 
 from nnom_hil import __version__
 from nnom_hil.console import (
+    Banner,
     CompileLog,
     FormatLayer,
     ModelStat,
     PredictionSummary,
     clean_console,
     error_lines,
+    parse_banner,
     parse_compile_log,
     parse_io_format,
     parse_model_stat,
     parse_prediction,
+    warning_lines,
 )
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import DataError, LinkError
 from nnom_hil.link.transport import LinkAddress, SerialTransport
 from nnom_hil.records import Accuracy, CrossCheck, LayerRecord, RunRecord, TimeSource, Verdict
 from nnom_hil.report.html import render_html
+from nnom_hil.run.printed import figures_as_printed, layers_as_printed, memory_as_printed
+from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.service import REPORT_FILE, Outcome
 from nnom_hil.run.store import RunFolder
 
@@ -69,7 +74,7 @@ def monitor(request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: 
         )
     folder = RunFolder(request.runs, f"console-{label or 'text'}")
     folder.console(text)
-    record = _record(facts, folder, name, request.core_hz)
+    record = _record(facts, folder, name, request)
     folder.finish(record)
     folder.write(REPORT_FILE, render_html(record, folder.console_text()))
     return Outcome(folder=folder.path, record=record, unwritten=folder.trouble)
@@ -110,7 +115,9 @@ class _Facts:
     stat: ModelStat | None
     formats: tuple[FormatLayer, ...] | None
     prediction: PredictionSummary | None
+    banner: Banner
     errors: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def _facts(text: str) -> _Facts | None:
@@ -120,7 +127,9 @@ def _facts(text: str) -> _Facts | None:
         stat=parse_model_stat(clean),
         formats=parse_io_format(clean),
         prediction=parse_prediction(clean),
+        banner=parse_banner(clean),
         errors=error_lines(clean),
+        warnings=warning_lines(clean),
     )
     known = (facts.compiled, facts.stat, facts.formats, facts.prediction)
     return facts if any(part is not None for part in known) else None
@@ -238,7 +247,7 @@ def _macs(printed: str) -> tuple[int, int]:
     return least, least + step - 1
 
 
-def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRecord:
+def _record(facts: _Facts, folder: RunFolder, name: str, request: ConsoleRequest) -> RunRecord:
     checks = tuple(_checks(facts))
     reasons = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
     reasons += [f"NNoM printed: {line}" for line in facts.errors]
@@ -260,8 +269,9 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
         reasons=tuple(reasons),
         board="console",
         board_title=title,
-        core_hz=core_hz,
+        core_hz=request.core_hz,
         model=name,
+        notes=tuple(f"NNoM printed: {line}" for line in facts.warnings),
         vectors=0,
         vectors_planned=prediction.frames if prediction is not None else 0,
         accuracy=accuracy,
@@ -274,7 +284,22 @@ def _record(facts: _Facts, folder: RunFolder, name: str, core_hz: int) -> RunRec
         ram_bytes=memory,
         cross_checks=checks,
         tools={"nnom-hil": __version__},
+        command=_command(request),
+        commit=commit_of(),
+        printed_memory=memory_as_printed(facts.compiled, stat, facts.banner),
+        printed=figures_as_printed(facts.compiled, stat, prediction, facts.banner),
     )
+
+
+def _command(request: ConsoleRequest) -> tuple[str, ...]:
+    """Return what reads the same file, or listens at the same port, again."""
+    usual = ConsoleRequest(runs=request.runs)
+    words = ["nnom-hil", "monitor"]
+    words += [str(request.file)] if request.file is not None else ["--port", str(request.port)]
+    words += ["--baud", str(request.baud)] if request.baud != usual.baud else []
+    words += ["--quiet", str(request.quiet_s)] if request.quiet_s != usual.quiet_s else []
+    words += ["--core-mhz", str(request.core_hz / 1e6)] if request.core_hz else []
+    return tuple(words)
 
 
 def _square(matrix: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...] | None:
@@ -288,6 +313,7 @@ def _layers(facts: _Facts) -> Iterator[LayerRecord]:
     compiled = {c.index: c for c in facts.compiled.layers} if facts.compiled else {}
     times = {s.index: s for s in facts.stat.layers} if facts.stat else {}
     formats = {f.index: f for f in facts.formats} if facts.formats else {}
+    others = layers_as_printed(facts.compiled, facts.stat, facts.formats)
     is_timed = facts.stat is not None and facts.stat.time_us > 0
     for index in sorted(compiled.keys() | times.keys() | formats.keys()):
         line, time, made = compiled.get(index), times.get(index), formats.get(index)
@@ -302,5 +328,5 @@ def _layers(facts: _Facts) -> Iterator[LayerRecord]:
             dec=made.output_dec if made else None,
             macs=_macs(printed)[0],
             time_us=float(time.time_us) if time and is_timed else None,
-            spread_us=None,
+            **others[index],
         )

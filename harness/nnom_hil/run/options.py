@@ -24,7 +24,16 @@ from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions
 from nnom_hil.run.request import LARGEST_BAUD, RunRequest
 
-__all__ = ["DOORS", "Option", "board_of", "checked", "conversion_of", "options_of", "request_of"]
+__all__ = [
+    "DOORS",
+    "Option",
+    "board_of",
+    "checked",
+    "command_of",
+    "conversion_of",
+    "options_of",
+    "request_of",
+]
 
 _LARGEST: Final = 1e18
 """Of numbers that have no other bound: what records can hold, and nobody means."""
@@ -221,8 +230,9 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
     timing = {name: given[name] for name in ("warm_up", "repeats", "estimate") if name in given}
     library = {f.name: given[f.name] for f in fields(Library) if f.name in given}
     made = {"board", "runs", "convert", "header", "timing", "faults", "library"}
-    names = {f.name for f in fields(RunRequest)} - made
+    names = {f.name for f in fields(RunRequest)} - made - {"command"}
     return RunRequest(
+        command=_words(given),
         board=board_of(given),
         runs=given.get("runs") or runs_dir(),
         convert=convert,
@@ -232,3 +242,40 @@ def request_of(given: Mapping[str, Any]) -> RunRequest:
         faults=LinkFaults.parse(given["faults"]) if "faults" in given else None,
         **{name: given[name] for name in names if name in given},
     )
+
+
+def _words(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command line that gives these options to a run."""
+    words = ["nnom-hil", "run"]
+    for option in options_of("run"):
+        if (value := given.get(option.name)) is None:
+            continue
+        yes, _, no = option.flags.partition("/")
+        if option.kind is bool:
+            words += [yes if value else no]
+        else:
+            words += [yes, str(value)]
+    return tuple(filter(None, words))
+
+
+def command_of(request: RunRequest) -> tuple[str, ...]:
+    """Return the command line that asks for the same run.
+
+    That of the front door, or one from the request: a board of a file of the caller's own is then
+    named without its file.
+    """
+    if request.command:
+        return request.command
+    parts = (request, request.convert, request.header, request.timing, request.library)
+    values = {f.name: getattr(part, f.name) for part in reversed(parts) for f in fields(part)}
+    values |= {
+        "board": request.board.name,
+        "search": request.convert.search_seconds,
+        "faults": None if request.faults is None else str(request.faults),
+    }
+    options = options_of("run")
+    given = {o.name: values[o.name] for o in options if values.get(o.name, o.default) != o.default}
+    given["board"] = request.board.name
+    if request.runs == runs_dir():
+        given.pop("runs", None)
+    return _words(given)

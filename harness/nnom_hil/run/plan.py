@@ -54,6 +54,8 @@ class Plan:
     jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
     streamed. profile: what the layers run is counted, too. faults, seed: what is spoiled on the
     link while vectors stream. baud: rate to try after the handshake, on a real serial line.
+    conversion: how the model was converted, in words. command: what repeats this run. commit: of
+    the tree that it was asked for in.
     """
 
     board: Board
@@ -73,6 +75,9 @@ class Plan:
     faults: LinkFaults | None = None
     seed: int = 0
     baud: int | None = None
+    conversion: str | None = None
+    command: tuple[str, ...] = ()
+    commit: str | None = None
 
 
 class Observer:

@@ -9,7 +9,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from nnom_hil.model.quantise.quality import LayerQuality, Quality
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import Task
+from nnom_hil.run.provenance import loaded_libraries
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
 from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertOptions", "Prepared", "find_model", "prepare"]
 
-_SCHEMA = "nnom-hil/prepared/4"
+_SCHEMA = "nnom-hil/prepared/5"
 _REFERENCE_SCHEMA = "nnom-hil/reference/1"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, ModelError,
     zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -100,8 +101,8 @@ class Prepared:
 
     x: (n, inputs) int8 vectors. output: what the model gives; truth: what it is judged by.
     float_outputs: Keras' outputs (n, outputs). quality: how the quantised layers follow the float
-    ones on calibration data. key: hash of what it was made of. unkept: why it could not be kept,
-    where the disk is full.
+    ones on calibration data. key: hash of what it was made of. libraries: versions of the packages
+    that it was converted with. unkept: why it could not be kept, where the disk is full.
     """
 
     graph: QGraph
@@ -111,6 +112,7 @@ class Prepared:
     truth: Truth
     float_outputs: npt.NDArray[np.float32]
     key: str
+    libraries: dict[str, str] = field(default_factory=dict)
     unkept: StoreError | None = None
 
     @property
@@ -311,6 +313,7 @@ def _convert(
         truth=truth,
         float_outputs=keras_model.predict(vectors.x),
         key=key,
+        libraries=loaded_libraries(),
     )
 
 
@@ -341,6 +344,7 @@ def _files_of(prepared: Prepared) -> dict[str, bytes]:
         "task": prepared.truth.task,
         "shape": prepared.output.shape,
         "head": prepared.output.head.name,
+        "libraries": prepared.libraries,
     }
     return {
         "graph.npz": save_qgraph(prepared.graph),
@@ -367,6 +371,7 @@ def _prepared_of(kept: Kept, key: str, name: str) -> Prepared:
             truth=Truth(task=Task(judged["task"]), labels=arrays.get("labels")),
             float_outputs=arrays["float_outputs"],
             key=key,
+            libraries=judged["libraries"],
             unkept=kept.unkept,
         )
     except _UNREADABLE as exc:

@@ -38,7 +38,8 @@ class RunRequest:
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
     share the vectors. library: what the firmware is built on; the answers of an NNoM tree are
     compared with NNoM 0.4.3's. port: a serial port. probe: the id of the one to flash by. pack: a
-    CMSIS-Pack with the chip. Raises UsageError for numbers that cannot be.
+    CMSIS-Pack with the chip. command: the words that asked for it, where a front door knows them.
+    Raises UsageError for numbers that cannot be.
     """
 
     board: Board
@@ -64,6 +65,7 @@ class RunRequest:
     baud: int | None = None
     probe: str | None = None
     pack: Path | None = None
+    command: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name, value, low, high in (

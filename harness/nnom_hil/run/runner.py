@@ -1,6 +1,7 @@
 """The one room where model and target meet: a run, step by step or as a whole."""
 
 import contextlib
+import platform
 import random
 import re
 import threading
@@ -37,6 +38,7 @@ from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, profile_record
+from nnom_hil.run.provenance import beside_the_conversion
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of
 from nnom_hil.target.base import Target
@@ -100,7 +102,7 @@ class Run:
     def __init__(self, plan: Plan, folder: RunFolder, observer: Observer | None = None) -> None:
         self.plan = plan
         self.folder = folder
-        self.found = Findings(tools={"nnom-hil": __version__})
+        self.found = Findings(tools={"nnom-hil": __version__, "python": platform.python_version()})
         prepared = plan.prepared
         known = folder.answers(vectors=len(prepared.x), output_bytes=prepared.graph.output.size)
         for vector, answer in known.items():
@@ -132,6 +134,7 @@ class Run:
     def prepare(self) -> Prepared:
         """Take up the model and its vectors; they were made before there was a run."""
         self.found.prepared = self.plan.prepared
+        self.found.libraries = beside_the_conversion(self.plan.prepared.libraries)
         return self.plan.prepared
 
     def build(self) -> Image:
@@ -145,13 +148,13 @@ class Run:
         image = self._image(plan.board)
         self.found.image = image
         x = self._prepared.x
-        self.folder.identify(
-            Identity(
-                model=self._prepared.graph.content_hash,
-                vectors=digest(str(x.shape), np.ascontiguousarray(x).data),
-                image=image.id,
-            )
+        identity = Identity(
+            model=self._prepared.graph.content_hash,
+            vectors=digest(str(x.shape), np.ascontiguousarray(x).data),
+            image=image.id,
         )
+        self.folder.identify(identity)
+        self.found.vectors_hash = identity.vectors
         self.found.tools["compiler"] = image.compiler
         if (nnom := plan.library.nnom) is not None:
             self.found.tools["nnom"] = f"{nnom.resolve().name} {tree_digest(nnom)[:12]}"

@@ -19,9 +19,11 @@ from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.estimate import count_model
 from nnom_hil.run.findings import interrupted_record
+from nnom_hil.run.options import command_of
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
 from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, profile_record
+from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.store import RunFolder, load_record, plain_lines
@@ -57,7 +59,9 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
         prepared = _prepare(request, observer)
     except KeyboardInterrupt as exc:
         folder = _folder(request)
-        folder.finish(interrupted_record(request, folder.id, folder.started, exc))
+        record = interrupted_record(request, folder.id, folder.started, exc)
+        made_by = {"command": command_of(request), "commit": commit_of()}
+        folder.finish(record.model_copy(update=made_by))
         raise
     folder = _folder(request)
     try:
@@ -167,6 +171,9 @@ def _run(
         faults=request.faults,
         seed=request.seed,
         baud=request.baud,
+        conversion=request.conversion.describe(),
+        command=command_of(request),
+        commit=commit_of(),
     )
     return Run(plan, folder, observer)
 
