@@ -247,7 +247,7 @@ LABELLED = {
     # these hand amounts on, as records and results do
     "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
     # what a console's tables hold, and seconds that a user gives
-    "run/monitor.py", "run/verdict.py",
+    "run/monitor.py", "run/printed.py", "run/verdict.py",
 }  # fmt: skip
 WISHES = {"searched {} s", "searching formats for {} s"}  # how long a user lets something take
 
