@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnom_hil.boards import Board, find_board
     from nnom_hil.errors import HilError
+    from nnom_hil.record_files import load_record
     from nnom_hil.records import RunRecord, Verdict
     from nnom_hil.run.plan import Observer
     from nnom_hil.run.prepare import Prepared, prepare
     from nnom_hil.run.service import RunRequest, open_run
-    from nnom_hil.run.store import RunFolder, load_record
+    from nnom_hil.run.store import RunFolder
 
 __version__ = "0.1.0"
 
@@ -42,7 +43,7 @@ _HOMES = {
     "RunRequest": "nnom_hil.run.service",
     "Verdict": "nnom_hil.records",
     "find_board": "nnom_hil.boards",
-    "load_record": "nnom_hil.run.store",
+    "load_record": "nnom_hil.record_files",
     "open_run": "nnom_hil.run.service",
     "prepare": "nnom_hil.run.prepare",
 }

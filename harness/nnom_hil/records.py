@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 RUN_SCHEMA: Final = "nnom-hil/run/3"
+_SCHEMAS: Final = "nnom-hil/run/"
 _EARLIER_SCHEMAS: Final = ("nnom-hil/run/1", "nnom-hil/run/2")
 CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
 SYMBOLS: Final = 60
@@ -86,7 +87,12 @@ class Task(StrEnum):
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_serialization_defaults_required=True,  # every field is written
+    )
 
 
 class Accuracy(_Record):
@@ -423,6 +429,12 @@ class RunRecord(_Record):
             return document
         if "check" in document:
             document = unseal(document)
+        version = str(document.get("schema")).removeprefix(_SCHEMAS)
+        if version.isdecimal() and int(version) > int(RUN_SCHEMA.removeprefix(_SCHEMAS)):
+            raise ValueError(
+                f"it was written by a newer nnom-hil, as {document['schema']}, and this one reads "
+                f"records up to {RUN_SCHEMA}: update nnom-hil"
+            )
         if document.get("schema") in _EARLIER_SCHEMAS:  # later ones only have more fields
             document = {**document, "schema": RUN_SCHEMA}
         return document

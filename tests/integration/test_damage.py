@@ -19,11 +19,11 @@ from nnom_hil.cli.app import run_app
 from nnom_hil.errors import UsageError
 from nnom_hil.files import seal
 from nnom_hil.paths import cache_dir
+from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.service import open_run, resume_run, write_report
-from nnom_hil.run.store import load_record
 from tests.support.caches import KINDS, copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))

@@ -19,11 +19,11 @@ from nnom_hil import temporary
 from nnom_hil.boards import find_board
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import StoreError
+from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.plan import Observer, Timing
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.service import resume_run, run_and_report
-from nnom_hil.run.store import load_record
 from tests.support.caches import copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))

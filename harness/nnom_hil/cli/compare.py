@@ -52,7 +52,8 @@ def main(
         update_baseline,
     )
     from nnom_hil.paths import baselines_dir, runs_dir
-    from nnom_hil.run.store import find_run, load_record, newest_run
+    from nnom_hil.record_files import load_record
+    from nnom_hil.run.store import find_run, newest_run
 
     limits = load_limits(gates)
     record = load_record(find_run(run) if run is not None else newest_run(runs_dir()))

@@ -14,6 +14,7 @@ from nnom_hil import __version__, assertions
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
 from nnom_hil.paths import hardware_map
+from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
 from nnom_hil.robot.options import takes
 from nnom_hil.run.boardfiles import backends
@@ -22,7 +23,7 @@ from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
 from nnom_hil.run.service import REPORT_FILE, open_run, report_on, resume_run
-from nnom_hil.run.store import find_run, load_record
+from nnom_hil.run.store import find_run
 from nnom_hil.text import printable
 
 __all__ = ["NnomHil"]

@@ -15,6 +15,7 @@ from nnom_hil.errors import StoreError, UsageError
 from nnom_hil.files import read_regular, write_whole
 from nnom_hil.profiler import counting_board
 from nnom_hil.profiles import ProfileRecord
+from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import render_html
 from nnom_hil.run.estimate import count_model
@@ -26,7 +27,7 @@ from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, profile_record
 from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
-from nnom_hil.run.store import RunFolder, load_record, plain_lines
+from nnom_hil.run.store import RunFolder, plain_lines
 from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [

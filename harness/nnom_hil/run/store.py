@@ -20,15 +20,14 @@ from nnom_hil.files import (
 from nnom_hil.link.messages import VectorResult
 from nnom_hil.locks import FileLock
 from nnom_hil.paths import runs_dir
+from nnom_hil.record_files import RECORD_FILE, load_record
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.journal import Answer, Identity, Journal, read_journal
 
-__all__ = ["RunFolder", "find_run", "load_record", "newest_run", "plain_lines"]
+__all__ = ["RunFolder", "find_run", "newest_run", "plain_lines"]
 
 LOG = logging.getLogger(__name__)
 _JOURNAL: Final = "journal.jsonl"
-_RECORD: Final = "run.json"
-_RECORD_LIMIT: Final = 64 << 20
 
 
 class RunFolder:
@@ -240,7 +239,7 @@ class RunFolder:
     def finish(self, record: RunRecord) -> None:
         """Write the record; the run is over."""
         self.close()
-        self.write(_RECORD, record.to_json())
+        self.write(RECORD_FILE, record.to_json())
 
     def write(self, name: str, data: bytes | str) -> None:
         """Write a file of the folder, whole; where that cannot be, it is the trouble."""
@@ -264,7 +263,7 @@ class RunFolder:
 
 def _is_done(path: Path) -> bool:
     """Return whether a run's record says so; one that is damaged is made again."""
-    if not (path / _RECORD).is_file():
+    if not (path / RECORD_FILE).is_file():
         return False
     try:
         return load_record(path).verdict is not Verdict.ERROR
@@ -278,26 +277,6 @@ def plain_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def load_record(path: Path) -> RunRecord:
-    """Read run.json, or the run.json of a run's folder; raises UsageError for anything else."""
-    from pydantic import ValidationError
-
-    file = path / _RECORD if path.is_dir() else path
-    try:
-        return RunRecord.model_validate_json(read_regular(file, _RECORD_LIMIT))
-    except OSError as exc:
-        raise UsageError(f"{file}: cannot read the record: {exc.strerror}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        remedy = ""
-        if (file.parent / "request.json").is_file():
-            remedy = f"; made again from its journal by: nnom-hil run --resume {file.parent}"
-        raise UsageError(
-            f"{file}: not a run record: {where or 'it'}: {first['msg']}{remedy}"
-        ) from exc
-
-
 def find_run(run: Path) -> Path:
     """Return a run's folder; one of reports/runs may be named by its id alone."""
     known = runs_dir() / run
@@ -306,7 +285,7 @@ def find_run(run: Path) -> Path:
 
 def newest_run(root: Path) -> Path:
     """Return the newest run's folder; raises UsageError when there is none."""
-    runs: Iterator[Path] = (p.parent for p in root.glob("*/run.json"))
+    runs: Iterator[Path] = (p.parent for p in root.glob(f"*/{RECORD_FILE}"))
     newest = max(runs, default=None, key=lambda p: p.name)
     if newest is None:
         raise UsageError(f"{root}: no runs yet; start one with: nnom-hil run")
