@@ -159,6 +159,7 @@ class LayerRecord(_Record):
     As the compile log printed it: elements_in and elements_out, of all inputs and outputs;
     scratch_bytes; blocks[i]: how many users block i of the record's memory has while the layer
     runs. From model_io_format() and model_stat(): dec_in and printed_rate, in MAC per microsecond.
+    By the model's graph, held_bytes: of earlier layers' outputs that only later ones read.
     """
 
     name: str
@@ -176,6 +177,7 @@ class LayerRecord(_Record):
     elements_in: _Count | None = None
     elements_out: _Count | None = None
     scratch_bytes: _Count | None = None
+    held_bytes: _Count | None = None
     blocks: tuple[_Count, ...] = ()
     dec_in: int | None = None
     printed_rate: _Amount | None = None

@@ -1,5 +1,6 @@
 """Figures derived from a record, and how numbers are written; shared by every kind of report."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,8 @@ from nnom_hil.times import TimeSource
 __all__ = [
     "LayerFigures",
     "Measure",
+    "confidence",
+    "decibels",
     "deviation",
     "headline",
     "judged",
@@ -18,11 +21,15 @@ __all__ = [
     "percent",
     "printed",
     "size",
+    "slowest",
     "thousands",
     "total_amount",
     "total_rate",
+    "wilson",
 ]
 
+_Z95: Final = 1.959964
+"""Of the normal distribution, 95 % lie within so many standard deviations."""
 _PER_CYCLE: Final = "MACops/Hz"
 _PER_INSTRUCTION: Final = "MAC per instruction"
 _NOTES: Final = {
@@ -144,6 +151,35 @@ def _rate(record: RunRecord, macs: int, amount: float | None) -> float | None:
     return macs / amount if rate == _PER_INSTRUCTION else macs / (amount * record.core_hz / 1e6)
 
 
+def slowest(figures: list[LayerFigures]) -> LayerFigures | None:
+    """Return the layer that takes most, None where nothing was timed."""
+    timed = [f for f in figures if f.amount]
+    return max(timed, key=lambda f: f.amount or 0.0) if timed else None
+
+
+def wilson(share: float, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share, 0 to 1, that was seen in so many trials."""
+    squared = _Z95**2
+    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
+    spread = share * (1 - share) / trials + squared / (4 * trials**2)
+    half = _Z95 * math.sqrt(spread) / (1 + squared / trials)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def confidence(record: RunRecord) -> tuple[float, float] | None:
+    """Return the 95 % interval of the accuracy on the target.
+
+    None where answers are not independent of each other (several labels of an input), or the record
+    does not tell how many there were.
+    """
+    trials = sum(map(sum, record.confusion)) if record.confusion else record.vectors
+    if record.accuracy is None or not trials or record.task is Task.MULTI_LABEL:
+        return None
+    right = record.accuracy.quantised * trials
+    whole = abs(right - round(right)) < 1e-6 * trials
+    return wilson(record.accuracy.quantised, trials) if whole else None
+
+
 def judged(record: RunRecord) -> list[tuple[str, str]]:
     """Return what was judged and its figures, as names and texts; nothing where there are none."""
     rows = []
@@ -153,6 +189,8 @@ def judged(record: RunRecord) -> list[tuple[str, str]]:
         accuracy, several = record.accuracy, record.task is Task.MULTI_LABEL
         what = "accuracy on the target" + (", of all labels" if several else "")
         rows.append((what, _beside(percent(accuracy.quantised), percent(accuracy.float_))))
+        if (bounds := confidence(record)) is not None:
+            rows.append(("95 % confidence interval", " to ".join(map(percent, bounds))))
         if len(accuracy.top_k) > 1:
             best = ", ".join(percent(share) for share in accuracy.top_k[1:])
             rows.append((f"among the first 2 to {len(accuracy.top_k)}", best))
@@ -239,6 +277,11 @@ def _beside(target: str, keras: str) -> str:
 def percent(share: float | None) -> str:
     """Return 0.9917 as 99.17 %."""
     return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def decibels(value: float | None) -> str:
+    """Return a ratio with its unit."""
+    return "–" if value is None else f"{value:.1f} dB"
 
 
 def size(count: int | None) -> str:

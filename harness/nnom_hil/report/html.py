@@ -1,12 +1,18 @@
-"""The HTML report: one file, no scripts, no outside resources."""
+"""Pages: one file each, with a script of our own that sorts tables, and nothing from outside."""
 
-from collections.abc import Callable, Mapping
+import base64
+import hashlib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import RunRecord
+from nnom_hil.report.advice import what_next
 from nnom_hil.report.figures import (
-    deviation,
+    confidence,
+    decibels,
     headline,
     judged,
     kernels_in_words,
@@ -14,14 +20,21 @@ from nnom_hil.report.figures import (
     measure_of,
     percent,
     size,
+    slowest,
     thousands,
     total_amount,
     total_rate,
 )
+from nnom_hil.report.memory import alive_in
+from nnom_hil.report.mistakes import frequent_mistakes
+from nnom_hil.report.pictures import picture
 from nnom_hil.report.profile import profile_values
 from nnom_hil.text import printable
 
 __all__ = ["render_html", "render_page", "render_profile"]
+
+_CONSOLE_SHOWN: Final = 100_000
+"""Characters of a console, from its end; all of it is in the file beside the page."""
 
 
 def render_page(template: str, filters: Mapping[str, Callable[..., str]], **values: object) -> str:
@@ -37,7 +50,21 @@ def render_page(template: str, filters: Mapping[str, Callable[..., str]], **valu
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "size": size, "thousands": thousands, **filters}
+    environment.globals |= {"script": _script, "script_hash": _script_hash}
     return environment.get_template(template).render(**values).rstrip() + "\n"
+
+
+def _script() -> str:
+    """Return the one script that pages have."""
+    from markupsafe import Markup
+
+    return Markup((templates_dir() / "sort.js").read_text())
+
+
+def _script_hash() -> str:
+    """Return what a page's policy knows its script by: no other one runs, whoever wrote it."""
+    digest = hashlib.sha256(_script().encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def render_profile(record: ProfileRecord) -> str:
@@ -45,15 +72,27 @@ def render_profile(record: ProfileRecord) -> str:
     return render_page("profile.html.j2", {}, **profile_values(record))
 
 
-def render_html(record: RunRecord, console: str = "", profile: ProfileRecord | None = None) -> str:
-    """Return the page; console is the raw console text to show at its end."""
+def render_html(
+    record: RunRecord,
+    console: str = "",
+    profile: ProfileRecord | None = None,
+    files: Sequence[str] = (),
+) -> str:
+    """Return the page of a run. console: what the target printed. files: names of those that lie
+    beside the page, to link to.
+    """
     figures = layer_figures(record)
     return render_page(
         "run.html.j2",
-        {"deviation": deviation},
+        {"decibels": decibels, "picture": picture},
         record=record,
         figures=figures,
+        slowest=slowest(figures),
+        next=what_next(record),
         judged=judged(record),
+        confidence=confidence(record),
+        mistakes=frequent_mistakes(record),
+        command=shlex.join(record.command),
         kernels=kernels_in_words(record.kernels) if record.kernels else "",
         longest=max((f.amount or 0.0 for f in figures), default=0.0),
         measure=measure_of(record),
@@ -61,6 +100,10 @@ def render_html(record: RunRecord, console: str = "", profile: ProfileRecord | N
         total_amount=total_amount(record),
         total_rate=total_rate(record),
         spread=any(layer.spread_us for layer in record.layers),
-        console=console,
+        quality=any(layer.sqnr_db is not None for layer in record.layers),
+        alive=alive_in(record),
+        files=files,
+        console=console[-_CONSOLE_SHOWN:],
+        console_length=len(console),
         **profile_values(profile),
     )

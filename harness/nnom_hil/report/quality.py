@@ -6,18 +6,13 @@ from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import ConversionRecord, ConvertedLayer
-from nnom_hil.report.figures import percent, size, thousands
+from nnom_hil.report.figures import decibels, percent, size, thousands
 from nnom_hil.report.html import render_page
 
 __all__ = ["print_layers", "print_quality", "render_quality"]
 
 _GOOD_DB, _POOR_DB = 20.0, 10.0
 _MANY_SATURATED = 0.01
-
-
-def decibels(value: float | None) -> str:
-    """Return a ratio with its unit."""
-    return "–" if value is None else f"{value:.1f} dB"
 
 
 def grade(layer: ConvertedLayer) -> str:
@@ -84,7 +79,7 @@ def _print_totals(record: ConversionRecord, console: Console) -> None:
 
 
 def render_quality(record: ConversionRecord) -> str:
-    """Return the page: one file, no scripts, no outside resources."""
+    """Return the page, one file."""
     highest = max((layer.sqnr_db or 0.0 for layer in record.layers), default=0.0)
     return render_page(
         "quality.html.j2",

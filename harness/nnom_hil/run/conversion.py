@@ -1,6 +1,5 @@
 """Converting without running: a header on disk, and what is to be said of it."""
 
-import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
+from nnom_hil.model.lifetimes import alive_bytes
 from nnom_hil.model.qgraph import (
     Concat,
     Copy,
@@ -142,7 +142,7 @@ def _record(
         layers=tuple(layers),
         macs=graph.macs,
         weight_bytes=weight_bytes(graph),
-        activation_bytes=_activation_bytes(graph),
+        activation_bytes=max(alive_bytes(graph)),
         samples=quality.samples if quality else None,
         agreement=quality.agreement if quality else None,
         notes=notes_on(graph, compat=False),
@@ -184,19 +184,6 @@ def _weight_bytes(node: QNode) -> int:
             assert_never(never)
 
 
-def _activation_bytes(graph: QGraph) -> int:
-    """Return the bytes of all tensors alive at once where that is most, in run order."""
-    last = {node.name: i for i, node in enumerate(graph.nodes)}
-    for i, node in enumerate(graph.nodes):
-        for name in node.inputs:
-            last[name] = i
-    most = 0
-    for i in range(len(graph.nodes)):
-        alive = [n for j, n in enumerate(graph.nodes) if j <= i <= last[n.name]]
-        most = max(most, sum(math.ceil(n.size / 4) * 4 for n in alive))
-    return most
-
-
 def inspect_model(
     model: Path | None,
     boards: Path | None,
@@ -235,7 +222,7 @@ def _fit(board: Board, graph: QGraph) -> str:
         image = build_image(board, weights_h(graph, provenance="inspection"), settings)
     except HilError as exc:
         return str(exc).splitlines()[0]  # too large for the board, or a missing compiler
-    flash, ram = image.sizes.flash, image.sizes.static_ram + _activation_bytes(graph)
+    flash, ram = image.sizes.flash, image.sizes.static_ram + max(alive_bytes(graph))
     room = board.memory.ram.length
     verdict = "" if ram <= room else ", more than there is"
     return (

@@ -22,6 +22,7 @@ from nnom_hil.errors import HilError, StoreError
 from nnom_hil.interrupt import how_interrupted
 from nnom_hil.link.client import LinkStats
 from nnom_hil.link.messages import LayerTimes, TargetStatus
+from nnom_hil.model.lifetimes import held_bytes
 from nnom_hil.model.qgraph import Int8
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.records import (
@@ -268,6 +269,7 @@ def _model_facts(
     text = found.tables or console
     # without model_stat(): its times are those that the agent returned
     printed = layers_as_printed(parse_compile_log(text), None, parse_io_format(text))
+    held = held_bytes(graph)
     layers = tuple(
         LayerRecord(
             name=node.name,
@@ -279,6 +281,7 @@ def _model_facts(
             sqnr_db=measured[node.name].sqnr_db if node.name in measured else None,
             saturated=measured[node.name].saturated if node.name in measured else None,
             **printed.get(i + 1, {}),
+            held_bytes=held[i],
             **layer_times(i, clock, found.times, estimate),
         )
         for i, node in enumerate(graph.nodes)
