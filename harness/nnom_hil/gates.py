@@ -489,7 +489,8 @@ def _unless_off(gate: Gate, allowed: str) -> Gate:
 
 
 def _origin(compiler: str, build: Build) -> str:
-    return f"{compiler}, commit {build.commit}" if build.commit else compiler
+    commit, plus, changes = (build.commit or "").partition("+")
+    return f"{compiler}, commit {commit[:12]}{plus}{changes}" if commit else compiler
 
 
 def _notes(record: RunRecord, baseline: Baseline, gates: tuple[Gate, ...]) -> Iterator[str]:
