@@ -84,7 +84,7 @@ def test_mypy_completes_every_match_over_operations() -> None:
 
 def test_every_kind_of_thing_has_its_recipe() -> None:
     kinds = [
-        "a layer", "a kernel", "a board", "a chip", "a uart driver", "a command", "a field of the record",
-        "a report format", "a method of quantisation",
+        "a layer", "a kernel", "a board", "a chip", "a uart driver", "a command",
+        "a field of the record", "a report format", "a method of quantisation",
     ]  # fmt: skip
     assert [h.lower() for h in re.findall(r"^## (.*)$", TEXT, re.M)] == kinds
