@@ -4,11 +4,15 @@ Robot's keywords and pytest's fixtures are both made of these. Each raises Asser
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from nnom_hil.errors import UsageError, did_you_mean
+from nnom_hil.gates import Comparison, baseline_file, evaluate, load_baseline, load_limits
+from nnom_hil.paths import baselines_dir
 from nnom_hil.records import Accuracy, LayerRecord, RunRecord, Task
 from nnom_hil.report.figures import layer_figures, measure_of
+from nnom_hil.report.gates import gate_in_words
 from nnom_hil.times import TimeSource, check_comparable
 
 __all__ = [
@@ -16,6 +20,7 @@ __all__ = [
     "accuracy_within",
     "error_at_most",
     "flash_at_most",
+    "gates_hold",
     "inference_instructions_at_most",
     "inference_time_at_most",
     "layer_instructions_at_most",
@@ -250,3 +255,18 @@ def tables_agree(record: RunRecord) -> None:
     wrong = [f"{check.what}: {check.detail}" for check in record.cross_checks if not check.ok]
     if wrong or not record.cross_checks:
         raise AssertionError("; ".join(wrong) or "nothing was compared")
+
+
+def gates_hold(
+    record: RunRecord, baseline: Path | None = None, gates: Path | None = None
+) -> Comparison:
+    """Fail if the run is worse than its baseline by more than the gates allow (docs/gates.md).
+
+    baseline: a file, else reports/baselines/<board>/<model>.json. gates: a TOML file of what is
+    allowed. Raises UsageError for files that are none, or of other vectors.
+    """
+    file = baseline or baseline_file(baselines_dir(), record.board, record.model)
+    comparison = evaluate(record, load_baseline(file), load_limits(gates), name=str(file))
+    if not comparison.passed:
+        raise AssertionError("; ".join(gate_in_words(gate) for gate in comparison.failed))
+    return comparison

@@ -94,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
         "profiler",
     },
     "report": {"errors", "gates", "paths", "profiles", "records", "text", "times"},
-    "assertions": {"errors", "records", "report", "times"},
+    "assertions": {"errors", "gates", "paths", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
     "robot": LEAVES | {"assertions", "boards", "link", "report", "run"},

@@ -281,3 +281,15 @@ class NnomHil:
     def printed_tables_should_agree(self) -> None:
         """Fail if what the target printed contradicts what it returned, or was not compared."""
         assertions.tables_agree(self._finished)
+
+    @keyword(tags=("Result", "Assertion"))
+    def gates_should_hold(self, baseline: Path | None = None, gates: Path | None = None) -> None:
+        """Fail if the run is worse than its baseline by more than the gates allow.
+
+        baseline: a file, made by ``nnom-hil compare --update``
+        [reports/baselines/<board>/<model>.json]. gates: a TOML file of what is allowed. The message
+        names each gate that failed, with expected and actual figure.
+        """
+        comparison = assertions.gates_hold(self._finished, baseline, gates)
+        for note in comparison.notes:
+            logger.info(note)
