@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation       Nothing is worse than what was reviewed: bytes, accuracy, instructions, cycles, flash, RAM
 ...                 and stack, against reports/baselines. What is new is written there by:
-...                 nnom-hil run --limit 60; nnom-hil compare --update
+...                 nnom-hil run --limit 100; nnom-hil compare --update
 Resource            ../target.resource
 Library             OperatingSystem
 Suite Setup         Run The Digits
@@ -10,7 +10,7 @@ Test Tags           performance
 
 
 *** Variables ***
-${VECTORS}          ${60}
+${VECTORS}          ${100}
 
 
 *** Test Cases ***
