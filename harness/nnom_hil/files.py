@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from nnom_hil.errors import StoreError, UsageError, did_you_mean
 from nnom_hil.toml import load_toml
@@ -35,6 +35,7 @@ __all__ = [
     "unseal",
     "write_synced",
     "write_whole",
+    "writing_whole",
 ]
 
 _Model = TypeVar("_Model", bound="BaseModel")
@@ -204,6 +205,38 @@ def write_whole(path: Path, data: bytes | str) -> None:
         raise StoreError(
             f"{path}: cannot write {len(content)} bytes: {exc.strerror}; {_REMEDY}"
         ) from exc
+
+
+@contextlib.contextmanager
+def writing_whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write in pieces what is too much to hold; it is path's when all went well.
+
+    As with write_whole a reader never sees a part, and a device is written to. Raises StoreError as
+    that does, and whatever the block raises; nothing is left then.
+    """
+    if not path.name:
+        raise StoreError(f"{path}: cannot write to a folder; name a file in it")
+    is_device = _is_device(path)
+    place = path if is_device else path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
+    try:
+        if not is_device:
+            make_folder(path.parent)
+        try:
+            with open(place, "wb" if is_device else "xb") as file:
+                yield file
+                file.flush()
+                if not is_device:
+                    _sync(file.fileno())
+            if not is_device:
+                os.replace(place, path)
+        except BaseException:
+            if not is_device:
+                place.unlink(missing_ok=True)
+            raise
+        if not is_device:
+            sync_folder(path.parent)
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot write it: {exc.strerror}; {_REMEDY}") from exc
 
 
 def _is_device(path: Path) -> bool:

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_regular
-from nnom_hil.records import RUN_SCHEMA, RunRecord
+
+if TYPE_CHECKING:
+    from nnom_hil.records import RunRecord  # pydantic: only what reads a record waits for it
 
 __all__ = ["RECORD_FILE", "load_record", "run_schema"]
 
@@ -14,9 +16,11 @@ RECORD_FILE: Final = "run.json"
 _LIMIT: Final = 64 << 20
 
 
-def load_record(path: Path) -> RunRecord:
+def load_record(path: Path) -> "RunRecord":
     """Read run.json, or the run.json of a run's folder; raises UsageError for anything else."""
     from pydantic import ValidationError
+
+    from nnom_hil.records import RunRecord
 
     file = path / RECORD_FILE if path.is_dir() else path
     try:
@@ -35,6 +39,8 @@ def load_record(path: Path) -> RunRecord:
 
 def run_schema() -> str:
     """Return the JSON schema of a run.json as it is written now, as JSON text."""
+    from nnom_hil.records import RUN_SCHEMA, RunRecord
+
     schema: dict[str, Any] = RunRecord.model_json_schema(by_alias=True, mode="serialization")
     check = {
         "description": "The first 32 hexadecimal digits of the SHA-256 of all the rest, as JSON "

@@ -80,8 +80,10 @@ ALLOWED: dict[str, set[str]] = {
         "target",
     },
     "virtual": {"errors", "deadline", "files", "variables", "boards", "link", "target"},
+    "history": {"errors", "files", "locks", "paths", "records", "record_files", "text"},
     "run": LEAVES
     | {
+        "history",
         "model",
         "zoo",
         "boards",
@@ -96,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"errors", "gates", "paths", "profiles", "records", "text", "times"},
     "assertions": {"errors", "gates", "paths", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
-    "cli": LEAVES | {"boards", "codegen", "link", "run", "report"},
+    "cli": LEAVES | {"history", "boards", "codegen", "link", "run", "report"},
     "robot": LEAVES | {"assertions", "boards", "link", "report", "run"},
     "pytest_plugin": LEAVES | {"model", "run"},
     "__init__": LEAVES | {"boards", "run"},

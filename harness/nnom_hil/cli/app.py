@@ -18,6 +18,7 @@ from nnom_hil.cli import (
     compare,
     convert,
     doctor,
+    history,
     inspect,
     monitor,
     profile,
@@ -47,7 +48,7 @@ _COMMANDS: dict[str, Command] = {
     "compare": compare.main,
     "doctor": doctor.main,
 }
-_GROUPS = {"boards": boards, "bench": bench, "cache": cache}
+_GROUPS = {"boards": boards, "bench": bench, "cache": cache, "history": history}
 
 
 def _application(wanted: str) -> typer.Typer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nnom_hil.records import Deviation, LayerRecord, RunRecord, Task
+from nnom_hil.report.writing import decibels, percent, size, thousands
 from nnom_hil.times import TimeSource
 
 __all__ = [
@@ -272,30 +273,6 @@ def _plain(value: float | None) -> str:
 
 def _beside(target: str, keras: str) -> str:
     return f"{target}  (Keras float {keras})"
-
-
-def percent(share: float | None) -> str:
-    """Return 0.9917 as 99.17 %."""
-    return "–" if share is None else f"{100 * share:.2f} %"
-
-
-def decibels(value: float | None) -> str:
-    """Return a ratio with its unit."""
-    return "–" if value is None else f"{value:.1f} dB"
-
-
-def size(count: int | None) -> str:
-    """Return a number of bytes with its unit."""
-    if count is None:
-        return "–"
-    if count < 10 * 1024:
-        return f"{count} B"
-    return f"{count / 1024:.1f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.2f} MiB"
-
-
-def thousands(value: float | None, digits: int = 0) -> str:
-    """Return a number with thin spaces between thousands."""
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
 
 
 def kernels_in_words(forms: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnom_hil.records import RunRecord, Verdict
+from nnom_hil.records import RunRecord
 from nnom_hil.report.figures import (
     headline,
     judged,
@@ -19,18 +19,17 @@ from nnom_hil.report.figures import (
     total_amount,
     total_rate,
 )
+from nnom_hil.report.writing import STYLES
 from nnom_hil.times import TimeSource
 
 __all__ = ["print_summary", "summary"]
-
-_STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.ERROR: "bold yellow"}
 
 
 def print_summary(record: RunRecord, console: Console) -> None:
     """Print the summary; the verdict is a line of its own, however narrow the terminal is."""
     console.print(summary(record))
     verdict = Text("verdict: ")
-    verdict.append(record.verdict.upper(), style=_STYLES[record.verdict])
+    verdict.append(record.verdict.upper(), style=STYLES[record.verdict])
     console.print(verdict, soft_wrap=True)
 
 

@@ -17,6 +17,7 @@ from nnom_hil.files import (
     remove_tree,
     write_whole,
 )
+from nnom_hil.history import remember
 from nnom_hil.link.messages import VectorResult
 from nnom_hil.locks import FileLock
 from nnom_hil.paths import runs_dir
@@ -237,9 +238,10 @@ class RunFolder:
         return plain_lines(self._earlier[0] + "".join(self._texts[0]))
 
     def finish(self, record: RunRecord) -> None:
-        """Write the record; the run is over."""
+        """Write the record and let the history know of it; the run is over."""
         self.close()
         self.write(RECORD_FILE, record.to_json())
+        remember(self.path)
 
     def write(self, name: str, data: bytes | str) -> None:
         """Write a file of the folder, whole; where that cannot be, it is the trouble."""
