@@ -20,6 +20,7 @@ VARIABLES: Final = {
     VIRTUAL_BOARDS: "the virtual probes of this machine, a TOML file",
     "NNOM_HIL_CONSOLE": "firmware as a process: its terminal, handed on by a reset; not to be set",
     "NNOM_HIL_CMSIS_NN": "tests: folders of CMSIS-NN to compare with, a colon between them",
+    "NNOM_HIL_AXE": "tests: axe.min.js of npm's axe-core, to examine pages with",
     "NNOM_HIL_NIGHTLY": "tests: the slow matrices too",
 }
 """Name and meaning."""

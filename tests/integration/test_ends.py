@@ -63,7 +63,7 @@ import nnom_hil.build.image as m; m._cmake = stop
     "time": "import nnom_hil.run.runner as m; m.Run.time_layers = lambda *a: kill()",
     "stream": "from nnom_hil.cli.progress import Progress; Progress.vector = lambda *a: kill()",
     "finish": "import nnom_hil.run.runner as m; m.cross_check = lambda *a: kill()",
-    "report": "import nnom_hil.run.service as m; m.render_html = lambda *a: kill()",
+    "report": "import nnom_hil.run.service as m; m.render_shown = lambda *a: kill()",
 }
 KILL = """
 import os, sys, threading

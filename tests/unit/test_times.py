@@ -23,8 +23,10 @@ from nnom_hil.link.messages import LayerTimes
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfiledLayer, ProfileRecord
 from nnom_hil.records import RUN_SCHEMA, LayerRecord, RunRecord
+from nnom_hil.report.facts import Part, facts_of
 from nnom_hil.report.html import render_html, render_profile
 from nnom_hil.report.profile import print_profile
+from nnom_hil.report.run_markdown import run_markdown
 from nnom_hil.report.survey import survey_table
 from nnom_hil.report.terminal import summary
 from nnom_hil.robot.library import NnomHil
@@ -196,6 +198,25 @@ def test_every_row_of_the_survey_has_its_source(source: TimeSource) -> None:
 
 
 @pytest.mark.parametrize("source", TimeSource)
+def test_every_line_for_a_pull_request_has_its_source(source: TimeSource) -> None:
+    text = run_markdown(record(source))
+    assert "per inference" in text
+    for line in text.splitlines():
+        check_labelled(line, source)
+
+
+@pytest.mark.parametrize("source", TimeSource)
+def test_every_figure_of_a_list_has_its_source(source: TimeSource) -> None:
+    """CSV and comparisons are made of these; instructions stay counted beside an estimate."""
+    facts = facts_of(record(source))
+    assert any(fact.part is Part.LAYER for fact in facts)
+    for fact in facts:
+        check_labelled(f"{fact.what} {fact.text}", fact.source or source)
+        timed = fact.figure in {"time", "cycles", "instructions"}
+        assert (fact.source is not None) == timed or fact.part is Part.LINK
+
+
+@pytest.mark.parametrize("source", TimeSource)
 def test_headline_of_an_emulator_is_no_time(source: TimeSource) -> None:
     text = text_of(summary(record(source)))
     line = next(line for line in text.splitlines() if "per inference" in line)
@@ -242,7 +263,7 @@ NUMBER_AND_UNIT = re.compile(r"\{\} ?(µs|us|ms|s|kB/s|MACops/Hz|cycles)\b")
 LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
-    "nnom_hil/assertions.py",
+    "nnom_hil/assertions.py", "report/facts.py",
     "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do, or as JUnit has it (seconds of the host)
     "report/junit.py",

@@ -1,7 +1,10 @@
 """nnom-hil run: convert, build, start, stream, judge, report."""
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +14,9 @@ from nnom_hil.errors import ExitCode
 
 __all__ = ["main"]
 
+if TYPE_CHECKING:
+    from nnom_hil.run.service import Outcome
+
 
 @door("run")
 def main(
@@ -19,6 +25,10 @@ def main(
     timings: Annotated[
         bool, typer.Option("--timings", help="Tell what each phase of the run took.")
     ] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the report to this file too, .html .md .xml .csv .json or .txt."),
+    ] = None,
     **given: Any,
 ) -> int:
     """Run a model on a board and report. Exit code: 0 pass, 1 fail, 2 usage, 3 environment."""
@@ -30,6 +40,7 @@ def main(
     from nnom_hil.run.service import run_and_report
     from nnom_hil.run.store import find_run
 
+    write = _writer(report) if report else None  # a wrong ending is told before the run
     request = find_run(given["resume"]) if "resume" in given else request_of(given)
     taken = Timings("imports") if timings else None
     with Progress(terminal(stderr=True), quiet=json, timings=taken) as progress:
@@ -38,6 +49,8 @@ def main(
         taken.end()
         taken.show(terminal(stderr=True))
         taken.write(outcome.folder)
+    if write is not None:
+        outcome = write(outcome)
     record = outcome.record
     if outcome.error is not None:
         if json:
@@ -46,3 +59,25 @@ def main(
         raise outcome.error  # its message is all there is to say
     show_outcome(outcome, json=json)
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)
+
+
+def _writer(files: Sequence[Path]) -> "Callable[[Outcome], Outcome]":
+    """Return what writes the reports of a run and says in its outcome what could not be written.
+
+    Raises UsageError for a file whose ending names no format.
+    """
+    from nnom_hil.errors import StoreError
+    from nnom_hil.files import write_whole
+    from nnom_hil.report.formats import FORMATS, format_of_file
+
+    forms = [(file, FORMATS[format_of_file(file)]) for file in files]
+
+    def write(outcome: "Outcome") -> "Outcome":
+        for file, form in forms:
+            try:
+                write_whole(file, form.run(outcome.shown.at(outcome.folder, file)))
+            except StoreError as exc:
+                outcome = replace(outcome, unwritten=outcome.unwritten or exc)
+        return outcome
+
+    return write

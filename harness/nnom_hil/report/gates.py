@@ -1,7 +1,6 @@
 """A comparison with a baseline: for a terminal, for pull requests, for CI servers."""
 
 import math
-from io import StringIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,7 +11,7 @@ from nnom_hil.gates import Comparison, Gate, State
 from nnom_hil.report.figures import percent, thousands
 from nnom_hil.report.junit import Case, Suite, junit
 from nnom_hil.report.markdown import bold, escape, table
-from nnom_hil.text import printable
+from nnom_hil.report.terminal import as_text
 
 __all__ = [
     "comparison_junit",
@@ -75,9 +74,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def comparison_text(comparison: Comparison) -> str:
     """Return what print_comparison prints, as plain text."""
-    text = StringIO()
-    print_comparison(comparison, Console(file=text, width=100, color_system=None))
-    return printable(text.getvalue())
+    return as_text(lambda console: print_comparison(comparison, console))
 
 
 def comparison_markdown(comparison: Comparison) -> str:

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Self
 
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfileRecord
@@ -31,7 +33,7 @@ from nnom_hil.report.pictures import picture
 from nnom_hil.report.profile import profile_values
 from nnom_hil.text import printable
 
-__all__ = ["render_html", "render_page", "render_profile"]
+__all__ = ["Shown", "render_html", "render_page", "render_profile", "render_shown"]
 
 _CONSOLE_SHOWN: Final = 100_000
 """Characters of a console, from its end; all of it is in the file beside the page."""
@@ -44,6 +46,7 @@ def render_page(template: str, filters: Mapping[str, Callable[..., str]], **valu
     environment = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=True,
+        optimized=False,  # a template is used once: compiling it takes longer than it
         finalize=lambda value: type(value)(printable(value)) if isinstance(value, str) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -72,15 +75,31 @@ def render_profile(record: ProfileRecord) -> str:
     return render_page("profile.html.j2", {}, **profile_values(record))
 
 
-def render_html(
-    record: RunRecord,
-    console: str = "",
-    profile: ProfileRecord | None = None,
-    files: Sequence[str] = (),
-) -> str:
-    """Return the page of a run. console: what the target printed. files: names of those that lie
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a run has to show. console: what its target printed; files: names of those that lie
     beside the page, to link to.
     """
+
+    record: RunRecord
+    console: str = ""
+    profile: ProfileRecord | None = None
+    files: Sequence[str] = ()
+
+    def at(self, folder: Path, report: Path) -> Self:
+        """Return the same for a report at a place: one outside the run's folder has no links."""
+        beside = report.parent.resolve() == folder.resolve()
+        return self if beside else replace(self, files=())
+
+
+def render_html(record: RunRecord, console: str = "", profile: ProfileRecord | None = None) -> str:
+    """Return the page of a run that has no files."""
+    return render_shown(Shown(record=record, console=console, profile=profile))
+
+
+def render_shown(shown: Shown) -> str:
+    """Return the page of a run."""
+    record, console = shown.record, shown.console
     figures = layer_figures(record)
     return render_page(
         "run.html.j2",
@@ -102,8 +121,8 @@ def render_html(
         spread=any(layer.spread_us for layer in record.layers),
         quality=any(layer.sqnr_db is not None for layer in record.layers),
         alive=alive_in(record),
-        files=files,
+        files=shown.files,
         console=console[-_CONSOLE_SHOWN:],
         console_length=len(console),
-        **profile_values(profile),
+        **profile_values(shown.profile),
     )

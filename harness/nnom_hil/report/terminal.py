@@ -1,5 +1,8 @@
 """The summary at the end of a run, for a terminal."""
 
+from collections.abc import Callable
+from io import StringIO
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -20,9 +23,10 @@ from nnom_hil.report.figures import (
     total_rate,
 )
 from nnom_hil.report.writing import STYLES
+from nnom_hil.text import printable
 from nnom_hil.times import TimeSource
 
-__all__ = ["print_summary", "summary"]
+__all__ = ["as_text", "print_summary", "run_text", "summary"]
 
 
 def print_summary(record: RunRecord, console: Console) -> None:
@@ -31,6 +35,25 @@ def print_summary(record: RunRecord, console: Console) -> None:
     verdict = Text("verdict: ")
     verdict.append(record.verdict.upper(), style=STYLES[record.verdict])
     console.print(verdict, soft_wrap=True)
+
+
+def as_text(show: Callable[[Console], None]) -> str:
+    """Return what is shown on a console of 100 columns, as text for a file."""
+    text = StringIO()
+    console = Console(file=text, width=100, color_system=None, markup=False, emoji=False)
+    show(console)
+    return printable(text.getvalue())
+
+
+def run_text(record: RunRecord) -> str:
+    """Return the summary with its verdict as text, named: a file has no command above it."""
+    title = Text(f"{record.model} on {record.board}, run {record.id}")
+
+    def show(console: Console) -> None:
+        console.print(title, soft_wrap=True)
+        print_summary(record, console)
+
+    return as_text(show)
 
 
 def summary(record: RunRecord) -> RenderableType:

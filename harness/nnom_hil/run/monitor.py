@@ -29,10 +29,10 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import DataError, LinkError
 from nnom_hil.link.transport import LinkAddress, SerialTransport
 from nnom_hil.records import Accuracy, CrossCheck, LayerRecord, RunRecord, TimeSource, Verdict
-from nnom_hil.report.html import render_html
+from nnom_hil.report.html import Shown, render_shown
 from nnom_hil.run.printed import figures_as_printed, layers_as_printed, memory_as_printed
 from nnom_hil.run.provenance import commit_of
-from nnom_hil.run.service import REPORT_FILE, Outcome
+from nnom_hil.run.service import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
 
 __all__ = ["ConsoleRequest", "judge_console", "monitor"]
@@ -76,8 +76,9 @@ def monitor(request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: 
     folder.console(text)
     record = _record(facts, folder, name, request)
     folder.finish(record)
-    folder.write(REPORT_FILE, render_html(record, folder.console_text()))
-    return Outcome(folder=folder.path, record=record, unwritten=folder.trouble)
+    shown = Shown(record=record, console=folder.console_text(), files=files_of(folder.path))
+    folder.write(REPORT_FILE, render_shown(shown))
+    return Outcome(folder=folder.path, shown=shown, unwritten=folder.trouble)
 
 
 def _read_file(file: Path) -> Iterator[str]:

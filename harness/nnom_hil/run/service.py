@@ -17,7 +17,7 @@ from nnom_hil.profiler import counting_board
 from nnom_hil.profiles import ProfileRecord
 from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
-from nnom_hil.report.html import render_html
+from nnom_hil.report.html import Shown, render_shown
 from nnom_hil.run.estimate import count_model
 from nnom_hil.run.findings import interrupted_record
 from nnom_hil.run.options import command_of
@@ -35,16 +35,22 @@ __all__ = [
     "Outcome",
     "RunRequest",
     "build_files",
+    "files_of",
     "open_run",
     "profile_model",
     "report_on",
     "resume_run",
     "run_and_report",
+    "shown_run",
     "write_report",
 ]
 
 
 REPORT_FILE: Final = "report.html"
+_LINKED: Final = re.compile(
+    r"(run|request|profile)\.json|journal\.jsonl|profile\.folded|console(-\d{1,3})?\.log"
+)
+"""A run's files that its report links to."""
 _CONSOLE_LIMIT: Final = 1 << 30
 _PROFILE_LIMIT: Final = 64 << 20
 
@@ -181,15 +187,21 @@ def _run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a run. error: what stopped it. unwritten: what a full disk did not take.
+    """What became of a run. shown: what its report has. error: what stopped it. unwritten: what a
+    full disk did not take.
 
     The record says what was found out, whatever could be written of it.
     """
 
     folder: Path
-    record: RunRecord
+    shown: Shown
     error: BaseException | None = None
     unwritten: StoreError | None = None
+
+    @property
+    def record(self) -> RunRecord:
+        """What was found out."""
+        return self.shown.record
 
 
 def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
@@ -213,9 +225,14 @@ def report_on(run: Run, record: RunRecord, error: BaseException | None = None) -
     """Write the report of a run that is finished."""
     run.observer.phase("report")
     folder = run.folder
-    page = render_html(record, folder.whole_console(), run.found.profile)
-    folder.write(REPORT_FILE, page)
-    return Outcome(folder=folder.path, record=record, error=error, unwritten=run.unwritten)
+    shown = Shown(
+        record=record,
+        console=folder.whole_console(),
+        profile=run.found.profile,
+        files=files_of(folder.path),
+    )
+    folder.write(REPORT_FILE, render_shown(shown))
+    return Outcome(folder=folder.path, shown=shown, error=error, unwritten=run.unwritten)
 
 
 def build_files(request: RunRequest, folder: Path) -> list[Path]:
@@ -275,6 +292,20 @@ def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> Profil
 
 def write_report(folder: Path) -> Outcome:
     """Render report.html from run.json, console.log and, where there is one, profile.json."""
+    shown = shown_run(folder)
+    unwritten = None
+    try:
+        write_whole(folder / REPORT_FILE, render_shown(shown))
+    except StoreError as exc:
+        unwritten = exc
+    return Outcome(folder=folder, shown=shown, unwritten=unwritten)
+
+
+def shown_run(folder: Path) -> Shown:
+    """Return what a finished run has to show.
+
+    Raises UsageError for a file that is none of a run's.
+    """
     record = load_record(folder)
     log = folder / "console.log"
     console = ""
@@ -284,12 +315,17 @@ def write_report(folder: Path) -> Outcome:
         except OSError as exc:
             raise UsageError(f"{log}: cannot read the console: {exc.strerror}") from exc
         console = plain_lines(text)
-    unwritten = None
-    try:
-        write_whole(folder / REPORT_FILE, render_html(record, console, _profile_in(folder)))
-    except StoreError as exc:
-        unwritten = exc
-    return Outcome(folder=folder, record=record, unwritten=unwritten)
+    return Shown(
+        record=record, console=console, profile=_profile_in(folder), files=files_of(folder)
+    )
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of a run's files, to link to from its report."""
+    if not folder.is_dir():  # a full disk took nothing of the run
+        return ()
+    names = (path.name for path in folder.iterdir() if path.is_file())
+    return tuple(sorted(filter(_LINKED.fullmatch, names)))
 
 
 def _profile_in(folder: Path) -> ProfileRecord | None:
