@@ -51,7 +51,7 @@ def rows_of(runs: Path, wanted: Filter | None = None) -> list[dict[str, Any]]:
         return list(history.rows(wanted))
 
 
-def ids(runs: Path, **wanted: str) -> list[str]:
+def ids(runs: Path, **wanted: Any) -> list[str]:
     return [row["id"].removeprefix("run-0000") for row in rows_of(runs, Filter(**wanted))]
 
 

@@ -80,7 +80,17 @@ ALLOWED: dict[str, set[str]] = {
         "target",
     },
     "virtual": {"errors", "deadline", "files", "variables", "boards", "link", "target"},
-    "history": {"errors", "files", "locks", "paths", "records", "record_files", "text"},
+    "history": {
+        "errors",
+        "files",
+        "gates",
+        "locks",
+        "paths",
+        "records",
+        "record_files",
+        "text",
+        "times",
+    },
     "run": LEAVES
     | {
         "history",
@@ -95,7 +105,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "profiler",
     },
-    "report": {"errors", "gates", "paths", "profiles", "records", "text", "times"},
+    "report": {"errors", "gates", "history", "paths", "profiles", "records", "text", "times"},
     "assertions": {"errors", "gates", "paths", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"history", "boards", "codegen", "link", "run", "report"},

@@ -116,3 +116,21 @@ def test_charts_of_nothing_are_drawn() -> None:
 def test_charts_link_to_neighbours_only(link: str) -> None:
     with pytest.raises(ValueError, match="neighbours"):
         lines("t", ["a"], {"s": [Dot(value=1, link=link)]})
+
+
+def test_marks_are_dots_without_a_line() -> None:
+    chart = lines("t", ["a", "b"], {"s": [1, 2], "change": [None, 2]}, marks=["change"])
+    drawn = ElementTree.fromstring(chart)
+    lines_ = [e for e in drawn.iter() if "line" in e.get("class", "").split() and e.get("d")]
+    in_series = [e for e in lines_ if "reactive" in e.get("class", "")]
+    assert len(in_series) == 1
+    assert 'r="7"' in chart
+
+
+def test_axis_can_begin_near_the_least_value() -> None:
+    """What repeats, too, has an axis; 1 % of a difference is seen where it does not begin at 0."""
+    values = {"s": [1000, Dot(value=1010), None]}
+    assert ">0<" in lines("t", ["a", "b", "c"], values)
+    assert ">0<" not in lines("t", ["a", "b", "c"], values, from_zero=False)
+    for same in ({"s": [7]}, {"s": [0, 0]}, {"s": [None]}, {}):
+        assert "svg" in lines("t", ["a", "b"], same, from_zero=False)

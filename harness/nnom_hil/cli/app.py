@@ -24,6 +24,7 @@ from nnom_hil.cli import (
     profile,
     report,
     run,
+    site,
 )
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.cli.terminal import shielded
@@ -45,6 +46,7 @@ _COMMANDS: dict[str, Command] = {
     "profile": profile.main,
     "monitor": monitor.main,
     "report": report.main,
+    "site": site.main,
     "compare": compare.main,
     "doctor": doctor.main,
 }

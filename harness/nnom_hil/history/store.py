@@ -42,7 +42,7 @@ _NAMES: Final = ", ".join(_quoted(column.name) for column in COLUMNS)
 class Filter:
     """Which runs are wanted; None is any. board, model, compiler, library: * and ? stand for
     letters, and compiler and library may be a part. commit: how it begins. kernels: a form that
-    ran. source: of time. since, until: as started is, in UTC.
+    ran. source: of time. since, until: as started is, in UTC. exact: * and ? stand for themselves.
     """
 
     model: str | None = None
@@ -55,6 +55,7 @@ class Filter:
     source: str | None = None
     since: str | None = None
     until: str | None = None
+    exact: bool = False
 
     @property
     def sql(self) -> tuple[str, list[str]]:
@@ -71,8 +72,11 @@ class Filter:
             "since": "started >= ?",
             "until": "started < ?",
         }
-        given = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
-        values = [value.replace("[", "[[]") for value in given.values()]  # no sets of letters
+        known = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name in conditions]
+        given = {name: value for name, value in known if value is not None}
+        special = "[*?" if self.exact else "["  # no sets of letters: names have brackets
+        plain = str.maketrans({letter: f"[{letter}]" for letter in special})
+        values = [value.translate(plain) for value in given.values()]
         return " AND ".join(conditions[name] for name in given) or "1", values
 
 

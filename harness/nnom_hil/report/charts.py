@@ -5,7 +5,7 @@ the page is, and print. pygal draws; it is imported by the first chart.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,11 +76,20 @@ def lines(
     *,
     unit: str = "",
     digits: int = 0,
+    marks: Collection[str] = (),
+    from_zero: bool = True,
 ) -> Markup:
-    """Return one line a series over the labels, in order; of many labels some are written."""
+    """Return one line a series over the labels, in order; of many labels some are written.
+
+    marks: series that are large dots and no line. from_zero: the axis begins there, else a little
+    below the least value, so that small differences are seen.
+    """
     chart = _chart("Line", title, unit, digits)
+    if not from_zero:
+        chart.config.include_x_axis = False
+        chart.config.range = _around(series)
     _label(chart, labels)
-    return _drawn(chart, series)
+    return _drawn(chart, series, marks)
 
 
 def points(
@@ -138,9 +147,22 @@ def _label(chart: Any, labels: Sequence[str]) -> None:
         chart.config.x_label_rotation = 30
 
 
-def _drawn(chart: Any, series: Mapping[str, Sequence[Value]]) -> Markup:
+def _around(series: Mapping[str, Sequence[Value]]) -> tuple[float, float] | None:
+    """Return the ends of an axis around all values, with room; None where there are none."""
+    given = (v.value if isinstance(v, Dot) else v for values in series.values() for v in values)
+    known = [value for value in given if isinstance(value, int | float)]
+    if not known:
+        return None
+    room = (max(known) - min(known)) / 8 or abs(known[0]) / 50 or 1.0
+    return min(known) - room, max(known) + room
+
+
+def _drawn(
+    chart: Any, series: Mapping[str, Sequence[Value]], marks: Collection[str] = ()
+) -> Markup:
     for name, values in series.items():
-        chart.add(_text(name), [_value(value) for value in values])
+        look = {"stroke": False, "dots_size": 7} if name in marks else {}
+        chart.add(_text(name), [_value(value) for value in values], **look)
     return Markup(chart.render(is_unicode=True))
 
 

@@ -1,0 +1,25 @@
+"""nnom-hil site: pages over the history, for a browser or a web server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnom_hil.cli.history import RunsOption, tell
+
+__all__ = ["main"]
+
+
+def main(
+    site: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write it into.")],
+    *,
+    runs: RunsOption = None,
+) -> int:
+    """Write a site: every model on every board over commits, with what changed."""
+    from nnom_hil.paths import runs_dir
+    from nnom_hil.run.site import write_site
+
+    count, synced = write_site(runs or runs_dir(), site)
+    tell(synced)
+    print(f"{site / 'index.html'}: {count} pages")
+    return 0
