@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from nnom_hil.report.charts import Dot, bars, lines, points, stacked_bars
+from nnom_hil.report.charts import Dot, Value, bars, lines, points, stacked_bars
 from nnom_hil.report.junit import Case, Suite, junit
 from nnom_hil.report.markdown import Markdown, code, escape, table
 from nnom_hil.text import printable
@@ -129,8 +129,9 @@ def test_marks_are_dots_without_a_line() -> None:
 
 def test_axis_can_begin_near_the_least_value() -> None:
     """What repeats, too, has an axis; 1 % of a difference is seen where it does not begin at 0."""
-    values = {"s": [1000, Dot(value=1010), None]}
+    values: dict[str, list[Value]] = {"s": [1000, Dot(value=1010), None]}
     assert ">0<" in lines("t", ["a", "b", "c"], values)
     assert ">0<" not in lines("t", ["a", "b", "c"], values, from_zero=False)
-    for same in ({"s": [7]}, {"s": [0, 0]}, {"s": [None]}, {}):
+    kinds: list[dict[str, list[Value]]] = [{"s": [7]}, {"s": [0, 0]}, {"s": [None]}, {}]
+    for same in kinds:
         assert "svg" in lines("t", ["a", "b"], same, from_zero=False)
