@@ -1,9 +1,9 @@
-"""Free text, from files, names, consoles and probes, as it may reach a terminal."""
+"""Free text, from files, names, consoles and probes, as it may reach a terminal or a sheet."""
 
 import re
 from typing import Final
 
-__all__ = ["HIDDEN", "a_screen", "printable"]
+__all__ = ["HIDDEN", "a_screen", "printable", "sheet_cell"]
 
 HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -13,6 +13,8 @@ characters of both ranges but tab and newline, marks of direction, separators of
 encoding or no XML has.
 """
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets compute instead of showing, where a cell begins so."""
 _MOST_LINES: Final = 40
 _MOST_LETTERS: Final = 4000
 
@@ -20,6 +22,14 @@ _MOST_LETTERS: Final = 4000
 def printable(text: str) -> str:
     r"""Return the text with \uXXXX for each hidden character, as JSON and C spell it too."""
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def sheet_cell(value: object) -> object:
+    """Return text as a cell of CSV that a spreadsheet shows as text; numbers are what they are."""
+    if not isinstance(value, str):
+        return value
+    shown = printable(value)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def a_screen(text: str) -> str:

@@ -15,6 +15,8 @@ from rich.console import Console
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import DataError
 from nnom_hil.records import PrintedFigures, PrintedMemory, RunRecord, TimeSource, Verdict
+from nnom_hil.report.formats import FORMATS, Format
+from nnom_hil.report.html import Shown
 from nnom_hil.report.terminal import summary
 from nnom_hil.run.monitor import ConsoleRequest, judge_console, monitor
 
@@ -196,6 +198,14 @@ def test_every_figure_that_nnom_prints_is_kept_and_shown(tmp_path: Path) -> None
         "average frame rate 66.60 Hz (printed)",
     ):  # fmt: skip
         assert f"printed: {figure}" in shown, figure
+    for form in (Format.HTML, Format.MARKDOWN, Format.CSV):  # each figure, in its own markup
+        page = FORMATS[form].run(Shown(record=record))
+        for amount in ("1 999 B", "2 000 B", "65 536 B", "448 B", "76 ms", "16.52", "66.60 Hz"):
+            assert amount.replace(" ", "\u202f", amount.count(" ") - 1) in page, (form, amount)
+    page = FORMATS[Format.HTML].run(Shown(record=record))
+    assert "Layers as printed" in page
+    assert '<td class="word">1 1 0 0 0 0 0 0</td>' in page
+    assert 'data-v="19.2">19.20</td>' in page
 
 
 def test_a_console_is_read_again_by_its_record(tmp_path: Path) -> None:

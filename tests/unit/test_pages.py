@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from tests.support.chromium import CHROMIUM, Browser
 from tests.support.run_records import full_record
+from tests.support.runs import write_run
 
 from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
 from nnom_hil.records import ConversionRecord, ConvertedLayer
 from nnom_hil.report.formats import FORMATS, Format
 from nnom_hil.report.html import Shown, render_profile, render_shown
 from nnom_hil.report.quality import render_quality
+from nnom_hil.report.site import page_name
+from nnom_hil.run.site import write_site
 
 AXE = os.environ.get("NNOM_HIL_AXE", "")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
@@ -67,10 +70,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
-    return {name: folder / f"{name}.html" for name in texts}
+    for number in range(40):
+        more = {"total_instructions": 700_000 + 50_000 * (number >= 12)}
+        write_run(folder / "runs", number, model=LONG, board=LONG, conversion=LONG, **more)
+    write_site(folder / "runs", folder / "site")
+    site = {"site": "site/index", "site place": f"site/{page_name(LONG, LONG)[:-5]}"}
+    return {name: folder / f"{site.get(name, name)}.html" for name in (*texts, *site)}
 
 
-PAGES = ("run", "compare", "profile", "quality")
+PAGES = ("run", "compare", "profile", "quality", "site", "site place")
 
 
 @pytest.mark.parametrize("name", PAGES)

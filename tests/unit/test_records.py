@@ -13,7 +13,8 @@ from nnom_hil.errors import UsageError
 from nnom_hil.files import seal
 from nnom_hil.record_files import load_record
 from nnom_hil.records import RUN_SCHEMA, RunRecord, TimeSource, Verdict
-from nnom_hil.report.html import render_html
+from nnom_hil.report.formats import FORMATS, Format
+from nnom_hil.report.html import Shown, render_html
 from nnom_hil.report.terminal import summary
 
 KEPT = sorted((Path(__file__).parents[1] / "data" / "records").glob("run-*.json"))
@@ -86,12 +87,13 @@ def load_record_of(record: RunRecord) -> RunRecord:
 
 
 @pytest.mark.parametrize("file", KEPT, ids=lambda p: p.stem)
-def test_kept_record_is_shown(file: Path) -> None:
+def test_kept_record_is_shown_in_every_format(file: Path) -> None:
     record = load_record(file)
-    for text in (render_html(record), shown(record)):
-        assert "conv2d_2" in text
-        assert "100.00 %" in text
-        assert record.time_source in text
+    for name, form in FORMATS.items():
+        text = form.run(Shown(record=record))
+        assert "conv2d_2" in text or name is Format.JUNIT, name
+        assert record.board in text, name
+        assert str(record.time_source) in text or name is Format.JUNIT, name
 
 
 # ---- the published schema

@@ -1,4 +1,4 @@
-"""The site over the history: its pages, links, hostile names, and what a browser makes of it."""
+"""The site over the history: its pages, links and hostile names; test_pages.py looks at them."""
 
 import os
 import re
@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.support.chromium import CHROMIUM, Browser
 from tests.support.runs import write_run
 
 from nnom_hil.cli.app import run_app
@@ -145,25 +144,6 @@ def test_no_runs_and_no_place_are_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match="cannot write"):
         write_site(tmp_path / "runs", tmp_path / "out")
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
-def test_pages_fit_print_and_ask_for_nothing(site: Path) -> None:
-    wide = (
-        "[...document.querySelectorAll('th, td, svg, p, li')]"
-        ".filter(e => e.getBoundingClientRect().right > 704).map(e => e.textContent)"
-    )
-    with Browser.opened() as browser:
-        for page in site.iterdir():
-            browser.open(page)
-            for width in (360, 768, 1280):
-                browser.show(width, dark=width == 768)
-                assert browser.value("document.documentElement.scrollWidth") <= width
-            browser.show(703)
-            browser.call("Emulation.setEmulatedMedia", media="print")
-            assert browser.value(wide) == []  # A4 less its margins
-            browser.call("Emulation.setEmulatedMedia", media="")
-            assert browser.complaints() == []
 
 
 @pytest.mark.skipif(not NIGHTLY, reason="NNOM_HIL_NIGHTLY is not set")

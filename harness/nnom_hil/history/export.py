@@ -10,12 +10,11 @@ from typing import Any, BinaryIO, Final
 from nnom_hil.errors import ToolError, UsageError
 from nnom_hil.files import writing_whole
 from nnom_hil.history.columns import COLUMNS
-from nnom_hil.text import printable
+from nnom_hil.text import sheet_cell
 
 __all__ = ["export"]
 
 _AT_ONCE: Final = 1000
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(rows: Iterable[dict[str, Any]], file: Path) -> int:
@@ -36,19 +35,11 @@ def _csv(rows: Iterable[dict[str, Any]], file: Path) -> int:
         table = csv.writer(text, lineterminator="\n")
         table.writerow([column.name for column in COLUMNS])
         for row in rows:
-            table.writerow([_cell(row[column.name]) for column in COLUMNS])
+            table.writerow([sheet_cell(row[column.name]) for column in COLUMNS])
             count += 1
         text.flush()
         text.detach()  # it is not ours to close
     return count
-
-
-def _cell(value: Any) -> Any:
-    """Return what stays text in a spreadsheet, which takes a cell that begins so for a formula."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _parquet(rows: Iterable[dict[str, Any]], file: Path) -> int:

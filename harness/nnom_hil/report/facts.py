@@ -8,7 +8,7 @@ from typing import Final
 
 from nnom_hil.errors import UsageError
 from nnom_hil.records import RunRecord
-from nnom_hil.report.figures import confidence, percent, thousands
+from nnom_hil.report.figures import confidence, percent, printed, thousands
 from nnom_hil.times import TimeSource, check_comparable
 
 __all__ = ["Fact", "Part", "Relation", "Side", "compare", "facts_of"]
@@ -141,6 +141,8 @@ def _results(record: RunRecord) -> Iterator[Fact]:
     for check in record.cross_checks:
         agrees = "agrees" if check.ok else "disagrees"
         yield Fact(part=Part.RESULT, name=check.what, figure="printed", value=agrees)
+    for what, text in printed(record):
+        yield Fact(part=Part.RESULT, name=what, figure="printed", value=text)
 
 
 def _times(record: RunRecord) -> Iterator[Fact]:

@@ -216,8 +216,13 @@ def judged(record: RunRecord) -> list[tuple[str, str]]:
 
 
 def printed(record: RunRecord) -> list[tuple[str, str]]:
-    """Return what NNoM printed of itself, as names and texts; times with their source."""
+    """Return what NNoM printed of itself, as names and texts; times with their source.
+
+    Of firmware of ours all of it is beside what was measured, and there are no rows.
+    """
     rows: list[tuple[str, str]] = []
+    if record.time_source is not TimeSource.PRINTED:
+        return rows
     if (memory := record.printed_memory) is not None:
         blocks = " + ".join(size(block) for block in memory.blocks if block)
         rows += [

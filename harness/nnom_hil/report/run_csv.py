@@ -7,12 +7,10 @@ from typing import Final
 
 from nnom_hil.records import RunRecord
 from nnom_hil.report.facts import Fact, Side, facts_of
-from nnom_hil.text import printable
+from nnom_hil.text import sheet_cell
 
 __all__ = ["comparison_csv", "run_csv"]
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""What spreadsheets compute instead of showing, where a cell begins so."""
 _WHAT: Final = ("part", "name", "figure", "unit")
 
 
@@ -51,13 +49,5 @@ def _csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows(map(sheet_cell, row) for row in rows)
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Return text as a cell that is shown as text; numbers are what they are."""
-    if not isinstance(value, str):
-        return value
-    shown = printable(value)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown

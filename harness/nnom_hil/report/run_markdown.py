@@ -11,6 +11,7 @@ from nnom_hil.report.figures import (
     layer_figures,
     measure_of,
     percent,
+    printed,
     size,
     slowest,
     thousands,
@@ -81,6 +82,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     if (memory := record.memory) is not None:
         rows.append(("flash", f"{size(memory.flash)} of {size(memory.flash_available)}"))
         rows.append(("RAM", f"{size(record.ram_bytes)} of {size(memory.ram_available)}"))
+    rows += [(f"printed: {what}", text) for what, text in printed(record)]
     identities = (
         ("model", record.model_hash),
         ("image", record.image_id),

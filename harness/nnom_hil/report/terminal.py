@@ -143,9 +143,8 @@ def _facts(record: RunRecord) -> Table:
         table.add_row("planted faults", f"{record.faults}, seed {record.seed}")
     if record.resumed:
         table.add_row("resumed", f"{record.resumed} vectors were answered before")
-    if record.time_source is TimeSource.PRINTED:  # else it is beside what was measured
-        for what, figure in printed(record):
-            table.add_row(f"printed: {what}", figure)
+    for what, figure in printed(record):
+        table.add_row(f"printed: {what}", figure)
     if record.cross_checks:
         agreeing = sum(check.ok for check in record.cross_checks)
         what = "printed against returned"
