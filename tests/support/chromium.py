@@ -100,7 +100,8 @@ class Browser:
     def open(self, page: Path) -> None:
         """Load a page, until it is there whole."""
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        answer = self.call("Page.navigate", url=page.resolve().as_uri())
+        assert "errorText" not in answer, answer
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._next()
 

@@ -109,9 +109,9 @@ def _identity(record: RunRecord) -> Iterator[Fact]:
         ("NNoM 0.4.3's bytes", "yes" if record.compat else "no", ""),
     )
     for figure, known in (
-        ("tool", record.tools),
+        ("version", record.tools),
         ("kernel", record.kernels),
-        ("library", record.libraries),
+        ("version", record.libraries),
     ):
         for name, value in sorted(known.items()):
             yield Fact(part=Part.IDENTITY, name=name, figure=figure, value=value)
