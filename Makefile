@@ -80,10 +80,8 @@ mutants: setup
 nightly: setup other-tools
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
-	$(BIN)/nnom-hil run --board stm32f4 --compat
-	$(BIN)/nnom-hil run --board stm32f4 --per-channel
-	for model in gru lstm resnet separable; do \
-	  $(BIN)/nnom-hil run --board stm32f4 --model $$model; done
+	$(BIN)/nnom-hil matrix reports/nightly.toml
+	$(BIN)/nnom-hil matrix reports/variants.toml
 	$(MAKE) mutants
 
 setup: packages $(VENV)/.ready

@@ -14,6 +14,7 @@ __all__ = [
     "firmware_dir",
     "hardware_map",
     "locks_dir",
+    "matrices_dir",
     "renode_dir",
     "runs_dir",
     "templates_dir",
@@ -90,6 +91,11 @@ def locks_dir() -> Path:
 def runs_dir() -> Path:
     """Return the folder of run records: reports/runs of the checkout, else of this directory."""
     return _reports() / "runs"
+
+
+def matrices_dir() -> Path:
+    """Return the folder of matrices: reports/matrix, beside that of the runs."""
+    return _reports() / "matrix"
 
 
 def baselines_dir() -> Path:

@@ -15,7 +15,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "record_files", "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
-    "profiles", "toml", "gates"}  # fmt: skip
+    "profiles", "toml", "gates", "matrix"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "tool": {"errors", "deadline"},
     "times": {"errors"},
     "records": {"errors", "files", "times"},
+    "matrix": {"errors", "files", "gates", "records", "times"},
     "gates": {"errors", "files", "records", "times", "tool"},
     "record_files": {"errors", "files", "records"},
     "console": {"text"},
@@ -105,7 +106,17 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "profiler",
     },
-    "report": {"errors", "gates", "history", "paths", "profiles", "records", "text", "times"},
+    "report": {
+        "errors",
+        "gates",
+        "history",
+        "matrix",
+        "paths",
+        "profiles",
+        "records",
+        "text",
+        "times",
+    },
     "assertions": {"errors", "gates", "paths", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},
     "cli": LEAVES | {"history", "boards", "codegen", "link", "run", "report"},

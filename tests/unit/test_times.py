@@ -19,12 +19,16 @@ from nnom_hil import records
 from nnom_hil.cli.timings import Timings
 from nnom_hil.errors import UsageError
 from nnom_hil.files import seal
+from nnom_hil.gates import baseline_of, evaluate
 from nnom_hil.link.messages import LayerTimes
+from nnom_hil.matrix import CellRecord, MatrixRecord, figures_of
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfiledLayer, ProfileRecord
-from nnom_hil.records import RUN_SCHEMA, LayerRecord, RunRecord
+from nnom_hil.records import RUN_SCHEMA, LayerRecord, RunRecord, Verdict
 from nnom_hil.report.facts import Part, facts_of
+from nnom_hil.report.gates import comparison_markdown, comparison_text
 from nnom_hil.report.html import render_html, render_profile
+from nnom_hil.report.matrix import matrix_files
 from nnom_hil.report.profile import print_profile
 from nnom_hil.report.run_markdown import run_markdown
 from nnom_hil.report.survey import survey_table
@@ -217,6 +221,33 @@ def test_every_figure_of_a_list_has_its_source(source: TimeSource) -> None:
 
 
 @pytest.mark.parametrize("source", TimeSource)
+def test_every_figure_of_a_matrix_has_its_source(source: TimeSource) -> None:
+    cell = CellRecord(
+        key="k", name="c", options={}, verdict=Verdict.PASS, figures=figures_of(record(source))
+    )
+    files = matrix_files(MatrixRecord(name="m", started="", cells=(cell, cell)))
+    assert (" ms " in files["report.md"]) == source.is_time
+    cells = [part for line in files["report.md"].splitlines() for part in line.split("|")]
+    cells += re.findall(r"<t[dh][^>]*>([^<]*)", files["report.html"])
+    timed = [text for text in cells if re.search(r"\d ms", text)]
+    assert len(timed) == (4 if source.is_time else 0)
+    for text in timed:
+        check_labelled(text, source)
+
+
+@pytest.mark.parametrize("source", [s for s in TimeSource if s.has_cycles])
+def test_gate_of_cycles_has_their_source(source: TimeSource) -> None:
+    facts = {"outputs_hash": "0" * 64, "vectors_hash": "1" * 64, "vectors": 1}
+    of = record(source).model_copy(update=facts)
+    comparison = evaluate(of, baseline_of(of))
+    for text in (comparison_text(comparison), comparison_markdown(comparison)):
+        (row,) = [line for line in text.splitlines() if line.lstrip(" |").startswith("cycles")]
+        assert {word.lower() for word in SOURCES.findall(row)} == {
+            "model ±" if source is TimeSource.MODEL else source
+        }
+
+
+@pytest.mark.parametrize("source", TimeSource)
 def test_headline_of_an_emulator_is_no_time(source: TimeSource) -> None:
     text = text_of(summary(record(source)))
     line = next(line for line in text.splitlines() if "per inference" in line)
@@ -264,6 +295,7 @@ LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
     "nnom_hil/assertions.py", "report/facts.py",
+    "report/matrix.py",
     "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do, or as JUnit has it (seconds of the host)
     "report/junit.py",

@@ -170,7 +170,7 @@ class Recipe:
     ) -> Self:
         """Raises ToolError, BoardError and UsageError as build_image does."""
         nnom = firmware_dir() / "nnom" if library.nnom is None else nnom_tree(library.nnom)
-        program = "cc" if _is_native(board) else "arm-none-eabi-gcc"
+        program = library.compiler or ("cc" if _is_native(board) else "arm-none-eabi-gcc")
         check_drivers(board)
         if library.cmsis_nn is not None and _is_native(board):
             raise UsageError(
@@ -225,8 +225,9 @@ class Recipe:
             "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
             f"-DCPU_FLAGS={cpu_flags(self.board)}", f"-DCOMPAT={int(self.settings.compat)}",
             f"-DSWITCHES={self.switches}", f"-DNNOM_DIR={self.nnom}",
-            f"-DCMAKE_C_COMPILER={self.program}" if _is_native(self.board)
-            else f"-DCMAKE_TOOLCHAIN_FILE={firmware_dir() / 'arm-none-eabi.cmake'}",
+            f"-DCMAKE_C_COMPILER={find_tool(self.program)}",
+            *([] if _is_native(self.board)
+            else [f"-DCMAKE_TOOLCHAIN_FILE={firmware_dir() / 'arm-none-eabi.cmake'}"]),
         ]  # fmt: skip
 
     @property

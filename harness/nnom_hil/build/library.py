@@ -1,6 +1,6 @@
-"""Which inference library a firmware is built on, and which of its kernels."""
+"""Which inference library a firmware is built on, which of its kernels, and by which compiler."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,11 +21,13 @@ class Library:
     """nnom: an NNoM tree (inc, src, port) to build instead of the library that comes with us.
 
     cmsis_nn: a folder of CMSIS 5, or of CMSIS-NN alone, whose functions serve what they can.
+    compiler: the program that builds it and the firmware around it; None is the usual one.
     """
 
     nnom: Path | None = None
     kernels: Kernels = Kernels.AUTO
     cmsis_nn: Path | None = None
+    compiler: str | None = None
 
     def __post_init__(self) -> None:
         if self.nnom is not None and self.kernels is not Kernels.AUTO:
@@ -45,6 +47,11 @@ class Library:
             nnom_tree(self.nnom)
         if self.cmsis_nn is not None:
             cmsis_nn_tree(self.cmsis_nn)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the library that comes with us, with the best kernels that a core has."""
+        return replace(self, compiler=None) == Library()
 
     @property
     def words(self) -> str:

@@ -20,6 +20,7 @@ from nnom_hil.cli import (
     doctor,
     history,
     inspect,
+    matrix,
     monitor,
     profile,
     report,
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, Command] = {
     "report": report.main,
     "site": site.main,
     "compare": compare.main,
+    "matrix": matrix.main,
     "doctor": doctor.main,
 }
 _GROUPS = {"boards": boards, "bench": bench, "cache": cache, "history": history}

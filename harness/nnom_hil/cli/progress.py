@@ -9,9 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 from nnom_hil.cli.timings import Timings
-from nnom_hil.run.plan import Observer
+from nnom_hil.run.plan import MatrixObserver, Observer
 
-__all__ = ["Progress"]
+__all__ = ["MatrixProgress", "Progress"]
 
 
 class Progress(Observer):
@@ -64,3 +64,72 @@ class Progress(Observer):
     def vector(self, done: int, total: int) -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=done, total=total)
+
+
+class MatrixProgress(MatrixObserver):
+    """One bar for all cells, and what those that run are at; elsewhere a line for each that ended.
+
+    Nothing is drawn between two calls: while processes are forked there is one thread.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._steps: dict[str, str] = {}
+        self._done, self._total = 0, 0
+        self._bar = RichProgress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):  # the terminal has gone
+            self._bar.stop()
+
+    def begin(self, done: int, total: int) -> None:
+        """Show how many there are, and how many an earlier attempt has run."""
+        self._done, self._total = done, total
+        if done:
+            self._say(f"{done} of {total} cells have ended before")
+        self._draw()
+
+    def step(self, name: str, what: str) -> None:
+        """Show what a cell is at."""
+        self._steps[name] = what
+        self._draw()
+
+    def notice(self, name: str, text: str) -> None:
+        """Print what a user should know."""
+        self._say(f"{name}: {text}")
+
+    def end(self, name: str, said: str) -> None:
+        """Count a cell, and print what became of it."""
+        self._done += 1
+        self._steps.pop(name, None)
+        self._say(f"[{self._done}/{self._total}] {name}: {said}")
+        self._draw()
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _draw(self) -> None:
+        running = "; ".join(f"{name}: {what}" for name, what in self._steps.items())
+        self._bar.update(self._task, completed=self._done, total=self._total, description=running)
+        self._bar.refresh()

@@ -99,12 +99,17 @@ def points(
     x_title: str,
     y_title: str,
     joined: bool = False,
+    from_zero: bool = True,
     digits: int = 0,
 ) -> Markup:
-    """Return dots at x and y; joined: those of a series by a line, in the order given."""
+    """Return dots at x and y; joined: those of a series by a line, in the order given.
+
+    from_zero: y begins there.
+    """
     chart = _chart("XY", title, "", digits)
     chart.config.x_title, chart.config.y_title = _text(x_title), _text(y_title)
     chart.config.stroke, chart.config.dots_size = joined, 4
+    chart.config.include_x_axis = from_zero
     chart.config.x_value_formatter = chart.config.value_formatter
     return _drawn(chart, series)
 

@@ -60,7 +60,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         grid.add_column(heading, justify="right" if 1 <= i <= 4 else "left", overflow="fold")
     for gate in comparison.gates:
         state = Text(gate.state.value, style=_STYLES[gate.state])
-        grid.add_row(gate.name, *map(Text, _cells(gate)), gate.allowed, state)
+        name = f"{gate.name}, {gate.source}" if gate.name == "cycles" else gate.name
+        grid.add_row(name, *map(Text, _cells(gate)), gate.allowed, state)
     console.print(grid)
     for gate in comparison.gates:
         if gate.state is State.FAILED or gate.detail:
@@ -103,11 +104,15 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def comparison_suite(comparison: Comparison) -> Suite:
-    """Return a case a gate; those that judged nothing are skipped, and say why."""
+def comparison_suite(comparison: Comparison, name: str = "") -> Suite:
+    """Return a case a gate; those that judged nothing are skipped, and say why.
+
+    name: of what is compared, where board and model do not tell it apart.
+    """
+    suite = f"gates.{name or f'{comparison.board}.{comparison.model}'}"
     return Suite(
-        name=f"gates.{comparison.board}.{comparison.model}",
-        cases=tuple(_case(comparison, gate) for gate in comparison.gates),
+        name=suite,
+        cases=tuple(_case(suite, gate) for gate in comparison.gates),
         properties={"run": comparison.run, "baseline": comparison.baseline},
     )
 
@@ -117,12 +122,12 @@ def comparison_junit(comparison: Comparison) -> str:
     return junit([comparison_suite(comparison)])
 
 
-def _case(comparison: Comparison, gate: Gate) -> Case:
+def _case(suite: str, gate: Gate) -> Case:
     words = gate_in_words(gate)
     judged = gate.state in {State.HELD, State.FAILED}
     return Case(
         name=gate.name,
-        classname=f"gates.{comparison.board}.{comparison.model}",
+        classname=suite,
         failure=words if gate.state is State.FAILED else None,
         skipped=None if judged else f"{gate.state.value}: {words}",
         properties={"source": gate.source} if gate.source else {},

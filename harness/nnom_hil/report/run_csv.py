@@ -9,7 +9,7 @@ from nnom_hil.records import RunRecord
 from nnom_hil.report.facts import Fact, Side, facts_of
 from nnom_hil.text import sheet_cell
 
-__all__ = ["comparison_csv", "run_csv"]
+__all__ = ["comparison_csv", "csv_table", "run_csv"]
 
 _WHAT: Final = ("part", "name", "figure", "unit")
 
@@ -24,7 +24,7 @@ def run_csv(record: RunRecord) -> str:
         (*of_all, *_what(fact), fact.value, fact.source or "", fact.band or "")
         for fact in facts_of(record)
     )
-    return _csv(("run", "board", "model", *_WHAT, "value", "source", "error %"), rows)
+    return csv_table(("run", "board", "model", *_WHAT, "value", "source", "error %"), rows)
 
 
 def comparison_csv(one: RunRecord, other: RunRecord, sides: Sequence[Side]) -> str:
@@ -34,7 +34,7 @@ def comparison_csv(one: RunRecord, other: RunRecord, sides: Sequence[Side]) -> s
         (*_what(side.fact), *_value(side.one), *_value(side.other), side.relation, side.why)
         for side in sides
     )
-    return _csv((*_WHAT, "a", "source of a", "b", "source of b", "relation", "why"), rows)
+    return csv_table((*_WHAT, "a", "source of a", "b", "source of b", "relation", "why"), rows)
 
 
 def _what(fact: Fact) -> tuple[str, str, str, str]:
@@ -45,7 +45,8 @@ def _value(fact: Fact | None) -> tuple[object, object]:
     return ("", "") if fact is None else (fact.value, fact.source or "")
 
 
-def _csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a heading and rows as CSV that no spreadsheet computes with."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)

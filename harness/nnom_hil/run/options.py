@@ -132,6 +132,12 @@ _BUILD = (
     _option("kernels", str, "Of our library", words=Kernels),
     _option("cmsis_nn", Path, "Let this CMSIS-NN, or CMSIS 5, serve what it can"),
     _option("nnom", Path, "Build on this NNoM tree (inc, src, port) instead of ours"),
+    _option(
+        "compiler",
+        str,
+        "The C compiler: a program, by name or path",
+        shown="arm-none-eabi-gcc; cc for native boards",
+    ),
 )
 _RUN = (
     _option("limit", int, "Take the first N vectors", low=1),

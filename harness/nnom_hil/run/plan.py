@@ -12,7 +12,7 @@ from nnom_hil.link.faults import LinkFaults
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.target.base import Target
 
-__all__ = ["Encoding", "Observer", "Plan", "Timing"]
+__all__ = ["Encoding", "MatrixObserver", "Observer", "Plan", "Timing"]
 
 _MAX_RUNS = 10_000
 
@@ -91,3 +91,19 @@ class Observer:
 
     def vector(self, done: int, total: int) -> None:
         """Note that so many vectors of all are answered."""
+
+
+class MatrixObserver:
+    """Is told how the cells of a matrix get on; does nothing."""
+
+    def begin(self, done: int, total: int) -> None:
+        """Cells of an earlier attempt, and all there are."""
+
+    def step(self, name: str, what: str) -> None:
+        """A cell, or the conversion of models, takes a step."""
+
+    def notice(self, name: str, text: str) -> None:
+        """A cell has something to say that a user should know."""
+
+    def end(self, name: str, said: str) -> None:
+        """A cell has ended."""

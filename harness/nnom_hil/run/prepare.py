@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nnom_hil.model.keras_import import KerasModel
     from nnom_hil.zoo.data import DataSet
 
-__all__ = ["ConvertOptions", "Prepared", "find_model", "prepare"]
+__all__ = ["ConvertOptions", "Prepared", "find_model", "preparation_key", "prepare"]
 
 _SCHEMA = "nnom-hil/prepared/5"
 _REFERENCE_SCHEMA = "nnom-hil/reference/1"
@@ -206,15 +206,7 @@ def prepare(
     data None means a bundled model's own. Raises ModelError, DataError or UsageError.
     """
     options = options or ConvertOptions()
-    options.quantise_options()  # a wrong one is told before anything is loaded
-    if data is None and not is_bundled(model):
-        raise DataError(
-            f"{model}: test vectors are needed with a model of your own; add --data FILE.npz"
-        )
-    key = digest(
-        _SCHEMA, _own_digest(), _read(model), repr(options),
-        "bundled" if data is None else _digest_of(data),
-    )  # fmt: skip
+    key = preparation_key(model, data, options)
 
     def make() -> dict[str, bytes]:
         return _files_of(_convert(model, data, options, key, on_step=on_step))
@@ -222,6 +214,22 @@ def prepare(
     return obtain(
         Entry(kind="prepared", key=key), make, lambda kept: _prepared_of(kept, key, model.stem)
     )
+
+
+def preparation_key(model: Path, data: Path | None, options: ConvertOptions) -> str:
+    """Return what a conversion is known by: a hash of the files, the options and our own code.
+
+    Nothing is loaded. Raises ModelError, DataError or UsageError for what is wrong all the same.
+    """
+    options.quantise_options()  # a wrong one is told
+    if data is None and not is_bundled(model):
+        raise DataError(
+            f"{model}: test vectors are needed with a model of your own; add --data FILE.npz"
+        )
+    return digest(
+        _SCHEMA, _own_digest(), _read(model), repr(options),
+        "bundled" if data is None else _digest_of(data),
+    )  # fmt: skip
 
 
 def _digest_of(data: Path) -> str:

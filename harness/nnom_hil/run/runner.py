@@ -282,8 +282,8 @@ class Run:
             return
         try:
             found.estimate = estimate_layers(plan.board, self._prepared, self._image, self._counted)
-            if plan.library != Library():
-                ours = partial(self._image, library=Library())
+            if not plan.library.is_ours:
+                ours = partial(self._image, library=Library(compiler=plan.library.compiler))
                 faster = estimate_layers(plan.board, self._prepared, ours)
                 found.estimate = found.estimate.beside(faster, "our kernels for this core")
         except HilError as exc:

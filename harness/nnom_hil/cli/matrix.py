@@ -1,0 +1,70 @@
+"""nnom-hil matrix: many runs as one, each once, with one report."""
+
+import contextlib
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnom_hil.cli.options import JsonOption
+from nnom_hil.errors import ExitCode, UsageError
+
+__all__ = ["main"]
+
+
+def main(
+    file: Annotated[Path | None, typer.Argument(help="A matrix file (docs/matrix.md).")] = None,
+    *,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=64, help="Cells that run at the same time.")
+    ] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="The matrix's folder [a new one in reports/matrix].")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with a matrix's folder; what ended is not run again.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Make baselines of the runs that pass.")
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """Run models x boards x options. Exit code 1: a cell or a gate failed; the others ran."""
+    if (file is None) == (resume is None):
+        raise UsageError("name either a matrix FILE or a folder to --resume")
+    from nnom_hil.cli.progress import MatrixProgress
+    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.files import write_whole
+    from nnom_hil.paths import matrices_dir
+    from nnom_hil.report.matrix import matrix_files, print_matrix
+    from nnom_hil.run.matrix import begin_matrix, resume_matrix
+
+    if resume is not None:
+        matrix = resume_matrix(resume)
+    else:
+        assert file is not None
+        folder = out or matrices_dir() / _folder_name(file)
+        matrix = begin_matrix(file, folder, ("nnom-hil", *sys.argv[1:]))
+    try:
+        with MatrixProgress(terminal(stderr=True), quiet=json) as progress:
+            record = matrix.execute(jobs, progress, update=update)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            print(f"go on with: nnom-hil matrix --resume {matrix.folder}", file=sys.stderr)
+        raise
+    for name, text in matrix_files(record).items():
+        write_whole(matrix.folder / name, text)
+    if json:
+        print(record.to_json(), end="")
+    else:
+        print_matrix(record, terminal())
+        print(f"report: {matrix.folder / 'report.html'}")
+    return int(ExitCode.PASS if record.passed else ExitCode.FAIL)
+
+
+def _folder_name(file: Path) -> str:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    return f"{stamp}-{re.sub(r'[^A-Za-z0-9_-]', '_', file.stem)[:40]}"
