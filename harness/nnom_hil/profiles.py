@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nnom_hil.text import printable
 
-__all__ = ["PROFILE_SCHEMA", "ProfileRecord", "ProfiledFunction", "ProfiledLayer"]
+__all__ = ["PROFILE_FILE", "PROFILE_SCHEMA", "ProfileRecord", "ProfiledFunction", "ProfiledLayer"]
 
+PROFILE_FILE: Final = "profile.json"
 PROFILE_SCHEMA: Final = "nnom-hil/profile/1"
 
 _Count = Annotated[int, Field(ge=0)]

@@ -23,7 +23,8 @@ from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.run.plan import Timing
 from nnom_hil.run.request import RunRequest
-from nnom_hil.run.service import open_run, resume_run, write_report
+from nnom_hil.run.service import open_run, resume_run
+from nnom_hil.run.shown import write_report
 from tests.support.caches import KINDS, copy_cache
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))

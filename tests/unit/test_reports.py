@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import struct
+import subprocess
 import sys
 import tracemalloc
 import zlib
@@ -425,6 +426,22 @@ def test_cost_of_a_report_does_not_grow_with_the_vectors() -> None:
 
 
 # ---- files
+
+
+def test_reports_load_neither_models_nor_numbers(run: Path) -> None:
+    """A report comes quickly: from a record, by what reads records."""
+    code = (
+        "import sys; from nnom_hil.cli.app import run_app;"
+        "code = run_app(['report', sys.argv[1], '-f', sys.argv[2]]);"
+        "print(code, *{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
+    )
+    for form in (Format.HTML, Format.JUNIT):
+        done = subprocess.run(
+            [sys.executable, "-c", code, run, form], capture_output=True, text=True, check=True
+        )
+        code_of, *loaded = done.stderr.split()
+        assert code_of == "0"
+        assert not set(loaded) & {"numpy", "keras", "sklearn", "elftools", "serial", "pygal"}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnom_hil.run.service import Outcome
+    from nnom_hil.run.shown import Outcome
 
 __all__ = ["show_outcome"]
 

@@ -38,7 +38,7 @@ def main(
 ) -> int:  # fmt: skip
     """Make a run's report again, in any format; needs neither Keras nor an emulator."""
     from nnom_hil.paths import runs_dir
-    from nnom_hil.run.service import write_report
+    from nnom_hil.run.shown import write_report
     from nnom_hil.run.store import find_run, newest_run
 
     if compare is not None:
@@ -53,7 +53,7 @@ def main(
 
 def _show(folder: Path, *, form: str | None, output: Path | None) -> int:
     from nnom_hil.report.formats import FORMATS, chosen_format
-    from nnom_hil.run.service import shown_run
+    from nnom_hil.run.shown import shown_run
 
     shown = shown_run(folder)
     shown = shown.at(folder, output) if output is not None else replace(shown, files=())

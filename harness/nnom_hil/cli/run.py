@@ -15,7 +15,7 @@ from nnom_hil.errors import ExitCode
 __all__ = ["main"]
 
 if TYPE_CHECKING:
-    from nnom_hil.run.service import Outcome
+    from nnom_hil.run.shown import Outcome
 
 
 @door("run")

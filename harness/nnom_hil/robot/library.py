@@ -22,7 +22,8 @@ from nnom_hil.run.options import request_of
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
 from nnom_hil.run.scan import scan
-from nnom_hil.run.service import REPORT_FILE, open_run, report_on, resume_run
+from nnom_hil.run.service import open_run, report_on, resume_run
+from nnom_hil.run.shown import REPORT_FILE
 from nnom_hil.run.store import find_run
 from nnom_hil.text import printable
 

@@ -32,7 +32,7 @@ from nnom_hil.records import Accuracy, CrossCheck, LayerRecord, RunRecord, TimeS
 from nnom_hil.report.html import Shown, render_shown
 from nnom_hil.run.printed import figures_as_printed, layers_as_printed, memory_as_printed
 from nnom_hil.run.provenance import commit_of
-from nnom_hil.run.service import REPORT_FILE, Outcome, files_of
+from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
 
 __all__ = ["ConsoleRequest", "judge_console", "monitor"]

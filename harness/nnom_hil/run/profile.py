@@ -23,9 +23,8 @@ from nnom_hil.target.base import Target
 from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 
-__all__ = ["FOLDED_FILE", "PROFILE_FILE", "count_by_clock", "profile_record"]
+__all__ = ["FOLDED_FILE", "count_by_clock", "profile_record"]
 
-PROFILE_FILE: Final = "profile.json"
 FOLDED_FILE: Final = "profile.folded"
 _BY_CLOCK: Final = (
     "Instructions by the target's clock, to a tick, with the few around its reading. "

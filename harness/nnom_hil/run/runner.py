@@ -27,7 +27,7 @@ from nnom_hil.link.messages import Capability, Hello, PrintWhat
 from nnom_hil.link.transport import SerialTransport
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.profiler import ModelProfile, counting_board
-from nnom_hil.profiles import ProfileRecord
+from nnom_hil.profiles import PROFILE_FILE, ProfileRecord
 from nnom_hil.records import RunRecord, Task
 from nnom_hil.run.disturb import Disturbance
 from nnom_hil.run.estimate import count_model, estimate_layers
@@ -37,7 +37,7 @@ from nnom_hil.run.judge import CONFUSION_CLASSES
 from nnom_hil.run.kernels import kernel_forms
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared
-from nnom_hil.run.profile import FOLDED_FILE, PROFILE_FILE, profile_record
+from nnom_hil.run.profile import FOLDED_FILE, profile_record
 from nnom_hil.run.provenance import beside_the_conversion
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.verdict import top_k_of

@@ -2,20 +2,17 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from nnom_hil.boards import Board
 from nnom_hil.build import Image, check_drivers
 from nnom_hil.codegen.firmware import compact_ring
 from nnom_hil.codegen.layouts import Layout
 from nnom_hil.codegen.renode import platform_description
-from nnom_hil.errors import StoreError, UsageError
-from nnom_hil.files import read_regular, write_whole
+from nnom_hil.errors import UsageError
+from nnom_hil.files import write_whole
 from nnom_hil.profiler import counting_board
 from nnom_hil.profiles import ProfileRecord
-from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
 from nnom_hil.report.html import Shown, render_shown
 from nnom_hil.run.estimate import count_model
@@ -23,36 +20,23 @@ from nnom_hil.run.findings import interrupted_record
 from nnom_hil.run.options import command_of
 from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
-from nnom_hil.run.profile import PROFILE_FILE, count_by_clock, profile_record
+from nnom_hil.run.profile import count_by_clock, profile_record
 from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
-from nnom_hil.run.store import RunFolder, plain_lines
+from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
+from nnom_hil.run.store import RunFolder
 from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [
-    "REPORT_FILE",
-    "Outcome",
     "RunRequest",
     "build_files",
-    "files_of",
     "open_run",
     "profile_model",
     "report_on",
     "resume_run",
     "run_and_report",
-    "shown_run",
-    "write_report",
 ]
-
-
-REPORT_FILE: Final = "report.html"
-_LINKED: Final = re.compile(
-    r"(run|request|profile)\.json|journal\.jsonl|profile\.folded|console(-\d{1,3})?\.log"
-)
-"""A run's files that its report links to."""
-_CONSOLE_LIMIT: Final = 1 << 30
-_PROFILE_LIMIT: Final = 64 << 20
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
@@ -185,25 +169,6 @@ def _run(
     return Run(plan, folder, observer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of a run. shown: what its report has. error: what stopped it. unwritten: what a
-    full disk did not take.
-
-    The record says what was found out, whatever could be written of it.
-    """
-
-    folder: Path
-    shown: Shown
-    error: BaseException | None = None
-    unwritten: StoreError | None = None
-
-    @property
-    def record(self) -> RunRecord:
-        """What was found out."""
-        return self.shown.record
-
-
 def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
     """Execute a request, or go on with the run of a folder.
 
@@ -288,53 +253,3 @@ def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> Profil
         return count_by_clock(make_target(board, request.backend), board, image, prepared, name)
     counted = count_model(board, place, image, prepared)
     return profile_record(counted, board, place, image, prepared, name)
-
-
-def write_report(folder: Path) -> Outcome:
-    """Render report.html from run.json, console.log and, where there is one, profile.json."""
-    shown = shown_run(folder)
-    unwritten = None
-    try:
-        write_whole(folder / REPORT_FILE, render_shown(shown))
-    except StoreError as exc:
-        unwritten = exc
-    return Outcome(folder=folder, shown=shown, unwritten=unwritten)
-
-
-def shown_run(folder: Path) -> Shown:
-    """Return what a finished run has to show.
-
-    Raises UsageError for a file that is none of a run's.
-    """
-    record = load_record(folder)
-    log = folder / "console.log"
-    console = ""
-    if log.is_file():
-        try:
-            text = read_regular(log, _CONSOLE_LIMIT).decode("utf-8", errors="replace")
-        except OSError as exc:
-            raise UsageError(f"{log}: cannot read the console: {exc.strerror}") from exc
-        console = plain_lines(text)
-    return Shown(
-        record=record, console=console, profile=_profile_in(folder), files=files_of(folder)
-    )
-
-
-def files_of(folder: Path) -> tuple[str, ...]:
-    """Return the names of a run's files, to link to from its report."""
-    if not folder.is_dir():  # a full disk took nothing of the run
-        return ()
-    names = (path.name for path in folder.iterdir() if path.is_file())
-    return tuple(sorted(filter(_LINKED.fullmatch, names)))
-
-
-def _profile_in(folder: Path) -> ProfileRecord | None:
-    """Return a run's profile, None where it has none; raises UsageError for what is no profile."""
-    file = folder / PROFILE_FILE
-    if not file.is_file():
-        return None
-    try:
-        return ProfileRecord.model_validate_json(read_regular(file, _PROFILE_LIMIT))
-    except (OSError, ValueError) as exc:  # pydantic's errors are ValueErrors
-        first = str(exc).splitlines()[0]
-        raise UsageError(f"{file}: not a profile: {first}; remove it, or run again") from exc

@@ -11,7 +11,7 @@ from nnom_hil.files import write_whole
 from nnom_hil.history import Filter, History, Synced, open_history
 from nnom_hil.history.trends import trends
 from nnom_hil.report.site import INDEX, Place, place_page, site_index
-from nnom_hil.run.service import REPORT_FILE
+from nnom_hil.run.shown import REPORT_FILE
 
 __all__ = ["write_site"]
 
