@@ -27,7 +27,7 @@ from nnom_hil.report.matrix import matrix_files, print_matrix
 from nnom_hil.run import matrix
 from nnom_hil.run.matrix import begin_matrix, resume_matrix
 from nnom_hil.run.plan import MatrixObserver
-from nnom_hil.run.service import Outcome
+from nnom_hil.run.shown import Outcome
 from nnom_hil.times import TimeSource
 
 TWO_BY_TWO = """
