@@ -22,6 +22,9 @@ endef
 
 .PHONY: help run test lint unit robot renode nightly mutants oldest other-tools setup packages clean
 
+# Of conversions and builds: what pytest has made, Robot need not make again.
+TEST_CACHE := $(CURDIR)/.test_cache
+
 help:
 	@echo "make run      set up what is missing, then run the digits model on an emulated STM32F4"
 	@echo "make test     set up what is missing, then lint, types, unit, native, QEMU and Robot tests"
@@ -40,10 +43,11 @@ lint: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/pytest -n 2 --dist loadgroup
+	rm -rf $(TEST_CACHE)
+	NNOM_TEST_CACHE=$(TEST_CACHE) $(BIN)/pytest -n 2 --dist loadgroup
 
 robot: setup
-	$(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
+	NNOM_HIL_CACHE=$(TEST_CACHE) $(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
 
 # What runs in Renode, where it is on PATH or named by NNOM_HIL_RENODE.
 renode: setup
@@ -108,4 +112,4 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest reports/robot .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest reports/robot .mypy_cache .ruff_cache .pytest_cache .test_cache .hypothesis

@@ -13,15 +13,15 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-_is_worker = "PYTEST_XDIST_WORKER" in os.environ
+_makes_objects = OBJECTS not in os.environ  # else a worker, or run by a test
 
 
 def pytest_configure() -> None:
     """Make the folder of what all workers use, before there are any."""
-    if not _is_worker:
+    if _makes_objects:
         os.environ[OBJECTS] = tempfile.mkdtemp(prefix="nnom-objects-")
 
 
 def pytest_unconfigure() -> None:
-    if not _is_worker:
+    if _makes_objects:
         shutil.rmtree(os.environ[OBJECTS], ignore_errors=True)

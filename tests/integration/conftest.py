@@ -10,9 +10,13 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One folder for all workers: the builds are locked and cached by content."""
+    """One folder for all workers: the builds are locked and cached by content.
+
+    NNOM_TEST_CACHE names one that the Robot suites take up afterwards.
+    """
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    own = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder = Path(os.environ.get("NNOM_TEST_CACHE", own))
     before = os.environ.get("NNOM_HIL_CACHE")
     os.environ["NNOM_HIL_CACHE"] = str(folder)
     yield folder

@@ -11,7 +11,7 @@ from nnom_hil.boards import Board, find_board
 from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.tool import find_tool
-from tests.support.native import NNOM, ROOT, describe, library_sources
+from tests.support.native import NNOM, ROOT, describe, library_sources, object_of
 
 BOARDS = Path(__file__).parents[1] / "data" / "boards"
 FIRMWARE = ROOT / "firmware"
@@ -68,9 +68,8 @@ class EmulatedProgram:
         sources += [platform / "uart" / f"{self.board.console.driver}.c"]
         sources += [platform / "time" / f"{self.board.time.driver}.c"]
         sources += [FIRMWARE / "agent" / f"{name}.c" for name in ("agent", "vectors", "frame")]
-        command: list[str | Path] = [find_tool("arm-none-eabi-gcc"), *self.flags, "-c", *sources]
-        subprocess.run(command, cwd=self.folder, check=True)
-        return sorted(self.folder.glob("*.o"))
+        command = [str(find_tool("arm-none-eabi-gcc")), *map(str, self.flags)]
+        return [Path(object_of(command, source)) for source in sources]
 
     def run(self, *more: Path) -> str:
         """Link it with more sources, run it, and return what it printed, up to "finished"."""

@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +97,7 @@ def library_objects(
 ) -> list[str]:
     """Return the library's objects, of another worker of this run if it has made them."""
     is_silent = any("NNOM_LOG" in flag for flag in flags)  # which leaves variables unused
-    command = [*toolchain.command, "-std=c99", "-g", *([] if is_silent else WARNINGS)]
+    command = [*toolchain.command, "-std=c99", "-g1", *([] if is_silent else WARNINGS)]
     command += _of_library(flags)
     command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
     key = hashlib.sha256(repr((command, str(sources))).encode()).hexdigest()[:16]
@@ -106,13 +105,22 @@ def library_objects(
     with (place.parent / f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            with tempfile.TemporaryDirectory(dir=place.parent) as name:
-                made = Path(name) / "objects"
-                made.mkdir()
-                files = map(str, library_sources(sources))
-                subprocess.run([*command, "-c", *files], cwd=made, check=True)
-                made.rename(place)
-    return sorted(map(str, place.glob("*.o")))
+            objects = [object_of(command, file) for file in library_sources(sources)]
+            place.write_text("\n".join(objects))
+    return place.read_text().splitlines()
+
+
+def object_of(command: Sequence[str], source: Path) -> str:
+    """Return a file's object; most macros change few files, and what they give is the key."""
+    seen = subprocess.run([*command, "-E", str(source)], check=True, capture_output=True).stdout
+    options = [word for word in command if not word.startswith(("-D", "-I"))]
+    key = hashlib.sha256(repr(options).encode() + seen).hexdigest()[:16]
+    place = Path(os.environ[OBJECTS]) / f"{source.stem}-{key}.o"
+    if not place.exists():
+        made = place.with_suffix(f".{os.getpid()}.o")
+        subprocess.run([*command, "-c", str(source), "-o", str(made)], check=True)
+        made.rename(place)
+    return str(place)
 
 
 @dataclass(frozen=True)

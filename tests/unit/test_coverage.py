@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.golden import load_golden
-from tests.support.native import NNOM, ROOT, describe, library_sources
+from tests.support.native import NNOM, OBJECTS, ROOT, describe, library_sources
 from tests.support.random_graphs import random_graph, random_inputs, random_layer, with_zero_padding
 
 from nnom_hil.codegen.layouts import channel_first
@@ -44,9 +44,12 @@ def covered_by_calls(folder: Path) -> Lines:
     """Return the same for tests that call the library's functions one by one."""
     tests = [ROOT / "tests" / "unit" / f"test_{name}.py" for name in ("kernels", "wide_kernels")]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    objects = folder / "objects"
+    objects.mkdir(parents=True)
     done = subprocess.run(
-        [*command, f"--basetemp={folder}", *tests], env=os.environ | {"CFLAGS": "--coverage"},
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        [*command, f"--basetemp={folder / 'pytest'}", *tests],
+        env=os.environ | {"CFLAGS": "--coverage", OBJECTS: str(objects)}, cwd=ROOT,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     return lines_of(folder)

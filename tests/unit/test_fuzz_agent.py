@@ -48,6 +48,7 @@ def has_runtime(clang: str, sanitizers: str, folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.skipif(not NIGHTLY, reason="needs NNOM_HIL_NIGHTLY: another compiler, more minutes")
 def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
     """Guided by coverage: libFuzzer looks for inputs that lead where none has led."""
     sanitizers = "-fsanitize=fuzzer,address,undefined"
@@ -56,11 +57,10 @@ def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
         pytest.skip("clang with libFuzzer's library is not installed; make nightly installs it")
     fuzzer = build(tmp_path, [clang, sanitizers, "-DLIBFUZZER"])
     (tmp_path / "corpus").mkdir()
-    count = 10_000_000 if NIGHTLY else 50_000
     done = subprocess.run(
         [
             fuzzer,
-            f"-runs={count}",
+            "-runs=10000000",
             "-seed=1",
             "-max_len=1500",
             "-timeout=600",
@@ -73,5 +73,5 @@ def test_libfuzzer_finds_nothing_either(tmp_path: Path) -> None:
         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert f"Done {count} runs" in done.stderr
+    assert "Done 10000000 runs" in done.stderr
     assert len(list((tmp_path / "corpus").iterdir())) > 20, "it got nowhere"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.support.native import NNOM, WARNINGS, library_sources
+from tests.support.native import Toolchain, library_objects
 
 from nnom_hil.codegen.streams import interleave_dense, interleave_q7_q15
 from nnom_hil.model.graph import ActivationKind
@@ -29,12 +29,10 @@ Array = npt.NDArray[Any]
 
 
 def shared_library(folder: Path, *flags: str) -> ctypes.CDLL:
-    files = [str(p) for p in library_sources()]
     out = folder / "libnnom.so"
-    command = ["cc", "-std=c99", "-O1", "-shared", "-fPIC", *WARNINGS, *flags]
-    command += os.environ.get("CFLAGS", "").split()
-    folders = [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}"]
-    subprocess.run([*command, *folders, *files, "-o", str(out)], cwd=folder, check=True)
+    compiler = ("cc", "-O1", "-fPIC", *os.environ.get("CFLAGS", "").split())
+    objects = library_objects(*flags, toolchain=Toolchain(compiler))
+    subprocess.run([*compiler, "-shared", *objects, "-o", str(out)], check=True)
     return ctypes.CDLL(str(out))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.golden import load_golden
-from tests.support.native import NNOM, ROOT, SANITIZERS, Runner
+from tests.support.native import ROOT, Runner, build_native
 from tests.support.random_graphs import random_graph, random_inputs
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
@@ -36,11 +36,8 @@ def test_each_allocation_may_fail(compat: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["", "-DNNOM_COMPAT_043=1", "-DNNOM_USING_CHW"])
 def test_random_fields(flag: str, tmp_path: Path) -> None:
-    files = [str(p) for p in NNOM.glob("src/**/*.c")]
-    program = tmp_path / "fuzz"
-    command = ["cc", "-std=c99", "-g", "-O1", *SANITIZERS, "-DNNOM_LOG(...)=((void)0)"]
-    command += [flag] if flag else []
-    command += [f"-I{NNOM / 'inc'}", f"-I{NNOM / 'port'}", str(ROOT / "tests/native/fuzz_main.c")]
-    subprocess.run([*command, *files, "-lm", "-o", str(program)], check=True)
+    flags = ["-DNNOM_LOG(...)=((void)0)", *([flag] if flag else [])]
+    main = ROOT / "tests" / "native" / "fuzz_main.c"
+    program = build_native(main, tmp_path / "fuzz", *flags, warnings=False)
     done = subprocess.run([program, str(FUZZED), "7"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
