@@ -154,7 +154,7 @@ class LayerRecord(_Record):
     Of what it took there is what the record's time_source has, each the median of the timing runs:
     cycles and time_us of a core or the cycle model, instructions of an emulator, time_us alone of
     other clocks. spread_us: slowest - fastest. sqnr_db: power of the float signal over that of the
-    int8 error on calibration data, decibels; saturated: share of values at the ends of int8.
+    int8 error on calibration data, decibels; saturated: share of float values beyond its ends.
 
     As the compile log printed it: elements_in and elements_out, of all inputs and outputs;
     scratch_bytes; blocks[i]: how many users block i of the record's memory has while the layer
@@ -485,7 +485,7 @@ class RunRecord(_Record):
 
 class ConvertedLayer(_Record):
     """One converted layer. weight_bytes: weights and biases. sqnr_db: power of the float signal
-    over that of the int8 error, in decibels; saturated: share of values at the ends of int8.
+    over that of the int8 error, in decibels; saturated: share of float values beyond its ends.
     """
 
     name: str

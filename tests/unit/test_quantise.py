@@ -366,6 +366,16 @@ def test_search_without_classes_goes_by_the_error() -> None:
     assert after >= before
 
 
+def test_what_ends_where_int8_does_is_not_saturated() -> None:
+    """As a ReLU's zeros do in a shifted format: they are its lower end, and lost nothing."""
+    x = values((4,), scale=0.9)
+    x[:, 0], x[:, 1] = -1.0, 127 / 128
+    graph = FloatGraph(name="g", nodes=(node("x", Input(shape=(4,))), node("d", identity(4), "x")))
+    found = calibrate(graph, x)
+    quality = measure_quality(found.graph, found.build(found.wanted | {"d": 7}), found.data)
+    assert [(layer.dec, layer.saturated) for layer in quality.layers] == [(7, 0.0), (7, 0.0)]
+
+
 def test_quality_counts_saturated_values() -> None:
     x = values((4,))
     dense = identity(4)

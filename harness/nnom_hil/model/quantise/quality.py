@@ -20,8 +20,8 @@ _MOST_DB = 100.0  # for a layer without any error
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerQuality:
     """One layer. sqnr_db: power of the float signal over that of the error, decibels; None where
-    the signal is zero. saturated: share of values at the ends of int8, 0 to 1. largest: of the
-    float values. dec: fraction bits.
+    the signal is zero. saturated: share of float values beyond the ends of int8, 0 to 1. largest:
+    of the float values. dec: fraction bits.
     """
 
     name: str
@@ -69,7 +69,7 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Qua
                 dec=node.dec,
                 largest=float(np.abs(values).max(initial=0.0)),
                 sqnr_db=decibels(values, codes * 2.0**-node.dec),
-                saturated=float(np.mean((codes == 127) | (codes == -128))),
+                saturated=_cut_off(values, node.dec),
             )
         )
     last = quantised.nodes[-1].name
@@ -89,6 +89,15 @@ def measure_quality(graph: FloatGraph, quantised: QGraph, data: Observed) -> Qua
 def _unevenness(found: Extremes) -> float:
     spans = found.high - found.low
     return float(spans.max() / spans[spans > 0].min()) if spans.any() else 1.0
+
+
+def _cut_off(values: npt.NDArray[np.float64], dec: int) -> float:
+    """Return the share of values that int8 has no code for, by half a step or more.
+
+    What ends where int8 does, such as what a ReLU leaves in a shifted format, loses nothing.
+    """
+    steps = values * 2.0**dec
+    return float(np.mean((steps >= 127.5) | (steps <= -128.5)))
 
 
 def decibels(exact: npt.NDArray[np.floating], got: npt.NDArray[np.floating]) -> float | None:
