@@ -84,8 +84,9 @@ mutants: setup
 nightly: setup other-tools
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
-	$(BIN)/nnom-hil matrix reports/nightly.toml
-	$(BIN)/nnom-hil matrix reports/variants.toml
+	status=0; for matrix in nightly variants; do \
+	  $(BIN)/nnom-hil matrix reports/$$matrix.toml || status=1; done; \
+	$(BIN)/nnom-hil site reports/site; exit $$status
 	$(MAKE) mutants
 
 setup: packages $(VENV)/.ready
