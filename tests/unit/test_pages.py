@@ -8,11 +8,13 @@ import pytest
 from tests.support.chromium import CHROMIUM, Browser
 from tests.support.run_records import full_record
 from tests.support.runs import write_run
+from tests.unit.test_matrix import cell, matrix_of
 
 from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
-from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.records import ConversionRecord, ConvertedLayer, Verdict
 from nnom_hil.report.formats import FORMATS, Format
 from nnom_hil.report.html import Shown, render_profile, render_shown
+from nnom_hil.report.matrix import matrix_files
 from nnom_hil.report.quality import render_quality
 from nnom_hil.report.site import page_name
 from nnom_hil.run.site import write_site
@@ -51,6 +53,15 @@ def quality() -> str:
     ))  # fmt: skip
 
 
+def matrix() -> str:
+    figures = {"accuracy": 0.98, "time_us": 8000.0, "flash": 60_000, "ram": 20_000, "stack": 900}
+    cells = (
+        *(cell(f"{LONG} {i}", figures={**figures, "time_us": 8000.0 * (i + 1)}) for i in range(4)),
+        cell(f"{LONG} fails", verdict=Verdict.FAIL, reasons=(LONG,)),
+    )
+    return matrix_files(matrix_of(*cells))["report.html"]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with Browser.opened() as opened:
@@ -67,6 +78,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "compare": FORMATS[Format.HTML].compare(record, full_record(layer_count=3)),
         "profile": render_profile(profile()),
         "quality": quality(),
+        "matrix": matrix(),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
@@ -78,7 +90,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{site.get(name, name)}.html" for name in (*texts, *site)}
 
 
-PAGES = ("run", "compare", "profile", "quality", "site", "site place")
+PAGES = ("run", "compare", "profile", "quality", "matrix", "site", "site place")
 
 
 @pytest.mark.parametrize("name", PAGES)
