@@ -18,6 +18,7 @@ from tests.support.runs import document, write_run
 
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import StoreError, ToolError, UsageError
+from nnom_hil.files import remove_tree
 from nnom_hil.history import (
     COLUMNS,
     Filter,
@@ -124,6 +125,21 @@ def test_what_is_no_record_is_left_out_and_told(
         assert f"1 record is left out; {broken}: not a run record" in err
     write_run(runs, 2)
     assert ids(runs) == ["2", "1"]
+
+
+def test_history_of_an_earlier_version_gets_what_came_since(runs: Path) -> None:
+    """Runs whose folders are gone stay in it; of the others the new columns are read."""
+    gone = write_run(runs, 1)
+    write_run(runs, 2)
+    assert ids(runs) == ["2", "1"]
+    remove_tree(gone)
+    with sqlite3.connect(history_file(runs)) as older:
+        for name in ("ram", "kernels"):
+            older.execute(f"ALTER TABLE runs DROP COLUMN {name}")
+    older.close()
+    newest, oldest = rows_of(runs)
+    assert (newest["ram"], newest["kernels"], newest["flash"]) == (22_000, "dsp plain", 60_000)
+    assert (oldest["ram"], oldest["kernels"], oldest["flash"]) == (None, None, 60_000)
 
 
 # ---- asking
@@ -299,10 +315,10 @@ def spoil_by_another_database(file: Path) -> None:
     other.close()
 
 
-def spoil_by_another_version(file: Path) -> None:
+def spoil_by_a_newer_version(file: Path) -> None:
     History(file).close()
     with sqlite3.connect(file) as ours:
-        ours.execute("PRAGMA user_version = 99")
+        ours.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
     ours.close()
 
 
@@ -314,7 +330,7 @@ def spoil_in_the_middle(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [spoil_by_other_bytes, spoil_by_another_database, spoil_by_another_version,
+    [spoil_by_other_bytes, spoil_by_another_database, spoil_by_a_newer_version,
      spoil_in_the_middle],
 )  # fmt: skip
 def test_broken_history_is_a_warning_and_made_again(

@@ -21,7 +21,6 @@ from nnom_hil.record_files import RECORD_FILE, load_record
 
 __all__ = ["Filter", "History", "Synced", "since"]
 
-_VERSION: Final = 1
 _APPLICATION: Final = 0x6E68696C  # "nhil", in the file's head
 _WAIT_S: Final = 30.0
 _AT_ONCE: Final = 100  # records between two commits: nobody waits for more
@@ -36,6 +35,13 @@ def _quoted(name: str) -> str:
 
 
 _NAMES: Final = ", ".join(_quoted(column.name) for column in COLUMNS)
+_CELLS: Final = {
+    "folder": "TEXT",
+    "stamp": "INTEGER",
+    "unread": "TEXT",
+    **{column.name: _SQL[column.kind] for column in COLUMNS},
+}
+"""The table's columns: the folder, what tells a record that was written again, why it is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,36 +138,41 @@ class History:
         return table
 
     def _make(self, table: sqlite3.Connection) -> None:
-        """Make the table, unless it is there; several processes may want to at once."""
-        if self._check(table):
+        """Make the table, or give one of an earlier version the columns that came since.
+
+        Several processes may want to at once. Raises UsageError for one that is none of ours.
+        """
+        if not self._lacks(table):
             return
         table.execute("BEGIN IMMEDIATE")
         try:
-            columns = ", ".join(f"{_quoted(c.name)} {_SQL[c.kind]}" for c in COLUMNS)
-            table.execute(
-                "CREATE TABLE IF NOT EXISTS runs (folder TEXT PRIMARY KEY, stamp INTEGER, "
-                f"unread TEXT, {columns}) WITHOUT ROWID"
-            )
-            table.execute("CREATE INDEX IF NOT EXISTS by_start ON runs (started)")
-            table.execute("CREATE INDEX IF NOT EXISTS by_place ON runs (board, model, started)")
-            table.execute(f"PRAGMA application_id = {_APPLICATION}")
-            table.execute(f"PRAGMA user_version = {_VERSION}")
+            lacking = self._lacks(table)  # another may have been quicker
+            if len(lacking) == len(_CELLS):
+                columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in _CELLS.items())
+                table.execute(f"CREATE TABLE runs ({columns}, PRIMARY KEY (folder)) WITHOUT ROWID")
+                table.execute("CREATE INDEX by_start ON runs (started)")
+                table.execute("CREATE INDEX by_place ON runs (board, model, started)")
+                table.execute(f"PRAGMA application_id = {_APPLICATION}")
+            elif lacking:
+                for name in lacking:
+                    table.execute(f"ALTER TABLE runs ADD COLUMN {_quoted(name)} {_CELLS[name]}")
+                table.execute("UPDATE runs SET stamp = 0")  # so that records are read again
             table.execute("COMMIT")
         except BaseException:
             if table.in_transaction:
                 table.execute("ROLLBACK")
             raise
 
-    def _check(self, table: sqlite3.Connection) -> bool:
-        """Return whether this is a table of ours, False where it is empty; raises UsageError."""
+    def _lacks(self, table: sqlite3.Connection) -> list[str]:
+        """Return the columns that are not there; raises UsageError for a table of others."""
         application = table.execute("PRAGMA application_id").fetchone()[0]
-        version = table.execute("PRAGMA user_version").fetchone()[0]
-        if (application, version) == (_APPLICATION, _VERSION):
-            return True
+        columns = {row[1] for row in table.execute("PRAGMA table_info(runs)")}
         if application == 0 and not table.execute("SELECT 1 FROM sqlite_master").fetchone():
-            return False
-        whose = f"version {version} of it" if application == _APPLICATION else "another database"
-        raise UsageError(f"{self._where}: not the history of this nnom-hil: {whose}; {_AGAIN}")
+            return list(_CELLS)
+        whose = "another database" if application != _APPLICATION else "a newer one's"
+        if application != _APPLICATION or not columns or columns - _CELLS.keys():
+            raise UsageError(f"{self._where}: not the history of this nnom-hil: {whose}; {_AGAIN}")
+        return [name for name in _CELLS if name not in columns]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -224,9 +235,11 @@ class History:
         return folder.name, stamp, None, *values
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        places = ", ".join("?" * (3 + len(COLUMNS)))
+        names, places = ", ".join(map(_quoted, _CELLS)), ", ".join("?" * len(_CELLS))
         with self._transaction():
-            self._table.executemany(f"INSERT OR REPLACE INTO runs VALUES ({places})", rows)
+            self._table.executemany(
+                f"INSERT OR REPLACE INTO runs ({names}) VALUES ({places})", rows
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

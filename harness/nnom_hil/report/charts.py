@@ -85,6 +85,7 @@ def lines(
     below the least value, so that small differences are seen.
     """
     chart = _chart("Line", title, unit, digits)
+    chart.config.margin_right = 44  # the last label is in the middle of the last place
     if not from_zero:
         chart.config.include_x_axis = False
         chart.config.range = _around(series)
