@@ -81,6 +81,15 @@ def test_history_has_what_the_records_have(runs: Path) -> None:
     assert history_file(runs) == runs.parent / "history.db"
 
 
+def test_times_are_compared_in_utc(runs: Path) -> None:
+    for number, started in enumerate(
+        ("2026-05-01T12:00:00+02:00", "2026-05-01T11:00:00+00:00", "2026-05-01T10:30:00", "soon")
+    ):
+        write_run(runs, number, started=started)
+    assert ids(runs) == ["3", "1", "2", "0"]
+    assert ids(runs, since="2026-05-01T10:15:00+00:00") == ["3", "1", "2"]
+
+
 def test_runs_are_taken_up_when_they_end(runs: Path) -> None:
     folder = RunFolder(runs, "b-m")
     with History(history_file(runs)) as history:

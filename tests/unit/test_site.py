@@ -8,7 +8,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.support.runs import write_run
@@ -79,7 +79,7 @@ def test_site_tells_what_changed(site: Path) -> None:
         assert f"{12:040x}"[:8] in words(shown)
         assert "8.29 ms (model ±21.2 %)" in words(shown)
     assert "1 of 2 did not pass" in words(index)
-    assert "32 runs, 2 models on boards" in words(index)
+    assert "32 runs of 2 models on boards" in words(index)
     assert "Cycles per inference (model)" in words(page)
     assert page.text.count("change") > 1  # the chart's legend
 
@@ -89,7 +89,7 @@ def test_every_link_leads_somewhere_beside_the_pages(site: Path) -> None:
     for file in site.iterdir():
         for link in Page(file).links:
             assert not re.match(r"[a-z]+:|//|/", link), link
-            there = (file.parent / unquote(link)).resolve()
+            there = (file.parent / unquote(urlsplit(link).path)).resolve()
             assert there.is_file(), link
             reports |= {there} if there.name == "report.html" else set()
     assert len(reports) == 4  # of the runs that have one
@@ -107,6 +107,16 @@ def test_names_are_text_and_stay_in_the_folder(site: Path) -> None:
     page = Page(site / page_name(HOSTILE, HOSTILE))
     assert page.text.count("<script>alert(1)</script>") > 3
     assert "&amp;" in page.text
+
+
+def test_stars_in_names_are_no_pattern(tmp_path: Path) -> None:
+    for number, model in enumerate(("a*", "ab", "a?", "a[b]")):
+        write_run(tmp_path / "runs", number, model=model)
+    assert write_site(tmp_path / "runs", tmp_path / "site")[0] == 5
+    for model in ("a*", "ab", "a?", "a[b]"):
+        text = words(Page(tmp_path / "site" / page_name(model, "stm32f4")))
+        assert f"{model} on stm32f4 pass" in text
+        assert "1 run." in text
 
 
 def test_other_names_have_other_pages() -> None:

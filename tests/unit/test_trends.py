@@ -99,6 +99,26 @@ def test_cycles_that_scatter_are_put_together_and_tested() -> None:
     assert changed(trend) == [("cycles", 12, 1003.0, 1103.0)]
 
 
+def test_outlier_of_cycles_that_scatter_is_no_change() -> None:
+    """What is exact would have changed twice; and a place counts points without a figure, too."""
+    counted = {"time_source": "dwt", "error_percent": None, "total_instructions": None}
+    some = [1000.0] * 12 + [5000.0] + [1000.0] * 11
+    rows = [row(i, **counted, total_cycles=cycles) for i, cycles in enumerate(some)]
+    assert of(rows).changes == []
+    assert len(of([row(i, total_cycles=cycles) for i, cycles in enumerate(some)]).changes) == 2
+    mixed = [row(i) for i in range(5)] + [
+        row(5 + i, **counted, total_cycles=1000.0 + 500 * (i >= 8)) for i in range(16)
+    ]
+    assert changed(of(mixed)) == [("cycles", 13, 1000.0, 1500.0)]
+
+
+def test_other_numbers_of_vectors_are_another_trend() -> None:
+    """Their accuracies are of other vectors."""
+    some = {"vectors": 2, "vectors_planned": 2}
+    found = trends([row(1), row(2, **some), row(3)], most=9)
+    assert [len(trend.points) for trend in found] == [2, 1]
+
+
 def test_runs_that_were_asked_for_otherwise_are_another_trend() -> None:
     plain = {"kernels": {"conv_s8": "plain"}, "total_instructions": 2_000_000}
     found = trends([row(1), row(2, **plain), row(3), row(4, **plain), row(5)], most=100)
