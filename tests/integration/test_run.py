@@ -317,8 +317,13 @@ def test_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_report_is_made_again_without_keras_or_emulator(tmp_path: Path) -> None:
-    run_json("--limit", "5", "--out", tmp_path)
+    beside = [tmp_path / "result.xml", tmp_path / "pull.md"]
+    run_json("--limit", "5", "--out", tmp_path, *(w for f in beside for w in ("--report", f)))
     folder = next(tmp_path.glob("*/run.json")).parent
+    for file in beside:
+        made = nnom_hil("report", folder, "-o", tmp_path / f"again{file.suffix}", env={"PATH": ""})
+        assert made.returncode == 0, made.stderr
+        assert (tmp_path / f"again{file.suffix}").read_text() == file.read_text()
     before = (folder / "report.html").read_text()
     (folder / "report.html").unlink()
     done = nnom_hil("report", folder, env={"PATH": ""})

@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
-from tests.support.run_records import full_record
+from tests.support.run_records import confusion, full_record
 from tests.unit.test_records import OLD
 
 from nnom_hil.cli.app import run_app
+from nnom_hil.cli.run import _writer
 from nnom_hil.model.lifetimes import alive_bytes, held_bytes
 from nnom_hil.model.qgraph import Merge, MergeKind, QGraph, QInput, QNode, QOutput
 from nnom_hil.records import Accuracy, RunError, RunRecord, Task, Verdict, WorstVector
@@ -35,6 +36,7 @@ from nnom_hil.report.html import Shown, render_html, render_shown
 from nnom_hil.report.memory import alive_in
 from nnom_hil.report.mistakes import frequent_mistakes
 from nnom_hil.report.pictures import picture
+from nnom_hil.run.shown import Outcome
 from nnom_hil.text import HIDDEN, printable
 from nnom_hil.times import TimeSource
 
@@ -522,6 +524,24 @@ def test_report_that_cannot_be_written_leaves_the_old_one(
     assert f"{file}: cannot write" in capsys.readouterr().err
     assert file.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "runs"]
+
+
+def test_run_whose_report_cannot_be_written_says_so_after_its_verdict(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    files = [tmp_path / "file" / "r.xml", tmp_path / "r.md"]
+    outcome = Outcome(folder=tmp_path, shown=Shown(record=full_record()))
+    told = _writer(files)(outcome)
+    assert "r.xml: cannot write" in str(told.unwritten)
+    assert told.record is outcome.record
+    assert files[1].read_text().startswith("### ")
+
+
+def test_confusion_of_many_classes_is_folded() -> None:
+    def folds(classes: int) -> int:
+        record = full_record(vectors=1000, confusion=confusion(classes, 1000))
+        return page_of(render_html(record)).tags.count("details")
+
+    assert (folds(20), folds(25)) == (0, 1)
 
 
 def test_pages_run_one_script_and_know_it_by_its_hash() -> None:
