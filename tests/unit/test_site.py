@@ -17,6 +17,7 @@ from nnom_hil.cli.app import run_app
 from nnom_hil.errors import StoreError, UsageError
 from nnom_hil.report.site import page_name
 from nnom_hil.run.site import write_site
+from nnom_hil.text import printable
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 HOSTILE = '../x "<script>alert(1)</script>\n\x1b[31m\u202e&amp;'
@@ -110,12 +111,13 @@ def test_names_are_text_and_stay_in_the_folder(site: Path) -> None:
 
 
 def test_stars_in_names_are_no_pattern(tmp_path: Path) -> None:
-    for number, model in enumerate(("a*", "ab", "a?", "a[b]")):
+    names = ("a*", "ab", "a?", "a[b]", "a\0b", "a\0c")
+    for number, model in enumerate(names):
         write_run(tmp_path / "runs", number, model=model)
-    assert write_site(tmp_path / "runs", tmp_path / "site")[0] == 5
-    for model in ("a*", "ab", "a?", "a[b]"):
+    assert write_site(tmp_path / "runs", tmp_path / "site")[0] == len(names) + 1
+    for model in names:
         text = words(Page(tmp_path / "site" / page_name(model, "stm32f4")))
-        assert f"{model} on stm32f4 pass" in text
+        assert f"{printable(model)} on stm32f4 pass" in text
         assert "1 run." in text
 
 

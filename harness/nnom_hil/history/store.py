@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,7 +48,8 @@ _CELLS: Final = {
 class Filter:
     """Which runs are wanted; None is any. board, model, compiler, library: * and ? stand for
     letters, and compiler and library may be a part. commit: how it begins. kernels: a form that
-    ran. source: of time. since, until: as started is, in UTC. exact: * and ? stand for themselves.
+    ran. source: of time. since, until: as started is, in UTC. exact: model and board are whole
+    names.
     """
 
     model: str | None = None
@@ -66,9 +67,10 @@ class Filter:
     @property
     def sql(self) -> tuple[str, list[str]]:
         """The condition and its values."""
+        same = "=" if self.exact else "GLOB"
         conditions = {
-            "model": "model GLOB ?",
-            "board": "board GLOB ?",
+            "model": f"model {same} ?",
+            "board": f"board {same} ?",
             "commit": "\"commit\" GLOB ? || '*'",
             "verdict": "verdict = ?",
             "kernels": "' ' || kernels || ' ' GLOB '* ' || ? || ' *'",
@@ -78,11 +80,11 @@ class Filter:
             "since": "started >= ?",
             "until": "started < ?",
         }
-        known = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name in conditions]
-        given = {name: value for name, value in known if value is not None}
-        special = "[*?" if self.exact else "["  # no sets of letters: names have brackets
-        plain = str.maketrans({letter: f"[{letter}]" for letter in special})
-        values = [value.translate(plain) for value in given.values()]
+        given = {name: value for name in conditions if (value := getattr(self, name)) is not None}
+        values = [
+            value.replace("[", "[[]") if "GLOB" in conditions[name] else value
+            for name, value in given.items()
+        ]  # no sets of letters: names have brackets
         return " AND ".join(conditions[name] for name in given) or "1", values
 
 

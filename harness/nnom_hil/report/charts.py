@@ -117,6 +117,7 @@ def points(
 
 def _chart(kind: str, title: str, unit: str, digits: int) -> Any:
     import pygal
+    from pygal.style import Style
 
     suffix = f" {_text(unit)}" if unit else ""
 
@@ -126,6 +127,8 @@ def _chart(kind: str, title: str, unit: str, digits: int) -> Any:
     chart = getattr(pygal, kind)(
         js=[],
         css=[],
+        # the letters of the style sheet, so that room is left for them
+        style=Style(label_font_size=12, major_label_font_size=12, legend_font_size=13),
         width=_WIDTH,
         height=_HEIGHT,
         margin=6,
