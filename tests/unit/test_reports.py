@@ -29,13 +29,14 @@ from nnom_hil.model.lifetimes import alive_bytes, held_bytes
 from nnom_hil.model.qgraph import Merge, MergeKind, QGraph, QInput, QNode, QOutput
 from nnom_hil.records import Accuracy, RunError, RunRecord, Task, Verdict, WorstVector
 from nnom_hil.report.advice import what_next
-from nnom_hil.report.facts import Part, Relation, compare, facts_of
+from nnom_hil.report.facts import Part, facts_of
 from nnom_hil.report.figures import confidence, layer_figures, slowest, wilson
 from nnom_hil.report.formats import FORMATS, Format
 from nnom_hil.report.html import Shown, render_html, render_shown
 from nnom_hil.report.memory import alive_in
 from nnom_hil.report.mistakes import frequent_mistakes
 from nnom_hil.report.pictures import picture
+from nnom_hil.report.sides import Relation, compare
 from nnom_hil.run.shown import Outcome
 from nnom_hil.text import HIDDEN, printable
 from nnom_hil.times import TimeSource

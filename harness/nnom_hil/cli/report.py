@@ -70,7 +70,7 @@ def _compare(one: Path, other: Path, *, form: str | None, output: Path | None) -
     if name is Format.TERMINAL and output is None:
         from nnom_hil.cli.terminal import terminal
         from nnom_hil.report.compared import print_sides
-        from nnom_hil.report.facts import compare
+        from nnom_hil.report.sides import compare
 
         print_sides(a, b, compare(a, b), terminal())
     else:

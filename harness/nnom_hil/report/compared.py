@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import RunRecord
-from nnom_hil.report.facts import Fact, Part, Relation, Side
+from nnom_hil.report.facts import Fact, Part
 from nnom_hil.report.html import render_page
+from nnom_hil.report.sides import Relation, Side
 from nnom_hil.report.terminal import as_text
 
 __all__ = ["comparison_html", "comparison_json", "comparison_text", "print_sides"]

@@ -9,11 +9,11 @@ from typing import Final
 from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.records import RunRecord
 from nnom_hil.report.compared import comparison_html, comparison_json, comparison_text
-from nnom_hil.report.facts import Side, compare
 from nnom_hil.report.html import Shown, render_shown
 from nnom_hil.report.run_csv import comparison_csv, run_csv
 from nnom_hil.report.run_junit import comparison_junit, run_junit
 from nnom_hil.report.run_markdown import comparison_markdown, run_markdown
+from nnom_hil.report.sides import Side, compare
 from nnom_hil.report.terminal import run_text
 
 __all__ = ["FORMATS", "Form", "Format", "chosen_format", "format_of_file"]

@@ -6,7 +6,8 @@ from io import StringIO
 from typing import Final
 
 from nnom_hil.records import RunRecord
-from nnom_hil.report.facts import Fact, Side, facts_of
+from nnom_hil.report.facts import Fact, facts_of
+from nnom_hil.report.sides import Side
 from nnom_hil.text import sheet_cell
 
 __all__ = ["comparison_csv", "csv_table", "run_csv"]

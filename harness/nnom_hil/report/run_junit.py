@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from nnom_hil.records import RunRecord, Verdict
-from nnom_hil.report.facts import Part, Relation, Side, facts_of
+from nnom_hil.report.facts import Part, facts_of
 from nnom_hil.report.figures import percent
 from nnom_hil.report.junit import Case, Suite, junit
+from nnom_hil.report.sides import Relation, Side
 
 __all__ = ["comparison_junit", "run_junit", "run_suite"]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.report.advice import what_next
-from nnom_hil.report.facts import Relation, Side
 from nnom_hil.report.figures import (
     headline,
     judged,
@@ -18,6 +17,7 @@ from nnom_hil.report.figures import (
 )
 from nnom_hil.report.markdown import bold, code, escape, table
 from nnom_hil.report.mistakes import frequent_mistakes
+from nnom_hil.report.sides import Relation, Side
 
 __all__ = ["comparison_markdown", "run_markdown"]
 

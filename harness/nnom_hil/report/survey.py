@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from nnom_hil.records import RunRecord
 from nnom_hil.report.figures import headline, measure_of, percent, size, total_rate
+from nnom_hil.report.markdown import table
 
 __all__ = ["survey_table"]
 
@@ -13,14 +14,14 @@ _HEADINGS = ("board", "core", "MHz", "runs in", "outputs equal", "accuracy or MA
 
 def survey_table(rows: Iterable[tuple[str, str, str, RunRecord | None, str]]) -> str:
     """Return a table; a row is board, core, back end, record, or None and why there is none."""
-    lines = [f"| {' | '.join(_HEADINGS)} |", "|---" * len(_HEADINGS) + "|"]
+    lines = []
     for board, core, backend, record, why in rows:
         if record is None:
             cells = [board, core, "", backend, why, *[""] * (len(_HEADINGS) - 5)]
         else:
             cells = [board, core, *_figures(backend, record)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return table(_HEADINGS, lines)
 
 
 def _figures(backend: str, record: RunRecord) -> list[str]:
