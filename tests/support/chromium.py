@@ -20,18 +20,19 @@ CHROMIUM = next(
 )
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
     "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-    "--allow-file-access-from-files", "--remote-debugging-pipe")  # fmt: skip
+    "--remote-debugging-pipe")  # fmt: skip
 _HANG_S = 300.0  # against hangs, on the slowest machine
 
 
 @dataclass
 class Browser:
-    """One browser with one page. events: what the page told: requests, console, errors."""
+    """One browser with one page. page: its address. events: its requests, console and errors."""
 
     process: subprocess.Popen[bytes]
     read: int
     write: int
     session: str = ""
+    page: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     _number: int = 0
     _rest: bytes = b""
@@ -100,7 +101,8 @@ class Browser:
     def open(self, page: Path) -> None:
         """Load a page, until it is there whole."""
         self.events.clear()
-        answer = self.call("Page.navigate", url=page.resolve().as_uri())
+        self.page = page.resolve().as_uri()
+        answer = self.call("Page.navigate", url=self.page)
         assert "errorText" not in answer, answer
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._next()
@@ -137,8 +139,9 @@ class Browser:
             facts = event["params"]
             match event["method"]:
                 case "Network.requestWillBeSent":
-                    if not facts["request"]["url"].startswith(("file:", "data:", "about:")):
-                        said.append(f"asks for {facts['request']['url']}")
+                    url = facts["request"]["url"]
+                    if url != self.page and not url.startswith("data:"):
+                        said.append(f"asks for {url}")
                 case "Log.entryAdded" | "Runtime.exceptionThrown" | "Runtime.consoleAPICalled":
                     said.append(json.dumps(facts)[:500])
         return said

@@ -126,13 +126,14 @@ def test_print_loses_no_column(name: str, browser: Browser, pages: dict[str, Pat
 def test_too_wide_a_page_is_found(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "wide.html"
     page.write_text(
-        "<div style='width:900px'>x</div><img src='http://127.0.0.1:9/x.png'>"
+        "<div style='width:900px'>x</div><img src='http://127.0.0.1:9/x.png'><img src='y.png'>"
         "<script>console.error('no')</script>"
     )
     browser.open(page)
     browser.show(360)
     assert browser.value("document.documentElement.scrollWidth") > 360
     assert any("127.0.0.1:9" in said for said in browser.complaints())
+    assert any("y.png" in said for said in browser.complaints())
     assert any("no" in said for said in browser.complaints())
 
 
