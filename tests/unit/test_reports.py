@@ -168,7 +168,8 @@ def test_verdict_and_what_to_do_come_first() -> None:
 
 
 def test_next_step_fits_what_happened() -> None:
-    assert "Nothing" in what_next(full_record(**PASSED))[0]
+    assert "nnom-hil compare 20260101T" in what_next(full_record(**PASSED))[0]
+    assert what_next(full_record(**PASSED, outputs_hash=None)) == ["Nothing needs to be done."]
     stopped: dict[str, Any] = {
         "verdict": Verdict.ERROR,
         "error": RunError(kind="Interrupted", message="stop"),

@@ -16,6 +16,8 @@ def what_next(record: RunRecord) -> list[str]:
     if record.error is not None:
         return [_after_error(record.error.kind, record)]
     if record.verdict is Verdict.PASS:
+        if record.outputs_hash is None:  # of firmware that is not ours, or of timing alone
+            return ["Nothing needs to be done."]
         held = f"nnom-hil compare {shlex.quote(record.id)}"
         return [f"Nothing needs to be done. Whether it got worse is told by: {held}"]
     steps = []
