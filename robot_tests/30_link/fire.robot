@@ -22,7 +22,7 @@ All On The Board      ${BOARD}    compact     byte_error=0.003,drop=0.003,resets
 *** Keywords ***
 Nothing Is Lost
     [Arguments]    ${board}    ${encoding}    ${faults}
-    VAR    &{options}    encoding=${encoding}    faults=${faults}    seed=${7}    limit=${30}
+    VAR    &{options}    model=separable    encoding=${encoding}    faults=${faults}    seed=${7}    limit=${30}
     IF    $board == $BOARD
         Open Run On Target    &{options}
     ELSE

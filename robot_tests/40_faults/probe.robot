@@ -78,7 +78,7 @@ Put Boards On The Table
     END
 
 Open Run At Probe
-    Open Run    board=${BOARD}    backend=probe    limit=${20}    runs=${OUTPUT DIR}${/}runs
+    Open Run    board=${BOARD}    backend=probe    limit=${40}    runs=${OUTPUT DIR}${/}runs
 
 Run Should Stop With
     [Arguments]    ${message}

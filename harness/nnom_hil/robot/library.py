@@ -13,6 +13,7 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from nnom_hil import __version__, assertions
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
+from nnom_hil.gates import update_baseline
 from nnom_hil.paths import hardware_map
 from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
@@ -282,6 +283,11 @@ class NnomHil:
     def printed_tables_should_agree(self) -> None:
         """Fail if what the target printed contradicts what it returned, or was not compared."""
         assertions.tables_agree(self._finished)
+
+    @keyword(tags=("Result",))
+    def write_baseline(self, baseline: Path) -> None:
+        """Write the run's figures into a baseline's file, as ``nnom-hil compare --update`` does."""
+        update_baseline(baseline, self._finished)
 
     @keyword(tags=("Result", "Assertion"))
     def gates_should_hold(self, baseline: Path | None = None, gates: Path | None = None) -> None:
