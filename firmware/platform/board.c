@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the board file says must be done before main: clocks, pins, power; and the caches. */
-#include "config.h"
+#include "board_config.h"
 #include "platform/board.h"
 #include "platform/registers.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * NNoM's clock, from ticks. */
-#include "config.h"
+#include "board_config.h"
 #include "platform/platform.h"
 
 uint32_t port_ms(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Vector table and the way from reset to main. */
-#include "config.h"
+#include "board_config.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 """External programs: list arguments, a deadline, captured output, no shell."""
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -103,6 +104,15 @@ def tool_version(name: str) -> str:
 
     Raises ToolError if it is missing, fails or says nothing.
     """
+    path = find_tool(name)
+    facts = path.stat()
+    return _version_of(name, path, (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size))
+
+
+@functools.cache
+def _version_of(name: str, path: Path, identity: tuple[int, ...]) -> str:
+    """Ask a program once as long as it is the same file."""
+    del path, identity
     said = run_tool([name, "--version"], deadline=Deadline.after(20)).strip()
     if not said:
         raise ToolError(f"{name} --version: it says nothing; is it the program of that name?")

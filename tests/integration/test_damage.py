@@ -451,7 +451,8 @@ FILES = {
     "reference": ("entry.json", "outputs"),
     "libraries": ("entry.json", "libnnom.a"),
     "images": ("entry.json", "firmware.elf", "firmware.map", "image.json",
-        "generated/config.h", "generated/link.ld", "generated/weights.h"),
+        "generated/board_config.h", "generated/config.h", "generated/link.ld",
+        "generated/weights.h"),
 }  # fmt: skip
 WAYS = ("truncate", "flip", "empty", "foreign", "unreadable")
 ALL = [(kind, name, way) for kind in KINDS for name in FILES[kind] for way in WAYS]

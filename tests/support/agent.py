@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from nnom_hil.boards import find_board
-from nnom_hil.codegen.firmware import FirmwareSettings, config_h
+from nnom_hil.codegen.firmware import FirmwareSettings, board_config_h, config_h
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.link.compact import layout_of
 from nnom_hil.model.qgraph import QGraph
@@ -18,8 +18,9 @@ def build_agent(folder: Path, graph: QGraph, compiler: list[str], *sources: Path
     settings = FirmwareSettings(
         input_bytes=graph.input.size, model_hash="00", step=layout.step, stride=layout.stride
     )
-    config = config_h(find_board("native"), settings, image_id="0123456789")
-    (folder / "config.h").write_text(config)
+    board = find_board("native")
+    (folder / "board_config.h").write_text(board_config_h(board))
+    (folder / "config.h").write_text(config_h(board, settings, image_id="0123456789"))
     (folder / "weights.h").write_text(weights_h(graph, provenance="a test of the agent"))
     firmware = firmware_dir()
     nnom = firmware / "nnom"

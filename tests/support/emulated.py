@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnom_hil.boards import Board, find_board
-from nnom_hil.codegen.firmware import FirmwareSettings, config_h, cpu_flags, linker_script
+from nnom_hil.codegen.firmware import (
+    FirmwareSettings,
+    board_config_h,
+    config_h,
+    cpu_flags,
+    linker_script,
+)
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.tool import find_tool
 from tests.support.native import NNOM, ROOT, describe, library_sources, object_of
@@ -59,6 +65,7 @@ class EmulatedProgram:
         ]
         settings = FirmwareSettings(input_bytes=64, model_hash="0", compat=compat)
         (folder / "config.h").write_text(config_h(self.board, settings, image_id="0"))
+        (folder / "board_config.h").write_text(board_config_h(self.board))
         (folder / "link.ld").write_text(_with_script_region(self.board))
         self._objects = self._compile(main, [*library_sources(sources), *more])
 

@@ -9,7 +9,7 @@ import pytest
 
 from nnom_hil.boards import find_board, list_boards, load_board
 from nnom_hil.build import check_drivers
-from nnom_hil.codegen.firmware import FirmwareSettings, config_h
+from nnom_hil.codegen.firmware import board_config_h
 from nnom_hil.codegen.renode import platform_description
 from nnom_hil.errors import BoardError, UsageError
 from nnom_hil.paths import boards_dir
@@ -50,9 +50,7 @@ def test_startup_becomes_a_table(tmp_path: Path) -> None:
         { wait = 0x40000014, bits = 2 }, { wait = 0x40000018, bits = 6, value = 4 },
     ]"""
     path.write_text(re.sub(r"steps = \[.*?\n\]", steps, GOOD, flags=re.DOTALL))
-    config = config_h(
-        load_board(path), FirmwareSettings(input_bytes=9, model_hash="0"), image_id="0"
-    )
+    config = board_config_h(load_board(path))
     assert [tuple(int(v.rstrip("u"), 0) for v in row.split(", ")) for row in
             re.findall(r"\{(\d, [^}]*)\}", config)] == [
         (0, 0x40000004, 0xFFFFFFFF, 7), (0, 0x40000008, 3, 3), (0, 0x4000000C, 12, 0),
@@ -162,7 +160,7 @@ def test_mutated_files_are_valid_or_refused(tmp_path: Path) -> None:
             continue  # any other exception is a fault
         taken += 1
         assert board.name == "x"
-        config = config_h(board, FirmwareSettings(input_bytes=9, model_hash="0"), image_id="0")
+        config = board_config_h(board)
         assert f"CONFIG_CORE_HZ {board.clock.core_hz}u" in config
         steps = re.search(r"STARTUP_STEPS((?:.*\\\n)*.*)", config)
         assert steps is not None

@@ -139,7 +139,7 @@ class Core:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("clock")
-    (folder / "config.h").write_text("")
+    (folder / "board_config.h").write_text("")
 
     def core(cpu: str, counter: Counter | None = None, *, equal: bool = False) -> Core:
         elf = folder / f"{cpu}.elf"

@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "boards": {"errors", "paths", "toml"},
     "codegen": {"errors", "text", "model", "boards"},
     "build": {
+        "locks",
         "errors",
         "deadline",
         "files",

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -297,6 +298,34 @@ def test_killed_matrix_goes_on_and_runs_nothing_twice(tmp_path: Path, made_up: P
     again = Watch()
     assert resume_matrix(out).execute(1, again) == record
     assert again.ended == {}
+
+
+def test_killed_matrix_takes_its_processes_with_it(
+    tmp_path: Path, made_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(*_: object) -> None:
+        (made_up / f"asleep-{os.getpid()}").touch()
+        time.sleep(3600)
+
+    monkeypatch.setattr(matrix, "run_and_report", sleep)
+    run = begin(tmp_path)
+    process = multiprocessing.get_context("fork").Process(target=run.execute, args=(2,))
+    process.start()
+    while len(asleep := list(made_up.glob("asleep-*"))) < 2:
+        assert process.is_alive()
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    for file in asleep:
+        while is_running(int(file.name.partition("-")[2])):
+            time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_interrupted_matrix_ends_its_processes(tmp_path: Path, made_up: Path) -> None:

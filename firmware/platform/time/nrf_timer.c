@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Time from an nRF TIMER, for the nRF51, which has no SysTick: 32 bits at 16 MHz, its core's
  * clock; what lies above is counted whenever the time is read, which is often enough. */
-#include "config.h"
+#include "board_config.h"
 #include "platform/platform.h"
 #include "platform/registers.h"
 

@@ -2,7 +2,7 @@
  * Time from SysTick on the core clock: 24 bits in hardware, the rest counted by its interrupt. The
  * core's own cycle counter, where there is one, is read for what is measured; SysTick then only
  * tells which of its wraps it is in. */
-#include "config.h"
+#include "board_config.h"
 #include "platform/interrupts.h"
 #include "platform/platform.h"
 #include "platform/registers.h"

@@ -2,7 +2,7 @@
  * UART of the Cortex-M System Design Kit, as on Arm's MPS2 and MPS3 boards. */
 #include "platform/uart/uart.h"
 
-#include "config.h"
+#include "board_config.h"
 #include "platform/registers.h"
 
 #define UART_DATA (CONFIG_UART_BASE + 0x00u)

@@ -2,7 +2,7 @@
  * UART of the nRF51 and nRF52 (the one without DMA); the board's [startup] selects its pins. */
 #include "platform/uart/uart.h"
 
-#include "config.h"
+#include "board_config.h"
 #include "platform/registers.h"
 
 #define UART_START_RX (CONFIG_UART_BASE + 0x000u)

@@ -2,7 +2,7 @@
  * Arm PrimeCell UART (PL011), as in Stellaris and RP2040 chips. */
 #include "platform/uart/uart.h"
 
-#include "config.h"
+#include "board_config.h"
 #include "platform/registers.h"
 
 #define UART_DR (CONFIG_UART_BASE + 0x00u)

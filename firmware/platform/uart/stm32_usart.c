@@ -2,7 +2,7 @@
  * USART of STM32F1, F2, F4 and L1: one data register, errors cleared by reading it. */
 #include "platform/uart/uart.h"
 
-#include "config.h"
+#include "board_config.h"
 #include "platform/registers.h"
 
 #define USART_SR (CONFIG_UART_BASE + 0x00u)

@@ -2,7 +2,7 @@
  * USART of STM32F0, F3, F7, G, H7, L4 and newer: separate data and interrupt-clear registers. */
 #include "platform/uart/uart.h"
 
-#include "config.h"
+#include "board_config.h"
 #include "platform/registers.h"
 
 #define USART_CR1 (CONFIG_UART_BASE + 0x00u)

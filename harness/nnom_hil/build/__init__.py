@@ -8,6 +8,7 @@ from nnom_hil.build.image import (
     build_program,
     check_drivers,
     drivers,
+    sharing_trees,
     tree_digest,
 )
 from nnom_hil.build.library import Kernels, Library, cmsis_nn_tree, nnom_tree
@@ -24,5 +25,6 @@ __all__ = [
     "cmsis_nn_tree",
     "drivers",
     "nnom_tree",
+    "sharing_trees",
     "tree_digest",
 ]

@@ -3,8 +3,11 @@
 The NNoM library is the same for all boards with one core and all models; it is built once.
 """
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +18,7 @@ from nnom_hil.build.library import CmsisNn, Library, cmsis_nn_tree, nnom_tree
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
     FirmwareSettings,
+    board_config_h,
     config_h,
     cpu_flags,
     library_switches,
@@ -29,7 +33,8 @@ from nnom_hil.errors import (
     ToolError,
     UsageError,
 )
-from nnom_hil.files import digest, write_whole
+from nnom_hil.files import digest, make_folder, remove_tree, write_whole
+from nnom_hil.locks import FileLock
 from nnom_hil.paths import firmware_dir
 from nnom_hil.records import SymbolSize
 from nnom_hil.tool import find_tool, run_tool, tool_version
@@ -41,6 +46,7 @@ __all__ = [
     "build_program",
     "check_drivers",
     "drivers",
+    "sharing_trees",
     "tree_digest",
 ]
 
@@ -49,6 +55,7 @@ _BUILD_TIMEOUT_S = 300.0
 _ELF = "firmware.elf"
 _NO_MODEL = "0"  # the hash in programs without one
 _LIBRARY = "libnnom.a"
+_TREES: ContextVar[Path | None] = ContextVar("trees", default=None)
 # what the library is made of beside NNoM's own tree
 _LIBRARY_RECIPE = (
     "flags.cmake", "arm-none-eabi.cmake", "library/CMakeLists.txt", "platform/nnom_config.h",
@@ -189,9 +196,10 @@ class Recipe:
         )
 
     def generated(self, image_id: str) -> dict[str, str]:
-        """Return config.h and link.ld."""
+        """Return the headers about board and model, and link.ld."""
         template = (firmware_dir() / "platform" / "link.ld.in").read_text()
         return {
+            "board_config.h": board_config_h(self.board),
             "config.h": config_h(self.board, self.settings, image_id=image_id),
             "link.ld": linker_script(template, self.board),
         }
@@ -253,9 +261,9 @@ class Recipe:
 
     def compile(self, work: Path, generated: dict[str, str], *options: str) -> Path:
         """Compile and link in a folder; return the build's own. options: more of CMake's."""
-        write_whole(work / _LIBRARY, self.library())
+        _write_new(work / _LIBRARY, self.library())
         for name, text in generated.items():
-            write_whole(work / "generated" / name, text)
+            _write_new(work / "generated" / name, text.encode())
         settled = [
             *self._options, *options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
             f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}",
@@ -270,6 +278,12 @@ class Recipe:
             ]
         _cmake(firmware_dir(), work / "build", settled, self)
         return work / "build"
+
+    @property
+    def tree_key(self) -> str:
+        """Return what builds have in common that differ by their model alone."""
+        same = (board_config_h(self.board), *map(str, self._options))
+        return digest(*self._chosen, *same, tree_digest(firmware_dir()), tree_digest(self.nnom))
 
 
 def _is_native(board: Board) -> bool:
@@ -326,7 +340,7 @@ def _image_of(kept: Kept) -> Image:
 
 def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> dict[str, bytes]:
     """Return the files of an image; names: its id, and its compiler's version."""
-    with work_folder() as work:
+    with _folder_for(recipe) as work:
         built = recipe.compile(work, generated)
         held = contents_of(built / _ELF)
         facts = {
@@ -342,10 +356,53 @@ def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> 
     return files
 
 
+@contextlib.contextmanager
+def sharing_trees() -> Iterator[None]:
+    """Let images that differ by their model alone be built in one folder while this lasts, by this
+    process and those that it forks: what does not depend on the model is compiled once.
+
+    Such a folder changes, so that it cannot be kept and checked as what is in the cache.
+    """
+    with work_folder() as folder:
+        token = _TREES.set(folder)
+        try:
+            yield
+        finally:
+            _TREES.reset(token)
+
+
+@contextlib.contextmanager
+def _folder_for(recipe: Recipe) -> Iterator[Path]:
+    """Give a folder to build in: a shared one that is sound, where no other process has it."""
+    trees = _TREES.get()
+    lock = None if trees is None else FileLock(trees / f"{recipe.tree_key}.lock")
+    if trees is None or lock is None or not lock.acquire():
+        with work_folder() as folder:
+            yield folder
+        return
+    tree, sound = trees / recipe.tree_key, trees / f"{recipe.tree_key}.sound"
+    try:
+        if not sound.exists():  # or its last build was cut off
+            remove_tree(tree)
+        sound.unlink(missing_ok=True)
+        make_folder(tree)
+        yield tree
+        write_whole(sound, b"")
+    finally:
+        lock.release()
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file unless it is so already: what is made of it need not be made again."""
+    if not path.exists() or path.read_bytes() != data:
+        write_whole(path, data)
+
+
 def _cmake(source: Path, build: Path, options: list[str | Path], recipe: Recipe) -> None:
     deadline = Deadline.after(_BUILD_TIMEOUT_S)
     try:
-        run_tool(["cmake", "-S", source, "-B", build, *options], deadline=deadline)
+        if not (build / "build.ninja").exists():
+            run_tool(["cmake", "-S", source, "-B", build, *options], deadline=deadline)
         run_tool(["cmake", "--build", build], deadline=deadline)
     except ToolError as exc:
         raise _explain(exc, recipe) from exc

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -143,18 +143,24 @@ def plugin_options(
 
 def function_extent(elf: Path, function: str) -> tuple[int, int]:
     """Return where a program's function starts and ends; raises TargetError where it has none."""
+    found = _symbols(elf, elf.stat().st_mtime_ns).get(function)
+    if found is None:
+        raise TargetError(f"{elf}: it has no function {function} to count from")
+    start = found[0] & ~1
+    return start, start + found[1]
+
+
+@lru_cache(maxsize=2)
+def _symbols(elf: Path, written: int) -> dict[str, tuple[int, int]]:
+    """Return value and size of each symbol, read once: several functions are asked for."""
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 
+    del written
     with elf.open("rb") as file:
-        symbols = ELFFile(file).get_section_by_name(".symtab")
-        found = None
-        if isinstance(symbols, SymbolTableSection):
-            found = symbols.get_symbol_by_name(function)
-    if not found:
-        raise TargetError(f"{elf}: it has no function {function} to count from")
-    start = int(found[0]["st_value"]) & ~1
-    return start, start + int(found[0]["st_size"])
+        table = ELFFile(file).get_section_by_name(".symtab")
+        symbols = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
+        return {s.name: (int(s["st_value"]), int(s["st_size"])) for s in symbols}
 
 
 def _printed(process: ChildProcess, console: Path, last_line: str, deadline: Deadline) -> str:

@@ -20,6 +20,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, Final
 
+from nnom_hil.build import sharing_trees
 from nnom_hil.codegen.firmware import cpu_flags
 from nnom_hil.errors import HilError, StoreError, UsageError, did_you_mean
 from nnom_hil.files import Appender, make_folder, read_regular, remove_tree, seal, unseal
@@ -278,7 +279,8 @@ class MatrixRun:
             ) from exc
         try:
             self._observer.begin(len(self._done), len(self._cells))
-            self._run_all(jobs)
+            with sharing_trees():
+                self._run_all(jobs)
         finally:
             if self._lines is not None:
                 self._lines.close()
