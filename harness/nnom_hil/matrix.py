@@ -108,13 +108,16 @@ class CellRecord(_Document):
 
 
 class MatrixRecord(_Document):
-    """What became of all cells, in the order of the matrix."""
+    """What became of all cells, in the order of the matrix. runs: from the matrix's folder to that
+    of the runs.
+    """
 
     schema_: Annotated[Literal["nnom-hil/matrix/1"], Field(alias="schema")] = MATRIX_SCHEMA
     name: str
     started: str
     command: tuple[str, ...] = ()
     commit: str | None = None
+    runs: str = "runs"
     cells: tuple[CellRecord, ...]
 
     @property

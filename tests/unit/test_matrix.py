@@ -528,7 +528,16 @@ def test_command_runs_resumes_and_judges(
     ]  # fmt: skip
 
 
-def test_record_of_a_cell_is_an_ordinary_one(tmp_path: Path, made_up: Path) -> None:
-    record = begin(tmp_path).execute(2)
-    file = tmp_path / "out" / "runs" / str(record.cells[0].run) / "run.json"
+def test_runs_can_lie_among_others(tmp_path: Path, made_up: Path) -> None:
+    """As in reports/runs, which nothing is removed from and the history is made of."""
+    runs = tmp_path / "reports" / "runs"
+    (runs / "of-another").mkdir(parents=True)
+    out = tmp_path / "reports" / "matrix" / "one"
+    record = begin_matrix(written(tmp_path, TWO_BY_TWO), out, runs=runs).execute(2)
+    assert record.passed
+    file = runs / str(record.cells[0].run) / "run.json"
     assert RunRecord.model_validate_json(file.read_text()).verdict is Verdict.PASS
+    resume_matrix(out).execute(2)
+    assert (runs / "of-another").is_dir()
+    link = f'href="../../runs/{record.cells[0].run}/report.html"'
+    assert link in matrix_files(record)["report.html"]

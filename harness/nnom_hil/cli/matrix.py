@@ -22,7 +22,11 @@ def main(
         int, typer.Option("--jobs", "-j", min=1, max=64, help="Cells that run at the same time.")
     ] = 2,
     out: Annotated[
-        Path | None, typer.Option(help="The matrix's folder [a new one in reports/matrix].")
+        Path | None,
+        typer.Option(
+            help="The matrix's folder, with its runs [a new one in reports/matrix; the runs are in "
+            "reports/runs]."
+        ),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with a matrix's folder; what ended is not run again.")
@@ -38,7 +42,7 @@ def main(
     from nnom_hil.cli.progress import MatrixProgress
     from nnom_hil.cli.terminal import terminal
     from nnom_hil.files import write_whole
-    from nnom_hil.paths import matrices_dir
+    from nnom_hil.paths import matrices_dir, runs_dir
     from nnom_hil.report.matrix import matrix_files, print_matrix
     from nnom_hil.run.matrix import begin_matrix, resume_matrix
 
@@ -47,7 +51,8 @@ def main(
     else:
         assert file is not None
         folder = out or matrices_dir() / _folder_name(file)
-        matrix = begin_matrix(file, folder, ("nnom-hil", *sys.argv[1:]))
+        runs = runs_dir() if out is None else None
+        matrix = begin_matrix(file, folder, ("nnom-hil", *sys.argv[1:]), runs=runs)
     try:
         with MatrixProgress(terminal(stderr=True), quiet=json) as progress:
             record = matrix.execute(jobs, progress, update=update)

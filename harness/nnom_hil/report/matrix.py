@@ -209,21 +209,22 @@ def _pictures(record: MatrixRecord) -> Iterator[Markup]:
             of = [(cell, f) for cell, f in known if f.time_source is source]
             x_title = f"ms per inference, {source.words}"
             yield from _picture(
-                y_title, x_title, sign,
+                quote(record.runs), y_title, x_title, sign,
                 [(c, None if f.time_us is None else f.time_us / 1000, gain(f)) for c, f in of],
             )  # fmt: skip
         flash = [(c, None if f.flash is None else f.flash / 1024, gain(f)) for c, f in known]
-        yield from _picture(y_title, "flash, KiB", sign, flash)
+        yield from _picture(quote(record.runs), y_title, "flash, KiB", sign, flash)
 
 
 def _picture(
+    runs: str,
     y_title: str,
     x_title: str,
     sign: int,
     found: list[tuple[CellRecord, float | None, float | None]],
 ) -> Iterator[Markup]:
     all_ = {c.name: (x, y) for c, x, y in found if x is not None and y is not None}
-    links = {c.name: f"runs/{quote(c.run)}/report.html" for c, _, _ in found if c.run}
+    links = {c.name: f"{runs}/{quote(c.run)}/report.html" for c, _, _ in found if c.run}
     if len(all_) < 2:
         return
     front = set(pareto({name: (x, sign * y) for name, (x, y) in all_.items()}))

@@ -85,15 +85,18 @@ class _Cell:
         return f"{cpu_flags(self.request.board)} {self.request.library}"
 
 
-def begin_matrix(path: Path, folder: Path, command: tuple[str, ...] = ()) -> "MatrixRun":
-    """Return a matrix that has not begun, in a new folder.
+def begin_matrix(
+    path: Path, folder: Path, command: tuple[str, ...] = (), *, runs: Path | None = None
+) -> "MatrixRun":
+    """Return a matrix that has not begun, in a new folder. runs: of the runs, None: its own.
 
     Whatever is wrong with the file, an option, a board, a model's or a data file's place is told
     before there is a folder: raises UsageError and its kinds.
     """
     file = load_matrix(path)
     cells = [_resolved(cell, file, path) for cell in expand(file, path)]
-    ready = [_ready(cell, list(file.matrix), folder, str(path)) for cell in cells]
+    runs = (folder / _RUNS if runs is None else runs).resolve()
+    ready = [_ready(cell, list(file.matrix), runs, str(path)) for cell in cells]
     if (folder / _JOURNAL).exists():
         raise UsageError(
             f"{folder}: a matrix is there already; go on with it: nnom-hil matrix --resume {folder}"
@@ -104,6 +107,7 @@ def begin_matrix(path: Path, folder: Path, command: tuple[str, ...] = ()) -> "Ma
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "axes": list(file.matrix),
+        "runs": os.path.relpath(runs, folder.resolve()),
         "cells": cells,
         "conversions": {cell.key: cell.conversion for cell in ready},
     }
@@ -117,7 +121,8 @@ def resume_matrix(folder: Path) -> "MatrixRun":
     were: the cells would be of different ones.
     """
     state, done = _read_journal(folder / _JOURNAL)
-    ready = [_ready(cell, state["axes"], folder, str(folder)) for cell in state["cells"]]
+    runs = (folder / state["runs"]).resolve()
+    ready = [_ready(cell, state["axes"], runs, str(folder)) for cell in state["cells"]]
     for cell in ready:
         if state["conversions"].get(cell.key) != cell.conversion:
             raise UsageError(
@@ -172,13 +177,13 @@ def _place(value: str, folder: Path) -> str:
     return str(beside.resolve()) if beside.exists() else value
 
 
-def _ready(options: Cell, axes: list[str], folder: Path, where: str) -> _Cell:
+def _ready(options: Cell, axes: list[str], runs: Path, where: str) -> _Cell:
     name = cell_name(options, dict.fromkeys(axes))
     own = {key: value for key, value in options.items() if key not in GATE_KEYS}
     kinds = {option.name: option.kind for option in options_of("run")}
     given = {key: Path(str(v)) if kinds[key] is Path else v for key, v in own.items()}
     try:
-        request = replace(request_of(checked(given)), runs=folder / _RUNS)
+        request = replace(request_of(checked(given)), runs=runs)
         key = preparation_key(request.model_file, request.data, request.conversion)
     except HilError as exc:
         raise type(exc)(f"{where}: {name}: {exc}") from exc
@@ -287,11 +292,15 @@ class MatrixRun:
             lock.release(remove=True)
         return self._record(update=update)
 
+    @property
+    def _runs(self) -> Path:
+        return self.folder / str(self._state["runs"])
+
     def _sweep(self) -> None:
-        """Remove the folders of runs that were cut off."""
+        """Remove the folders of runs that were cut off, where no other runs can be among them."""
         kept = {cell.run for cell in self._done.values()}
-        runs = self.folder / _RUNS
-        for path in runs.iterdir() if runs.is_dir() else ():
+        own = self._state["runs"] == _RUNS and self._runs.is_dir()
+        for path in self._runs.iterdir() if own else ():
             if path.name not in kept:
                 remove_tree(path)
 
@@ -410,6 +419,7 @@ class MatrixRun:
             started=self._state["started"],
             command=tuple(self._state["command"]),
             commit=commit_of(),
+            runs=self._state["runs"],
             cells=tuple(
                 self._gated(self._done[key], cell, update=update)
                 for key, cell in self._cells.items()
@@ -421,7 +431,7 @@ class MatrixRun:
         folder, limits = (str(cell.options.get(key, "")) for key in GATE_KEYS)
         if not folder or ended.run is None:
             return ended
-        record = load_record(self.folder / _RUNS / ended.run)
+        record = load_record(self._runs / ended.run)
         file = baseline_file(Path(folder), record.board, record.model)
         if update and record.verdict is Verdict.PASS:
             update_baseline(file, record)
