@@ -42,6 +42,8 @@ BASELINE_SCHEMA: Final = "nnom-hil/baseline/1"
 _LIMIT: Final = 1 << 20
 _EXACT: Final = 1e-9
 """Share by which sums of floats differ between machines that add in another order."""
+_SLACK: Final = {"stack": 64, "ram": 64}
+"""Bytes by which the deepest place differs between runs: an interrupt comes there, or does not."""
 
 _Count = Annotated[int, Field(ge=0)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -469,16 +471,19 @@ def _judged(gate: Gate, allowed: float | str, *, comparable: bool = True) -> Gat
     if isinstance(allowed, str):
         return _unless_off(gate, allowed)
     falls = gate.unit == "share"
+    slack = _SLACK.get(gate.name, 0)
     words = f"-{allowed:g} points" if falls else f"+{allowed:g} %"
+    words += f" and {slack} B" if slack else ""
     gate = gate.model_copy(update={"allowed": words})
-    if gate.expected is None:
+    if not isinstance(gate.expected, (int, float)):
         return gate
     change = gate.change
     if change is None or not comparable:
         detail = gate.detail or "the run does not tell it any more"
         return gate.model_copy(update={"state": State.FAILED, "detail": detail})
     worse = -change if falls else change
-    held = worse <= allowed / 100 + _EXACT
+    room = slack / gate.expected if slack and gate.expected else 0.0
+    held = worse <= allowed / 100 + room + _EXACT
     return gate.model_copy(update={"state": State.HELD if held else State.FAILED})
 
 

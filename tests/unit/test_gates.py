@@ -90,8 +90,8 @@ def test_same_run_holds_every_gate(baseline: Baseline) -> None:
         ({"total_instructions": int(718982 * 1.0101)}, ["instructions"]),
         ({"total_cycles": 1392546 * 1.0201}, ["cycles"]),
         ({"flash_bytes": 60144}, ["flash"]),
-        ({"ram_bytes": 23218}, ["ram"]),
-        ({"stack": 1464}, ["stack"]),
+        ({"ram_bytes": 23282}, ["ram"]),
+        ({"stack": 1527}, ["stack"]),
     ],
 )
 def test_worse_figure_fails_its_gate_alone(
@@ -106,7 +106,7 @@ def test_worse_figure_fails_its_gate_alone(
         {"accuracy": {"float": 1.0, "quantised": 0.99, "top_k": []}},
         {"total_instructions": int(718982 * 1.0099)},
         {"total_cycles": 1392546 * 1.0199},
-        {"flash_bytes": 60143, "ram_bytes": 23217, "stack": 1462},
+        {"flash_bytes": 60143, "ram_bytes": 23281, "stack": 1526},
         {"total_time_us": 1e9, "link": None},  # no gate on time
         {"total_instructions": 1, "total_cycles": 1.0, "flash_bytes": 1},
     ],
