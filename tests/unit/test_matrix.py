@@ -1,6 +1,7 @@
 """A matrix of runs: its cells, its processes (with made-up runs), a kill, its report."""
 
 import csv
+import errno
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from tests.unit.test_gates import record as run_record
 
 from nnom_hil.cli.app import run_app
 from nnom_hil.errors import ModelError, StoreError, UsageError
+from nnom_hil.files import Appender
 from nnom_hil.gates import baseline_file, update_baseline
 from nnom_hil.locks import FileLock
 from nnom_hil.matrix import CellFigures, CellRecord, MatrixRecord, expand, load_matrix, pareto
@@ -396,6 +398,26 @@ def test_one_process_at_a_matrix(tmp_path: Path, made_up: Path) -> None:
     with pytest.raises(UsageError, match="another process is at this matrix"):
         begin(tmp_path).execute(2)
     lock.release()
+
+
+def test_full_disk_ends_a_matrix_that_can_be_gone_on_with(
+    tmp_path: Path, made_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, write = begin(tmp_path), Appender.write
+
+    def full(self: Appender, data: bytes) -> None:
+        if b"gru on stm32f4" in data and b"verdict" in data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, data)
+
+    monkeypatch.setattr(Appender, "write", full)
+    with pytest.raises(StoreError, match=r"cells\.jsonl: cannot write .* --resume "):
+        run.execute(1)
+    assert multiprocessing.active_children() == []
+    monkeypatch.setattr(Appender, "write", write)
+    watch = Watch()
+    assert resume_matrix(tmp_path / "out").execute(2, watch).passed
+    assert sorted(watch.ended) == ["gru on mps2_an386", "gru on stm32f4"]
 
 
 def test_cells_are_held_against_their_baselines(tmp_path: Path, made_up: Path) -> None:
