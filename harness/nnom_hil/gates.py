@@ -252,8 +252,9 @@ def update_baseline(path: Path, record: RunRecord) -> Baseline:
 
 
 def load_limits(path: Path | None) -> Limits:
-    """Read limits from TOML, those of the issue where there is none; raises UsageError naming file
-    and key.
+    """Read limits from TOML, the usual ones without a file.
+
+    Raises UsageError naming file and key.
     """
     return Limits() if path is None else read_toml(path, Limits, what="the gates file")
 
@@ -447,7 +448,8 @@ def _costs(record: RunRecord, baseline: Baseline, limits: Limits) -> Iterator[Ga
             continue
         gate = Gate(
             name=name, state=State.NEW, expected=expected, actual=actual, unit=unit, source=source,
-            origin=_origin(compiler, build), detail=why if by_clock or speed is None else "",
+            origin="" if expected is None else _origin(compiler, build),
+            detail=why if by_clock or speed is None else "",
         )  # fmt: skip
         yield _judged(gate, getattr(limits, name), comparable=comparable or not by_clock)
 
