@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.support.keywords import PAGE, keywords_page
 from tests.support.native import ROOT
 
+NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 TEXT = (ROOT / "docs" / "suites.md").read_text()
 
 
@@ -87,6 +89,37 @@ def test_wrong_options_are_errors_of_the_test_that_gives_them(tmp_path: Path) ->
 def test_the_plug_in_is_what_installing_gives() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     assert '[project.entry-points.pytest11]\nnnom_hil = "nnom_hil.pytest_plugin"\n' in project
+
+
+ROUNDING = ("return (1 << shift) >> 1;", "return (1 << shift) >> 2;")
+
+
+@pytest.fixture(scope="module")
+def wrong_rounding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This project, but that its kernels round at a quarter."""
+    copy = tmp_path_factory.mktemp("wrong") / "project"
+    parts = ("boards", "firmware", "harness", "renode", "reports/baselines", "reports/templates")
+    for part in (*parts, "robot_tests"):
+        shutil.copytree(ROOT / part, copy / part)
+    kernel = copy / "firmware" / "nnom" / "src" / "kernels" / "requantise.h"
+    right = kernel.read_text()
+    assert ROUNDING[0] in right
+    kernel.write_text(right.replace(*ROUNDING))
+    return copy
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="needs NNOM_HIL_NIGHTLY: the firmware is built anew")
+@pytest.mark.parametrize(
+    "suite", ["10_smoke", "20_accuracy", "30_link", "40_faults", "50_performance"]
+)
+def test_a_wrong_firmware_makes_every_suite_red(suite: str, wrong_rounding: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(wrong_rounding / "harness")}
+    done = subprocess.run(
+        [sys.executable, "-m", "robot", "--outputdir", "out", f"robot_tests/{suite}"],
+        cwd=wrong_rounding, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 < done.returncode <= 250, "so many tests failed"
+    assert "outputs differ" in done.stdout
 
 
 @pytest.mark.parametrize("suite", sorted(p.name for p in (ROOT / "robot_tests").iterdir()))
