@@ -164,7 +164,7 @@ def test_two_targets_give_the_record_of_one(tmp_path: Path) -> None:
     two = run_json("--limit", "101", "--jobs", "2", "--out", tmp_path / "2")
     stack = two["memory"].pop("ram_stack"), one["memory"].pop("ram_stack")
     assert min(stack) > 0  # interrupts nest differently: the one figure beside the link's
-    for key in ("id", "started", "link", "ram_bytes", "check"):
+    for key in ("id", "started", "link", "ram_bytes", "check", "command"):
         assert one.pop(key) != "" != two.pop(key)
     assert one == two
     folder = next((tmp_path / "2").glob("*/run.json")).parent
