@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_regular, read_toml, write_whole
@@ -49,7 +49,16 @@ _Count = Annotated[int, Field(ge=0)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_Percent = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | Literal["off"]
+
+
+def _per_cent(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "off" and not (is_number and 0 <= value <= 1000):
+        raise ValueError(f'{value!r} is neither "off" nor a number of per cent from 0 to 1000')
+    return value
+
+
+_Percent = Annotated[float | Literal["off"], BeforeValidator(_per_cent)]
 
 
 class _Document(BaseModel):

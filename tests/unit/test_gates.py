@@ -304,8 +304,9 @@ def test_limits_are_overridden_one_by_one(baseline: Baseline, tmp_path: Path) ->
         ("flsh = 1", r"gates\.toml: the gates file is wrong at flsh: unknown key; there are: .*"
          "did you mean 'flash'"),
         ("flash = -1", "wrong at flash"),
-        ("flash = 'of'", "wrong at flash"),
-        ("flash = nan", "wrong at flash"),
+        ("flash = 'of'", "wrong at flash: 'of' is neither \"off\" nor a number"),
+        ("flash = nan", "wrong at flash: nan is neither"),
+        ("flash = true", "wrong at flash: True is neither"),
         ("outputs = 1", "wrong at outputs: Input should be 'equal' or 'off'"),
         ("flash 1", "not valid TOML"),
     ],

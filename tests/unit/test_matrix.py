@@ -509,6 +509,19 @@ def test_pareto_front_is_what_no_other_beats() -> None:
     assert set(pareto(points)) == {"cheap", "good", "twin"}
 
 
+def test_only_cells_with_the_same_data_beat_each_other() -> None:
+    from nnom_hil.report.matrix import _front
+
+    gru, net, wide = ({"model": "gru"}, {"model": "n", "data": "x"}, {"model": "w", "data": "x"})
+    found = [
+        (cell("gru", options=gru), (9.0, 0.5)),
+        (cell("net", options=net), (2.0, 0.9)),
+        (cell("wide", options=wide), (3.0, 0.9)),
+    ]
+    assert _front(found, 1) == {"gru", "net"}
+    assert _front([(c, (x, 1 - y)) for c, (x, y) in found], -1) == {"gru", "net"}
+
+
 def test_text_of_others_is_text_in_every_format() -> None:
     name = "<script>alert('1')</script>\n\x1b[31m=1+1|*x*\""
     record = matrix_of(

@@ -227,7 +227,7 @@ def _picture(
     links = {c.name: f"{runs}/{quote(c.run)}/report.html" for c, _, _ in found if c.run}
     if len(all_) < 2:
         return
-    front = set(pareto({name: (x, sign * y) for name, (x, y) in all_.items()}))
+    front = _front([(cell, all_[cell.name]) for cell, _, _ in found if cell.name in all_], sign)
     dots = {
         "others": [name for name in all_ if name not in front],
         "no cell is better in both": [name for name in all_ if name in front],  # on top
@@ -244,6 +244,15 @@ def _picture(
         from_zero=False,
         digits=2,
     )
+
+
+def _front(found: list[tuple[CellRecord, tuple[float, float]]], sign: int) -> set[str]:
+    """Return the cells that no other beats which answers the same questions."""
+    alike: dict[object, dict[str, tuple[float, float]]] = {}
+    for cell, (x, y) in found:
+        data = cell.options.get("data") or cell.options.get("model")
+        alike.setdefault(data, {})[cell.name] = (x, sign * y)
+    return {name for points_ in alike.values() for name in pareto(points_)}
 
 
 # ---- for machines
