@@ -23,6 +23,7 @@ from nnom_hil.tool import compiler_family
 
 __all__ = [
     "BASELINE_SCHEMA",
+    "SLACK",
     "Baseline",
     "Build",
     "Comparison",
@@ -42,7 +43,7 @@ BASELINE_SCHEMA: Final = "nnom-hil/baseline/1"
 _LIMIT: Final = 1 << 20
 _EXACT: Final = 1e-9
 """Share by which sums of floats differ between machines that add in another order."""
-_SLACK: Final = {"stack": 64, "ram": 64}
+SLACK: Final = {"stack": 64, "ram": 64}
 """Bytes by which the deepest place differs between runs: an interrupt comes there, or does not."""
 
 _Count = Annotated[int, Field(ge=0)]
@@ -482,7 +483,7 @@ def _judged(gate: Gate, allowed: float | str, *, comparable: bool = True) -> Gat
     if isinstance(allowed, str):
         return _unless_off(gate, allowed)
     falls = gate.unit == "share"
-    slack = _SLACK.get(gate.name, 0)
+    slack = SLACK.get(gate.name, 0)
     words = f"-{allowed:g} points" if falls else f"+{allowed:g} %"
     words += f" and {slack} B" if slack else ""
     gate = gate.model_copy(update={"allowed": words})

@@ -28,6 +28,11 @@ def test_exact_figures_change_beyond_what_is_allowed(
     assert steps(values, allowed) == found
 
 
+def test_slack_comes_beside_what_is_allowed() -> None:
+    assert steps([1000, 1074, 1075], 0.01, 64) == [2]
+    assert steps([1000, 1064, 1065], 0, 64) == [2]
+
+
 def noise(n: int, level: float, seed: int) -> list[float]:
     rng = random.Random(seed)
     return [level * (1 + rng.gauss(0, 0.002)) for _ in range(n)]

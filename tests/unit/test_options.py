@@ -190,6 +190,19 @@ def test_request_says_how_it_is_asked_for(name: str) -> None:
     assert as_typed([]) != request
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "mse, per channel"),
+        (["--method", "kld", "--no-per-channel", "--portable"], "kld, portable"),
+        (["--layout", "chw", "--dense-order", "plain"], "mse, per channel, chw, plain dense"),
+        (["--api", "layer"], "mse, layer API"),
+    ],
+)
+def test_record_says_how_the_model_was_converted(words: list[str], said: str) -> None:
+    assert as_typed(words).conversion_words == said
+
+
 def test_command_is_what_was_typed(tmp_path: Path) -> None:
     words = ["--board", "native", "--limit", "5", "--min-accuracy", "0.123456789", "--compat"]
     assert command_of(as_typed(words)) == ("nnom-hil", "run", *words)

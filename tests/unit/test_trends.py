@@ -69,6 +69,29 @@ def test_exact_figures_change_by_more_than_their_gate_allows() -> None:
     assert not better["ram", 4]
 
 
+def test_an_interrupt_at_the_deepest_place_is_no_change() -> None:
+    """Stack, and RAM with it, differ by some bytes between runs of one image."""
+
+    def used(number: int, more: int) -> dict[str, Any]:
+        memory = {
+            "flash": 1,
+            "flash_available": 2,
+            "ram_static": 1,
+            "ram_heap": 1,
+            "ram_stack": 1000 + more,
+            "ram_available": 9,
+            "blocks": [],
+            "network_buffers": 1,
+        }
+        return row(number, commit=f"{number // 2}", ram_bytes=4000 + more, memory=memory)
+
+    trend = of([used(0, 0), used(1, 64), used(2, 16), used(3, 0), used(4, 70)])
+    assert len(trend.points) == 3
+    assert values(trend, "stack") == (1032, 1008, 1070)
+    assert trend.changes == []
+    assert [c.point for c in of([used(0, 0), used(2, 75)]).changes] == [1]  # 1 % and 64 bytes
+
+
 def test_accuracy_is_better_when_it_is_more_and_any_loss_is_a_change() -> None:
     accuracy = {"float": 1.0, "quantised": 0.7499, "top_k": [0.7499]}
     trend = of([row(1), row(2, accuracy=accuracy), row(3)])

@@ -15,17 +15,18 @@ _LEVEL: Final = 0.05
 """Of significance: how often the test may see a change in scatter alone."""
 
 
-def steps(values: Sequence[float], allowed: float) -> list[int]:
+def steps(values: Sequence[float], allowed: float, slack: float = 0.0) -> list[int]:
     """Return where exact figures become others: more than a share of the last level away.
 
-    allowed: a share, such as 0.01; 0 takes any difference. The level is the first value of its
-    stretch, so that many small changes in one direction are seen when together they are more.
+    allowed: a share, such as 0.01; 0 takes any difference. slack: what they may differ by beside
+    that. The level is the first value of its stretch, so that many small changes in one direction
+    are seen when together they are more.
     """
     found: list[int] = []
     for i, value in enumerate(values):
         if i == 0:
             level = value
-        elif _differ(value, level, allowed):
+        elif _differ(value, level, allowed, slack):
             found.append(i)
             level = value
     return found
@@ -53,8 +54,8 @@ def change_points(values: Sequence[float], allowed: float) -> list[int]:
     return sorted(found)
 
 
-def _differ(value: float, level: float, allowed: float) -> bool:
-    return abs(value - level) > allowed * abs(level)
+def _differ(value: float, level: float, allowed: float, slack: float = 0.0) -> bool:
+    return abs(value - level) > allowed * abs(level) + slack
 
 
 def _pettitt(values: Sequence[float]) -> int | None:

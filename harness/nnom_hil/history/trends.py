@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from nnom_hil.gates import Limits
+from nnom_hil.gates import SLACK, Limits
 from nnom_hil.history.changes import change_points, steps
 from nnom_hil.times import TimeSource
 
@@ -28,8 +28,8 @@ _SUMS_DIFFER: Final = 1e-9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """A figure of a run. column: of the history. allowed: share of itself by which it may differ
-    before that is a change, as gates have it. by_source: it is of a source of time, and one of a
-    core's clock scatters. more_is_better: or less.
+    before that is a change, as gates have it; slack: by how much more. by_source: it is of a source
+    of time, and one of a core's clock scatters. more_is_better: or less.
     """
 
     column: str
@@ -38,6 +38,7 @@ class Figure:
     scale: float = 1.0
     digits: int = 0
     allowed: float = 0.0
+    slack: float = 0.0
     by_source: bool = False
     more_is_better: bool = False
 
@@ -69,8 +70,8 @@ FIGURES: Final = (
     ),
     Figure(column="cycles", title="Cycles per inference", allowed=_gate("cycles"), by_source=True),
     Figure(column="flash", title="Flash", unit="B", allowed=_gate("flash")),
-    Figure(column="ram", title="RAM", unit="B", allowed=_gate("ram")),
-    Figure(column="stack", title="Stack", unit="B", allowed=_gate("stack")),
+    Figure(column="ram", title="RAM", unit="B", allowed=_gate("ram"), slack=SLACK["ram"]),
+    Figure(column="stack", title="Stack", unit="B", allowed=_gate("stack"), slack=SLACK["stack"]),
 )
 
 
@@ -134,6 +135,9 @@ class Trend:
         return sorted(found, key=lambda change: -change.point)
 
 
+_SLACK_OF: Final = {figure.column: figure.slack for figure in FIGURES}
+
+
 def trends(rows: Iterable[Row], *, most: int) -> list[Trend]:
     """Return the trends of one model on one board, that with the newest run first.
 
@@ -173,8 +177,10 @@ def _is_same(last: Point, row: Row, values: Mapping[tuple[str, str | None], floa
         return False
     if values.keys() != last.values.keys():
         return False
-    return all(_scatters(key[1]) or last.values[key] == [value] * len(last.values[key])
-               for key, value in values.items())  # fmt: skip
+    return all(
+        _scatters(key[1]) or abs(value - last.values[key][0]) <= _SLACK_OF[key[0]]
+        for key, value in values.items()
+    )
 
 
 def _scatters(source: str | None) -> bool:
@@ -197,7 +203,10 @@ def _series(figure: Figure, source: str | None, points: list[Point]) -> Series:
     places = [i for i, value in enumerate(values) if value is not None]
     known = [value for value in values if value is not None]
     scatters = _scatters(source)
-    at = (change_points if scatters else steps)(known, figure.allowed)
+    if scatters:
+        at = change_points(known, figure.allowed)
+    else:
+        at = steps(known, figure.allowed, figure.slack)
     ends = [*at, len(known)]
     changes = []
     for number, place in enumerate(at):

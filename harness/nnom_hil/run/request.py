@@ -92,6 +92,17 @@ class RunRequest:
         return for_header(self.convert, self.header, nnom=self.library.nnom is not None)
 
     @property
+    def conversion_words(self) -> str:
+        """How the model is converted, and how its header is written where that is unusual."""
+        header, usual = self.header, HeaderOptions()
+        words = [self.conversion.describe()]
+        words += [f"{header.api} API"] if header.api is not usual.api else []
+        words += [str(header.layout)] if header.layout is not usual.layout else []
+        if header.dense_order is not usual.dense_order:
+            words.append(f"{header.dense_order} dense")
+        return ", ".join(words)
+
+    @property
     def is_compat(self) -> bool:
         """Whether answers are compared with NNoM 0.4.3's own."""
         return self.compat or self.library.nnom is not None

@@ -162,7 +162,7 @@ def _run(
         faults=request.faults,
         seed=request.seed,
         baud=request.baud,
-        conversion=request.conversion.describe(),
+        conversion=request.conversion_words,
         command=command_of(request),
         commit=commit_of(),
     )
