@@ -283,7 +283,7 @@ def test_the_hardware_map_says_which_of_two(rack: Rack) -> None:
     with pytest.raises(TargetError, match=rf"no probe is at a board {BOARD}; .*VIRT0 \(stm32f4\)"):
         rack.run()
     file.write_text("[[attached]]\nboard = 7\n")
-    with pytest.raises(HilError, match=r"hardware map is wrong at attached.0.probe"):
+    with pytest.raises(HilError, match=r"hardware map is wrong at attached.item 1.probe"):
         rack.run()
 
 
@@ -494,7 +494,7 @@ def test_flash_file_of_another_size_is_named(rack: Rack) -> None:
 
 def test_rack_that_cannot_be_read_is_named(rack: Rack) -> None:
     for text, message in (
-        ("[[probe]]\nserial = 7", "probe.0.serial"),
+        ("[[probe]]\nserial = 7", "probe.item 1.serial"),
         ("[", "not valid TOML"),
         ('[[probe]]\nserial = "AAAA"\n[[probe]]\nserial = "AAAA"', "two probes have the same"),
     ):
