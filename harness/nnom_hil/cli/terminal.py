@@ -43,23 +43,9 @@ def shielded() -> Iterator[None]:
 
 
 def terminal(*, stderr: bool = False) -> "Console":
-    """Return rich's console for an output: its own colours reach the terminal, others' do not.
-
-    Nor is there markup in what it prints: brackets stand in names, too.
-    """
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.segment import Segment
-
-    class Shielded(Console):
-        def render(
-            self, renderable: RenderableType, options: ConsoleOptions | None = None
-        ) -> Iterator[Segment]:
-            for segment in super().render(renderable, options):
-                if segment.control:
-                    yield segment
-                else:
-                    yield Segment(printable(segment.text), segment.style)
+    """Return rich's console for an output, on which text is text."""
+    from nnom_hil.report.screen import Screen
 
     stream = sys.stderr if stderr else sys.stdout
     inner = stream.stream if isinstance(stream, _Shield) else stream
-    return Shielded(file=cast(TextIO, inner), stderr=stderr, markup=False, emoji=False)
+    return Screen(cast(TextIO, inner), stderr=stderr)

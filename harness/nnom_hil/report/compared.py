@@ -29,12 +29,12 @@ def print_sides(one: RunRecord, other: RunRecord, sides: Sequence[Side], console
     """Print a table of what differs, why what cannot be compared, and how much is the same."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("figure", f"A: {one.id}", f"B: {other.id}"):
-        table.add_column(Text(heading), overflow="fold")
+        table.add_column(heading, overflow="fold")
     table.add_column("change", justify="right")
     differing = [side for side in sides if side.relation is not Relation.SAME]
     for side in differing:
         cells = (side.fact.what, _text(side.one), _text(side.other), side.change_text)
-        table.add_row(*map(Text, cells), style=_STYLES.get(side.relation, ""))
+        table.add_row(*cells, style=_STYLES.get(side.relation, ""))
     same = len(sides) - len(differing)
     whys = dict.fromkeys(side.why for side in sides if side.why)
     console.print(table)

@@ -52,7 +52,7 @@ def gate_in_words(gate: Gate) -> str:
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print every gate, what else is to be known, and the verdict, which is a line of its own."""
     grid = Table(
-        title=Text(f"{comparison.model} on {comparison.board}, against {comparison.baseline}"),
+        title=f"{comparison.model} on {comparison.board}, against {comparison.baseline}",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )

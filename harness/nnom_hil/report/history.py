@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.report.writing import STYLES, percent, size, thousands
-from nnom_hil.text import printable
 from nnom_hil.times import TimeSource
 
 __all__ = ["judged", "print_history", "short_commit", "time_of"]
@@ -34,9 +33,8 @@ def print_history(rows: Iterable[Row], console: Console) -> None:
         cells += [row["kernels"] or ""] if whole else []
         cells += [judged(row), thousands(row["instructions"])]
         cells += [time_of(row), size(row["flash"]), size(row["ram"])] if whole else []
-        shown = [Text(printable(cell)) for cell in cells]  # spelled out before it is laid out
-        shown[2].stylize(STYLES.get(row["verdict"], ""))
-        table.add_row(*shown)
+        run, commit, verdict, *others = cells
+        table.add_row(run, commit, Text(verdict, STYLES.get(verdict, "")), *others)
     console.print(table)
 
 

@@ -75,7 +75,7 @@ def matrix_files(record: MatrixRecord) -> dict[str, str]:
 def print_matrix(record: MatrixRecord, console: Console) -> None:
     """Print a line a cell, why cells are not as they should be, and the verdict on a line."""
     columns = [column for column in _columns(record) if column.name not in _IN_FILES_ONLY]
-    grid = Table(title=Text(record.name), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    grid = Table(title=record.name, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("cell", overflow="fold", min_width=16)
     grid.add_column("verdict", overflow="fold")
     for column in columns:
@@ -83,9 +83,7 @@ def print_matrix(record: MatrixRecord, console: Console) -> None:
     for cell in record.cells:
         style = _STYLES[cell.verdict if cell.passed or cell.verdict is not Verdict.PASS
                         else Verdict.FAIL]  # fmt: skip
-        grid.add_row(
-            Text(cell.name), Text(cell.said, style=style), *(_shown(c, cell) for c in columns)
-        )
+        grid.add_row(cell.name, Text(cell.said, style=style), *(_shown(c, cell) for c in columns))
     console.print(grid)
     for cell, why in _troubles(record):
         console.print(Text(f"  {cell.name}: {why}"), soft_wrap=True)

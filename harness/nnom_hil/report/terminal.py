@@ -22,8 +22,8 @@ from nnom_hil.report.figures import (
     total_amount,
     total_rate,
 )
+from nnom_hil.report.screen import Screen
 from nnom_hil.report.writing import STYLES
-from nnom_hil.text import printable
 from nnom_hil.times import TimeSource
 
 __all__ = ["as_text", "print_summary", "run_text", "summary"]
@@ -40,9 +40,8 @@ def print_summary(record: RunRecord, console: Console) -> None:
 def as_text(show: Callable[[Console], None]) -> str:
     """Return what is shown on a console of 100 columns, as text for a file."""
     text = StringIO()
-    console = Console(file=text, width=100, color_system=None, markup=False, emoji=False)
-    show(console)
-    return printable(text.getvalue())
+    show(Screen(text, width=100, color_system=None))
+    return text.getvalue()
 
 
 def run_text(record: RunRecord) -> str:

@@ -1,0 +1,33 @@
+"""A console of rich's that shows text as text: what is hidden in it is spelled out."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from nnom_hil.text import printable
+
+__all__ = ["Screen"]
+
+
+class Screen(Console):
+    """Its own colours reach the file, others' do not. No markup: brackets stand in names, too."""
+
+    def __init__(self, file: IO[str], **options: Any) -> None:
+        super().__init__(file=file, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Lay out what will be shown: a hidden character takes no room, its spelling does."""
+        return super().render_str(printable(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Spell out what came otherwise."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
