@@ -246,6 +246,7 @@ static void time_layers(agent *a, const request *r)
     }
     memcpy(a->m.input, r->body, r->len);
     a->last.index = 0;
+    a->stopped = 0;
     timing = a;
     a->timed = 0;
     model_set_callback(a->m.model, note_layer_time);
@@ -368,6 +369,7 @@ static const struct {
     {AGENT_OPEN, true, 4, 4, agent_open},
     {AGENT_PING, false, 0, 0, ping},
     {AGENT_TIME, true, 0, ANY, time_layers},
+    {AGENT_TENSOR, true, 8, 8, agent_tensor},
     {AGENT_PRINT, true, 1, 4, print},
     {AGENT_PREDICT, true, 3, 3, agent_predict},
     {AGENT_STATUS, false, 0, 0, status},

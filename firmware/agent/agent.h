@@ -25,6 +25,7 @@ enum agent_type {
     AGENT_BAUD = 0x0C,
     AGENT_GREET = 0x0D,
     AGENT_PING = 0x0E,
+    AGENT_TENSOR = 0x0F,
     /* short frames of an open stream */
     AGENT_POLL = 0x20,
     AGENT_ASK = 0x21,

@@ -49,6 +49,7 @@ typedef struct {
     uint32_t layers;
     uint32_t *layer_ticks;
     uint32_t timed; /* layers seen in the current timing run */
+    uint32_t stopped; /* + 1: the layer behind which the model stands still; 0: none */
     uint64_t layer_start; /* ticks when the layer that runs was begun */
     uint32_t booked[BOOKED]; /* index + 1 of vectors latest in the prediction's counts */
     uint32_t next_booked;
@@ -111,6 +112,10 @@ void agent_close_stream(agent *a);
  *   POLL   base u8: which of the frames from there to this one have come?
  *   ASK    tag u8, offset u16 and unit u8 (in granules), bits: these units of the result again */
 void agent_short(agent *a, const uint8_t *frame, size_t len);
+/* What stateful layers remember is forgotten. */
+void agent_forget_states(nnom_model_t *m);
+/* TENSOR: layer u16, from u32, count u16; what a layer gave for the last input. */
+void agent_tensor(agent *a, const request *r);
 /* PREDICT: labels u16, top_k u8; starts the counts of prediction_*() anew. */
 void agent_predict(agent *a, const request *r);
 

@@ -20,8 +20,7 @@ static bool book(agent *a, uint32_t index)
     return true;
 }
 
-/* What stateful layers remember of timing runs is not the vectors' history. */
-static void forget_states(nnom_model_t *m)
+void agent_forget_states(nnom_model_t *m)
 {
     for (nnom_layer_t *layer = m->head; layer != NULL; layer = layer->shortcut) {
         if (layer->type == NNOM_RNN) {
@@ -114,9 +113,10 @@ static bool run_vector(agent *a, uint8_t tag, const uint8_t *content, size_t len
     if (!place_input(a, content[6], content + CONTENT_HEAD, len - CONTENT_HEAD)) {
         return false;
     }
-    if (index == 0) {
-        forget_states(a->m.model);
+    if (index == 0) { /* what timing runs left is not the vectors' history */
+        agent_forget_states(a->m.model);
     }
+    a->stopped = 0;
     const uint64_t start = ticks_now();
     /* a repeated vector is computed again, but counted once */
     const nnom_status_t status =

@@ -9,6 +9,7 @@ Test Tags           boards
 
 *** Test Cases ***    BOARD               BACKEND    MODEL
 Process               native              native
+Cortex-M0             microbit            qemu       small
 Cortex-M3             lm3s6965evb         qemu
 Cortex-M4             stm32f4             qemu
 Cortex-M7             mps2_an500          qemu
@@ -29,7 +30,8 @@ Board Gives The Same Bytes
     ${reason}    Why Board Cannot Run    ${board}    ${backend}
     Skip If    $reason    ${reason}
     &{model}    Files Of    ${model}
-    Open Run    board=${board}    backend=${backend}    limit=${20}    runs=${OUTPUT DIR}${/}runs
+    Open Run    board=${board}    backend=${backend}    limit=${20}    tensors=all
+    ...    runs=${OUTPUT DIR}${/}runs
     ...    &{model}
     Take All Steps
     Verdict Should Be    pass

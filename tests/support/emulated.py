@@ -74,7 +74,9 @@ class EmulatedProgram:
         sources = [*library, *platform.glob("*.c"), main]
         sources += [platform / "uart" / f"{self.board.console.driver}.c"]
         sources += [platform / "time" / f"{self.board.time.driver}.c"]
-        sources += [FIRMWARE / "agent" / f"{name}.c" for name in ("agent", "vectors", "frame")]
+        sources += [
+            FIRMWARE / "agent" / f"{name}.c" for name in ("agent", "tensors", "vectors", "frame")
+        ]
         command = [str(find_tool("arm-none-eabi-gcc")), *map(str, self.flags)]
         return [Path(object_of(command, source)) for source in sources]
 

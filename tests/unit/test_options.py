@@ -41,7 +41,7 @@ OTHER: dict[str, Any] = {  # a value beside the default, and where it is found i
     "cmsis_nn": Path("c"),
     "backend": "qemu",
     "renode": Path("r"), "jobs": 2, "warm_up": 0, "repeats": 5, "timing_only": True,
-    "profile": True, "estimate": False,
+    "profile": True, "tensors": "all", "estimate": False,
     "encoding": "raw", "port": "p", "probe": "1", "pack": Path("k"), "baud": 9600,
     "faults": "drop=0.5", "seed": 7, "runs": Path("out"), "boards": None, "resume": Path("x"),
 }  # fmt: skip

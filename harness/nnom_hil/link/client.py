@@ -49,7 +49,13 @@ _PIECE = struct.Struct("<BHB")
 _LONGEST_PIECE = 128
 _TABLE_BYTES = 1000  # of a table, roughly
 _WHOLE = 0.5  # errors in a table that it may well come without
-_SLOW = (FrameType.TIME, FrameType.PRINT)  # asked for once, and again only if they got lost
+_TENSOR_PIECE = struct.Struct("<HIH")
+_LONGEST_TENSOR_PIECE = 1024
+_SLOW = (
+    FrameType.TIME,
+    FrameType.PRINT,
+    FrameType.TENSOR,
+)  # asked for once, and again only if they got lost
 
 
 class AgentClient:
@@ -130,6 +136,31 @@ class AgentClient:
         times = LayerTimes.parse(answer.body)
         self.inference_s = self._clock() - start
         return times
+
+    def tensor(self, layer: int) -> bytes:
+        """Return what a layer gave for the last input, as it lies in the target's memory.
+
+        layer: its number in run order, from 0. The model runs up to it, as at its first vector, and
+        stands still while the pieces are fetched. Raises AgentRefusedError for a layer that is
+        none, LinkError where the pieces do not make up what the target has.
+        """
+        fetched = bytearray()
+        while True:
+            wish = int(best_payload(2 * FRAME_OVERHEAD, max(self.stats.byte_error, 1e-6)))
+            count = min(_LONGEST_TENSOR_PIECE, max(8, wish))
+            asked = _TENSOR_PIECE.pack(layer, len(fetched), count)
+            body = self._request(FrameType.TENSOR, asked, timeout_s=60.0).body
+            size, crc = _WHOLE_TEXT.unpack_from(body)
+            piece = body[_WHOLE_TEXT.size :]
+            fetched += piece
+            if len(fetched) >= size or not piece:
+                break
+        if len(fetched) != size or zlib.crc32(fetched) != crc:
+            raise LinkError(
+                f"what layer {layer} gave changed while it was fetched: {len(fetched)} of {size} "
+                "bytes came"
+            )
+        return bytes(fetched)
 
     def print_table(self, what: PrintWhat) -> str:
         """Make the target print a table and return its text, whole.

@@ -51,6 +51,7 @@ class FrameType(IntEnum):
     BAUD = 0x0C
     GREET = 0x0D
     PING = 0x0E
+    TENSOR = 0x0F
     POLL = 0x20
     ASK = 0x21
     SLICE = 0x40

@@ -106,8 +106,14 @@ class Findings:
     vectors_hash: str | None = None
     kernels: dict[str, str] = field(default_factory=dict)  # form of each operation
     checks: list[CrossCheck] = field(default_factory=list)
+    of_layers: CrossCheck | None = None  # their outputs against the reference's
     heard: list[str] = field(default_factory=list)  # what the targets' own logs warn of
     unkept: list[StoreError] = field(default_factory=list)  # of the reference's outputs
+
+    @property
+    def all_checks(self) -> tuple[CrossCheck, ...]:
+        """What was compared, the layers first: what is wrong there is wrong in what follows."""
+        return (*([self.of_layers] if self.of_layers else []), *self.checks)
 
     @property
     def status(self) -> TargetStatus | None:
@@ -200,7 +206,7 @@ def make_record(
         "seed": plan.seed if plan.faults is not None else None,
         "resumed": found.resumed,
         **time_facts((), found.clock, found.estimate),
-        "cross_checks": tuple(found.checks),
+        "cross_checks": found.all_checks,
         "kernels": found.kernels,
         "tools": found.tools,
         "command": plan.command,
@@ -218,7 +224,7 @@ def make_record(
         if trouble is None and found.shares and (missing := _unanswered(facts)):
             reasons.append(f"{missing} of {facts['vectors_planned']} vectors were not answered")
     reasons += _failed_timing(found)
-    reasons += [f"{c.what}: {c.detail}" for c in found.checks if not c.ok]
+    reasons += [f"{c.what}: {c.detail}" for c in found.all_checks if not c.ok]
     verdict = Verdict.FAIL if reasons else Verdict.PASS
     if reasons and trouble is None:  # else it is in the message
         reasons += found.heard

@@ -154,6 +154,8 @@ _RUN = (
             default=Timing().estimate),
     _option("timing_only", bool, "Time the layers; stream no vectors"),
     _option("profile", bool, "Count what each layer runs, by function and class, in QEMU"),
+    _option("tensors", str, "Fetch what layers gave for the first vector: all, or names",
+            shown="none", default=None),
     _option("encoding", str, "How vectors travel; auto is raw to emulators", words=Encoding),
     _option("port", str, "Device or pyserial URL; without a probe, firmware runs there already"),
     _option("probe", str, "Flash by this probe's id, or remote:HOST:PORT"),

@@ -52,7 +52,8 @@ class Plan:
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
     max_error: it is fail above this mean absolute error. library: what the firmware is built on.
     jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
-    streamed. profile: what the layers run is counted, too. faults, seed: what is spoiled on the
+    streamed. profile: what the layers run is counted, too. tensors: layers whose outputs
+    for the first vector are fetched. faults, seed: what is spoiled on the
     link while vectors stream. baud: rate to try after the handshake, on a real serial line.
     conversion: how the model was converted, in words. command: what repeats this run. commit: of
     the tree that it was asked for in.
@@ -71,6 +72,7 @@ class Plan:
     timing: Timing = Timing()
     timing_only: bool = False
     profile: bool = False
+    tensors: tuple[str, ...] = ()
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None
     seed: int = 0

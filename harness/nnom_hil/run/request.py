@@ -57,6 +57,7 @@ class RunRequest:
     timing: Timing = field(default_factory=Timing)
     timing_only: bool = False
     profile: bool = False
+    tensors: str | None = None
     library: Library = field(default_factory=Library)
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None

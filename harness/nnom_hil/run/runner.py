@@ -40,6 +40,7 @@ from nnom_hil.run.prepare import Prepared
 from nnom_hil.run.profile import FOLDED_FILE, profile_record
 from nnom_hil.run.provenance import beside_the_conversion
 from nnom_hil.run.store import RunFolder
+from nnom_hil.run.tensors import TENSORS_FILE, check_tensors, fetch_tensors, tensors_npz
 from nnom_hil.run.verdict import top_k_of
 from nnom_hil.target.base import Target
 from nnom_hil.target.clock import judge_clock
@@ -261,6 +262,19 @@ class Run:
                 self.found.shares.append(share)
         self._estimate()
 
+    def fetch_tensors(self) -> dict[str, Int8]:
+        """Fetch what layers gave for the first vector, keep it, and compare it with the reference.
+
+        Raises TargetError where the firmware cannot tell it.
+        """
+        self._observer.step("fetching what the layers gave")
+        graph, x = self._prepared.graph, self._prepared.x[0]
+        wanted, layout = self.plan.tensors, self.plan.header.layout
+        tensors = fetch_tensors(self._running.client, graph, x, wanted, layout)
+        self.folder.write(TENSORS_FILE, tensors_npz(tensors))
+        self.found.of_layers = check_tensors(graph, x, tensors, compat=self.plan.compat)
+        return tensors
+
     def profile(self) -> ProfileRecord:
         """Count what the layers run, on an emulator of its own; raises as profile_layers does."""
         self._observer.phase("profile")
@@ -415,6 +429,8 @@ class Run:
         if self.plan.profile:  # first: what it counts is the estimate's, too
             steps.append(self.profile)
         steps.append(self.time_layers)
+        if self.plan.tensors:
+            steps.append(self.fetch_tensors)
         if not self.plan.timing_only:
             steps.append(self.stream)
         try:

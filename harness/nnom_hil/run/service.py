@@ -26,6 +26,7 @@ from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
+from nnom_hil.run.tensors import wanted_layers
 from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [
@@ -109,6 +110,7 @@ def _check(request: RunRequest) -> None:
 
 def _check_model(request: RunRequest, prepared: Prepared) -> None:
     graph, task = prepared.graph, prepared.truth.task
+    wanted_layers(graph, request.tensors)
     firmware_header(graph, request.header)
     settings = firmware_settings(graph, header=request.header)
     if request.encoding is Encoding.COMPACT and not compact_ring(request.board, settings):
@@ -158,6 +160,7 @@ def _run(
         timing=request.timing,
         timing_only=request.timing_only,
         profile=request.profile,
+        tensors=wanted_layers(prepared.graph, request.tensors),
         encoding=request.encoding,
         faults=request.faults,
         seed=request.seed,

@@ -17,7 +17,7 @@ __all__ = ["REPORT_FILE", "Outcome", "files_of", "shown_run", "write_report"]
 
 REPORT_FILE: Final = "report.html"
 _LINKED: Final = re.compile(
-    r"(run|request|profile)\.json|journal\.jsonl|profile\.folded|console(-\d{1,3})?\.log"
+    r"(run|request|profile)\.json|journal\.jsonl|profile\.folded|tensors\.npz|console(-\d{1,3})?\.log"
 )
 """A run's files that its report links to."""
 _CONSOLE_LIMIT: Final = 1 << 30

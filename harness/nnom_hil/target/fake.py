@@ -4,6 +4,7 @@ For tests, of users too: a run against it needs neither compiler nor emulator.
 """
 
 import struct
+import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ _LAST = 0x10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeModel:
-    """What the fake computes: infer maps input bytes to output bytes."""
+    """What the fake computes: infer maps input bytes to output bytes. tensors: of its layers."""
 
     infer: Callable[[bytes], bytes]
     input_shape: tuple[int, ...]
@@ -42,6 +43,7 @@ class FakeModel:
     model_hash: str = "00"
     image_id: str = "00"
     output_dec: int = 7
+    tensors: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -264,6 +266,15 @@ class FakeTarget:
             case FrameType.BAUD:
                 self._answer(request)
                 self.baud = int.from_bytes(request.body, "little")
+            case FrameType.TENSOR:
+                layer, start, count = struct.unpack("<HIH", request.body)
+                if layer >= len(self.model.tensors):
+                    error = bytes([AgentError.ARGUMENT, request.type])
+                    self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, error))
+                    return
+                data = self.model.tensors[layer]
+                head = struct.pack("<II", len(data), zlib.crc32(data))
+                self._answer(request, head + data[start : start + count])
             case FrameType.TIME:
                 self._answer(request, b"\0" + struct.pack("<I", 1000))
             case _:
