@@ -144,6 +144,15 @@ class NnomHil:
         return {layer.name: layer.instructions for layer in profile.layers}
 
     @keyword(tags=("Run",))
+    def fetch_tensors(self) -> dict[str, Any]:
+        """Fetch what the layers of `Open Run`'s `tensors` gave for the first vector, behind \
+        `Time Layers`; return arrays of int8 by the layer's name.
+
+        The run's folder has them as tensors.npz; one that is not the reference's fails the run.
+        """
+        return dict(self._open.fetch_tensors())
+
+    @keyword(tags=("Run",))
     def stream_vectors(self) -> int:
         """Stream all vectors; return how many were answered."""
         self._open.stream()
