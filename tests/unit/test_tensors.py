@@ -2,6 +2,8 @@
 
 import itertools
 from io import BytesIO
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from nnom_hil.link.client import AgentClient, AgentRefusedError
 from nnom_hil.link.frame import AgentError, FrameType
 from nnom_hil.model.qgraph import Int8, QGraph
 from nnom_hil.model.reference import run_all_layers
+from nnom_hil.run.plan import Plan
+from nnom_hil.run.runner import Run
 from nnom_hil.run.tensors import check_tensors, fetch_tensors, tensors_npz, wanted_layers
 from nnom_hil.target.fake import FakeFaults, FakeModel, FakeTarget
 
@@ -123,6 +127,13 @@ def test_a_tensor_of_another_size_is_another_model() -> None:
     graph, x = graph_and_input()
     with pytest.raises(TargetError, match=r"gave 3 bytes on the target, expected \d+"):
         fetch_tensors(connect((b"abc",)), graph, x[0], (graph.nodes[0].name,), Layout.HWC)
+
+
+def test_a_run_that_asked_for_no_layers_says_so() -> None:
+    run = Run.__new__(Run)
+    run.plan = cast(Plan, SimpleNamespace(tensors=()))
+    with pytest.raises(UsageError, match="open the run with tensors=all, or names"):
+        run.fetch_tensors()
 
 
 def test_firmware_from_before_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,26 @@ from nnom_hil.run.plan import MatrixObserver, Observer
 __all__ = ["MatrixProgress", "Progress"]
 
 
-class Progress(Observer):
+class _Drawn:
+    """Has a bar while it is entered."""
+
+    _bar: RichProgress
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):  # the terminal has gone
+            self._bar.stop()
+
+
+class Progress(_Drawn, Observer):
     """Shows progress where a person watches; elsewhere only the steps, one line each.
 
     timings: told when phases begin.
@@ -37,19 +56,6 @@ class Progress(Observer):
         )
         self._task = self._bar.add_task("", total=None)
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(OSError):  # the terminal has gone
-            self._bar.stop()
-
     def step(self, what: str) -> None:
         """Show that a step begins."""
         self._bar.update(self._task, description=what)
@@ -66,7 +72,7 @@ class Progress(Observer):
         self._bar.update(self._task, completed=done, total=total)
 
 
-class MatrixProgress(MatrixObserver):
+class MatrixProgress(_Drawn, MatrixObserver):
     """One bar for all cells, and what those that run are at; elsewhere a line for each that ended.
 
     Nothing is drawn between two calls: while processes are forked there is one thread.
@@ -88,19 +94,6 @@ class MatrixProgress(MatrixObserver):
             disable=quiet or not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(OSError):  # the terminal has gone
-            self._bar.stop()
 
     def begin(self, done: int, total: int) -> None:
         """Show how many there are, and how many an earlier attempt has run."""

@@ -265,8 +265,11 @@ class Run:
     def fetch_tensors(self) -> dict[str, Int8]:
         """Fetch what layers gave for the first vector, keep it, and compare it with the reference.
 
-        Raises TargetError where the firmware cannot tell it.
+        Raises UsageError where no layers were asked for, and TargetError where the firmware cannot
+        tell it.
         """
+        if not self.plan.tensors:
+            raise UsageError("no layers were asked for: open the run with tensors=all, or names")
         self._observer.step("fetching what the layers gave")
         graph, x = self._prepared.graph, self._prepared.x[0]
         wanted, layout = self.plan.tensors, self.plan.header.layout
