@@ -1,7 +1,10 @@
 """The link's client against a fake target that fails on purpose."""
 
+import contextlib
 import errno
 import itertools
+import os
+import socket
 import zlib
 
 import pytest
@@ -181,3 +184,26 @@ def test_table_is_the_one_of_its_checksum(came: str, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(client, "_request", request)
     assert client.print_table(PrintWhat.PREDICTION_SUMMARY) == table.decode()
+
+
+@pytest.mark.parametrize("kind", ["device", "socket"])
+def test_a_port_that_was_closed_is_a_lost_connection(kind: str) -> None:
+    """So that it is opened again; a device's read as one that has no file descriptor."""
+    with contextlib.ExitStack() as stack:
+        if kind == "device":
+            ends = os.openpty()
+            for end in ends:
+                stack.callback(os.close, end)
+            url = os.ttyname(ends[1])
+        else:
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        transport = SerialTransport(LinkAddress(url=url, baud=115_200))
+        transport.close()
+        with pytest.raises(LinkError, match="the connection was lost"):
+            transport.read(Deadline.after(0.1))
+        with pytest.raises(LinkError, match="the connection was lost"):
+            transport.write(b"x")
+        transport.reopen(Deadline.after(1))
+        assert transport.read(Deadline.after(0.0)) == b""
+        transport.close()

@@ -130,6 +130,8 @@ class SerialTransport:
 
     def _handle(self) -> int | None:
         """Return the file descriptor to wait on; rfc2217:// has none."""
+        if not self._port.is_open:  # else its error would pass for having none
+            raise serial.PortNotOpenError
         try:
             handle = int(self._port.fileno())
         except (AttributeError, OSError):
