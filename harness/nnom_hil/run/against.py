@@ -135,14 +135,11 @@ def figures(output: Output, truth: Truth, answers: Answers, size: int) -> Figure
 
 
 def _vectors(path: Path, data: Path | None) -> DataSet:
-    """Return the vectors as Keras takes them; those that are prepared are int8."""
-    from nnom_hil.model.keras_import import read_keras
-    from nnom_hil.zoo.data import load_bundled
-    from nnom_hil.zoo.files import load_vectors
+    """Return the vectors as the model takes them; those that are prepared are int8."""
+    from nnom_hil.model.read import read_model
+    from nnom_hil.run.vectors import vectors_for
 
-    if data is None:
-        return load_bundled(path)
-    return load_vectors(data, read_keras(path).graph.input.shape)
+    return vectors_for(read_model(path), path, data)
 
 
 def _ask_tflite(path: Path, data: Path | None) -> dict[str, Any]:

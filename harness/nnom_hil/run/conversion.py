@@ -197,12 +197,12 @@ def inspect_model(
     build: link firmware for every board, or those of `only`, and tell flash and RAM. Raises
     ModelError, BoardError for a name that is none.
     """
-    from nnom_hil.model.keras_import import read_keras
     from nnom_hil.model.quantise import quantise
+    from nnom_hil.model.read import front_end, read_model
 
     path = find_model(model)
-    on_step("loading Keras")
-    graph = read_keras(path).graph
+    on_step(f"loading {front_end(path)}")
+    graph = read_model(path).graph
     x = np.random.default_rng(0).uniform(-1, 1, (_INSPECTED_VECTORS, *graph.input.shape))
     quantised = quantise(graph, x.astype(np.float32))
     fits = {}

@@ -24,6 +24,7 @@ from nnom_hil.files import digest
 from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
+from nnom_hil.model.read import front_end, model_files, read_model
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import Task
@@ -32,7 +33,7 @@ from nnom_hil.run.task import Head, Output, Truth, decide, head_of
 from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
 
 if TYPE_CHECKING:
-    from nnom_hil.model.keras_import import KerasModel
+    from nnom_hil.model.read import SourceModel
     from nnom_hil.zoo.data import DataSet
 
 __all__ = ["ConvertOptions", "Prepared", "find_model", "preparation_key", "prepare"]
@@ -100,9 +101,10 @@ class Prepared:
     """A model ready to run.
 
     x: (n, inputs) int8 vectors. output: what the model gives; truth: what it is judged by.
-    float_outputs: Keras' outputs (n, outputs). quality: how the quantised layers follow the float
-    ones on calibration data. key: hash of what it was made of. libraries: versions of the packages
-    that it was converted with. unkept: why it could not be kept, where the disk is full.
+    float_outputs: its framework's own outputs (n, outputs). quality: how the quantised layers
+    follow the float ones on calibration data. key: hash of what it was made of. libraries: versions
+    of the packages that it was converted with. unkept: why it could not be kept, where the disk is
+    full.
     """
 
     graph: QGraph
@@ -201,7 +203,7 @@ def prepare(
     options: ConvertOptions | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Prepared:
-    """Convert a Keras model and quantise its vectors, or find both in the cache.
+    """Convert a model and quantise its vectors, or find both in the cache.
 
     data None means a bundled model's own. Raises ModelError, DataError or UsageError.
     """
@@ -243,12 +245,9 @@ def _digest_of(data: Path) -> str:
 def _read(model: Path) -> bytes:
     """Return a model's bytes; raises ModelError."""
     with _reading(model, ModelError):
-        if model.is_dir():  # a SavedModel
-            from nnom_hil.model.keras_import.limits import files_of
-
-            return b"".join(p.read_bytes() for p in files_of(model))
-        _must_be_a_file(model, ModelError)
-        return model.read_bytes()
+        if not model.is_dir():
+            _must_be_a_file(model, ModelError)
+        return b"".join(file.read_bytes() for file in model_files(model))
 
 
 def _must_be_a_file(path: Path, error: type[ModelError | DataError]) -> None:
@@ -283,21 +282,18 @@ def _convert(
     *,
     on_step: Callable[[str], None],
 ) -> Prepared:
-    on_step("loading Keras")
-    from nnom_hil.model.keras_import import read_keras
+    on_step(f"loading {front_end(model)}")
     from nnom_hil.model.quantise import calibrate, measure_quality, search_formats
-    from nnom_hil.zoo.data import load_bundled
-    from nnom_hil.zoo.files import load_vectors
+    from nnom_hil.run.vectors import vectors_for
 
-    keras_model = read_keras(model)
+    source = read_model(model)
     on_step("loading vectors")
-    shape = keras_model.graph.input.shape
-    vectors = load_bundled(model) if data is None else load_vectors(data, shape)
-    output, truth, classes = _truth(keras_model, vectors, data or model)
+    vectors = vectors_for(source, model, data)
+    output, truth, classes = _truth(source, vectors, data or model)
     on_step(f"judged: {truth.task.words}")
     on_step("quantising")
     x = vectors.x_calibration
-    found = calibrate(keras_model.graph, x, options.quantise_options())
+    found = calibrate(source.graph, x, options.quantise_options())
     graph = found.finish()
     if options.search_seconds:
         on_step(f"searching formats for {options.search_seconds:g} s")
@@ -319,25 +315,25 @@ def _convert(
         x=graph.quantise(vectors.x).reshape(len(vectors.x), -1),
         output=output,
         truth=truth,
-        float_outputs=keras_model.predict(vectors.x),
+        float_outputs=source.predict(vectors.x),
         key=key,
         libraries=loaded_libraries(),
     )
 
 
 def _truth(
-    model: "KerasModel", vectors: "DataSet", source: Path
+    model: "SourceModel", vectors: "DataSet", where: Path
 ) -> tuple[Output, Truth, npt.NDArray[np.int64] | None]:
     """Return what the model gives, what is judged, and the calibration inputs' classes, if any.
 
     Raises DataError for labels that do not fit, before formats are searched for.
     """
     output = Output(shape=model.output_shape, head=head_of(model.graph))
-    truth = decide(output, vectors.x, vectors.y, where=f"{source}: array {vectors.y_name!r}")
+    truth = decide(output, vectors.x, vectors.y, where=f"{where}: array {vectors.y_name!r}")
     known = truth
     if vectors.y_calibration is not vectors.y:
         x, y = vectors.x_calibration, vectors.y_calibration
-        known = decide(output, x, y, where=f"{source}: array {vectors.y_calibration_name!r}")
+        known = decide(output, x, y, where=f"{where}: array {vectors.y_calibration_name!r}")
     chosen = known.task is Task.CLASSIFICATION and not output.positions
     return output, truth, known.labels if chosen else None
 

@@ -30,9 +30,22 @@ class KerasModel:
         self.graph = graph
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one vector, as Keras takes it."""
+        return self.graph.input.shape
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what Keras gives for one input."""
         return tuple(int(axis) for axis in self._model.outputs[0].shape[1:])
+
+    def placed(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return vectors as the graph takes them: as they are, channels last."""
+        return x
+
+    def labels(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return labels in the order of the graph's output: as they are."""
+        return y
 
     def predict(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return Keras' outputs for x (n, *input shape), flattened to (n, outputs)."""
