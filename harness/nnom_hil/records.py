@@ -11,6 +11,7 @@ from nnom_hil.times import TimeSource
 __all__ = [
     "RUN_SCHEMA",
     "Accuracy",
+    "BoardFit",
     "ConversionRecord",
     "ConvertedLayer",
     "CrossCheck",
@@ -37,7 +38,7 @@ __all__ = [
 RUN_SCHEMA: Final = "nnom-hil/run/3"
 _SCHEMAS: Final = "nnom-hil/run/"
 _EARLIER_SCHEMAS: Final = ("nnom-hil/run/1", "nnom-hil/run/2")
-CONVERSION_SCHEMA: Final = "nnom-hil/conversion/1"
+CONVERSION_SCHEMA: Final = "nnom-hil/conversion/2"
 SYMBOLS: Final = 60
 """Most symbols of a firmware that are kept."""
 WORST_VECTORS: Final = 12
@@ -499,13 +500,35 @@ class ConvertedLayer(_Record):
     saturated: float | None = None
 
 
+class BoardFit(_Record):
+    """What firmware with a model takes of a board, in bytes; None what is not known, as why tells.
+
+    ram_static: .data and .bss. ram_heap, ram_stack: the most that was used on an emulated core.
+    """
+
+    flash: _Count | None = None
+    flash_available: _Count
+    ram_static: _Count | None = None
+    ram_heap: _Count | None = None
+    ram_stack: _Count | None = None
+    ram_available: _Count
+    fits: bool | None = None
+    why: str = ""
+
+    @property
+    def ram(self) -> int | None:
+        """All of it together, as a run's ram_bytes."""
+        parts = (self.ram_static, self.ram_heap, self.ram_stack)
+        return None if None in parts else sum(part or 0 for part in parts)
+
+
 class ConversionRecord(_Record):
     """What became of a model. weight_bytes: of all layers; activation_bytes: the most that is
     alive at once. agreement: share of inputs with the same answer in int8 as in float, 0 to 1.
     advice: what was lost, and what would help.
     """
 
-    schema_: Annotated[Literal["nnom-hil/conversion/1"], Field(alias="schema")] = CONVERSION_SCHEMA
+    schema_: Annotated[Literal["nnom-hil/conversion/2"], Field(alias="schema")] = CONVERSION_SCHEMA
     tool_version: str
     model: str
     model_hash: str
@@ -519,7 +542,7 @@ class ConversionRecord(_Record):
     agreement: float | None = None
     advice: str | None = None
     notes: tuple[str, ...] = ()
-    boards: dict[str, str] = Field(default_factory=dict)
+    boards: dict[str, BoardFit] = Field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the record as JSON text."""

@@ -1,11 +1,19 @@
 """nnom-hil convert and inspect, as users type them."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nnom_hil.cli.app import run_app
+from nnom_hil.paths import boards_dir
+
+BASELINES = Path(__file__).parents[2] / "reports" / "baselines"
+nightly = pytest.mark.skipif(
+    "NNOM_HIL_NIGHTLY" not in os.environ, reason="slow: NNOM_HIL_NIGHTLY=1 (make nightly)"
+)
 
 
 def test_convert_writes_header_page_and_table(
@@ -29,7 +37,7 @@ def test_convert_writes_header_page_and_table(
     capsys.readouterr()
     assert run_app([*arguments, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["schema"] == "nnom-hil/conversion/1"
+    assert record["schema"] == "nnom-hil/conversion/2"
     assert record["macs"] == 458816
     assert all(layer["sqnr_db"] > 20 for layer in record["layers"])
 
@@ -62,6 +70,47 @@ def test_forms_of_header(arguments: list[str], expected: str, tmp_path: Path, ca
     assert expected in header.read_text()
 
 
+def assert_as_measured(board: str, model: str, fit: dict[str, Any]) -> None:
+    """What is foretold is within 5 per cent of what runs have measured."""
+    builds = json.loads((BASELINES / board / f"{model}.json").read_text())["builds"]
+    measured = builds["gcc 12"]
+    ram = fit["ram_static"] + fit["ram_heap"] + fit["ram_stack"]
+    assert fit["flash"] == pytest.approx(measured["flash"], rel=0.05)
+    assert ram == pytest.approx(measured["ram"], rel=0.05)
+
+
+@nightly
+def test_inspect_foretells_every_baseline(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of: dict[str, list[str]] = {}
+    for file in BASELINES.glob("*/*.json"):
+        of.setdefault(file.stem, []).append(file.parent.name)
+    assert sum(map(len, of.values())) >= 40
+    for model, boards in of.items():
+        options = [word for board in boards for word in ("-b", board)]
+        assert run_app(["inspect", model, "--json", *options]) == 0
+        for board, fit in json.loads(capsys.readouterr().out)["boards"].items():
+            assert_as_measured(board, model, fit)
+
+
+@pytest.mark.parametrize(("ram", "fits"), [(20480, False), (21504, True)])
+def test_what_is_foretold_to_fit_does(
+    ram: int, fits: bool, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (boards_dir() / "mps2_an385.toml").read_text()
+    text = text.replace('name = "mps2_an385"', 'name = "small"')
+    head, _, tail = text.partition("[memory.ram]")
+    (tmp_path / "small.toml").write_text(
+        f"{head}[memory.ram]{tail.replace('0x40_0000', str(ram), 1)}"
+    )
+    boards = ["--boards", str(tmp_path), "--board", "small"]
+    assert run_app(["inspect", *boards, "--json"]) == 0
+    fit = json.loads(capsys.readouterr().out)["boards"]["small"]
+    assert fit["fits"] is fits
+    assert fits or "the heap runs out in 20480 bytes of ram" in fit["why"]
+    ended = run_app(["run", *boards, "--limit", "2", "--out", str(tmp_path / "runs")])
+    assert (ended == 0) is fits
+
+
 def test_inspect_tells_what_each_board_would_hold(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +119,8 @@ def test_inspect_tells_what_each_board_would_hold(
     assert [layer["type"] for layer in record["layers"]] == ["Input", "Rnn", "Dense", "Softmax"]
     assert record["weight_bytes"] == sum(layer["weight_bytes"] for layer in record["layers"])
     assert set(record["boards"]) == {"stm32f4", "microbit"}
-    assert all("flash" in fit and "RAM" in fit for fit in record["boards"].values())
+    for board, fit in record["boards"].items():
+        assert fit["fits"]
+        assert_as_measured(board, "gru", fit)
     assert run_app(["inspect", "resnet", "--no-build"]) == 0
     assert "activations" in capsys.readouterr().out

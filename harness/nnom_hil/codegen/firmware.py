@@ -17,6 +17,7 @@ __all__ = [
     "cpu_flags",
     "library_switches",
     "linker_script",
+    "stack_bytes",
 ]
 
 _CONTENT_HEAD = 8  # before the input: index, label, form, unit
@@ -182,6 +183,11 @@ def _step(step: Step) -> str:
     return f"{{{wait}, 0x{address:08X}u, 0x{mask:08X}u, 0x{value:08X}u}}"
 
 
+def stack_bytes(board: Board) -> int:
+    """Return the bytes of RAM that the stack has to itself."""
+    return min(_STACK_BYTES, board.memory.ram.length // 4)
+
+
 def linker_script(template: str, board: Board) -> str:
     """Return link.ld: the template with the board's memories."""
     memory = board.memory
@@ -190,6 +196,6 @@ def linker_script(template: str, board: Board) -> str:
         flash_length=f"0x{memory.flash.length:X}",
         ram_origin=f"0x{memory.ram.origin:08X}",
         ram_length=f"0x{memory.ram.length:X}",
-        stack_size=str(min(_STACK_BYTES, memory.ram.length // 4)),
+        stack_size=str(stack_bytes(board)),
         heap_min=str(_HEAP_MIN_BYTES),
     )

@@ -1,11 +1,13 @@
 """What is to be said of a conversion: for a terminal, and as a page with a picture."""
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.records import BoardFit, ConversionRecord, ConvertedLayer
 from nnom_hil.report.figures import decibels, percent, size, thousands
 from nnom_hil.report.html import render_page
 
@@ -66,8 +68,33 @@ def print_layers(record: ConversionRecord, console: Console) -> None:
         table.add_row(*_cells(layer))
     console.print(table)
     _print_totals(record, console)
-    for board, fit in record.boards.items():
-        console.print(f"  {board}: {fit}", highlight=False, soft_wrap=True)
+    if record.boards:
+        _print_fits(record.boards, console)
+
+
+def _print_fits(fits: Mapping[str, BoardFit], console: Console) -> None:
+    """Print a line a board: bytes of flash and of RAM, and what the latter are."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("board", overflow="fold")
+    for heading in ("flash", "", "RAM", "", "static", "heap", "stack"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for board, fit in fits.items():
+        table.add_row(
+            board,
+            *_of(fit.flash, fit.flash_available),
+            *_of(fit.ram, fit.ram_available),
+            *map(thousands, (fit.ram_static, fit.ram_heap, fit.ram_stack)),
+            style="red" if fit.fits is False else "",
+        )
+    console.print(table)
+    console.print("bytes, as a run will measure them", highlight=False)
+    for board, fit in fits.items():
+        if fit.why:
+            console.print(f"{board}: {fit.why}", highlight=False, soft_wrap=True)
+
+
+def _of(used: int | None, available: int) -> tuple[str, str]:
+    return thousands(used), "" if used is None else f"{100 * used / available:.0f} %"
 
 
 def _print_totals(record: ConversionRecord, console: Console) -> None:

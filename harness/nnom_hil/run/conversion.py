@@ -10,12 +10,9 @@ import numpy as np
 
 from nnom_hil import __version__
 from nnom_hil.boards import find_board, list_boards
-from nnom_hil.boards.board import Board
-from nnom_hil.build.image import build_image
-from nnom_hil.codegen.firmware import FirmwareSettings
+from nnom_hil.build import sharing_trees
 from nnom_hil.codegen.layouts import Api, HeaderOptions
 from nnom_hil.codegen.weights import weights_h
-from nnom_hil.errors import HilError
 from nnom_hil.files import write_whole
 from nnom_hil.model.graph import (
     Cropping,
@@ -42,11 +39,14 @@ from nnom_hil.model.qgraph import (
     QSoftmax,
 )
 from nnom_hil.model.quantise.quality import Quality
-from nnom_hil.records import ConversionRecord, ConvertedLayer
+from nnom_hil.model.run_order import in_run_order
+from nnom_hil.records import BoardFit, ConversionRecord, ConvertedLayer
 from nnom_hil.run.advice import advise
+from nnom_hil.run.memory import board_fit
 from nnom_hil.run.notes import notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
+from nnom_hil.run.task import Head, Output, head_of
 
 __all__ = ["HeaderRequest", "inspect_model", "weight_bytes", "write_header"]
 
@@ -114,7 +114,7 @@ def _record(
     *,
     header: str | None,
     quality: Quality | None,
-    boards: dict[str, str] | None = None,
+    boards: dict[str, BoardFit] | None = None,
 ) -> ConversionRecord:
     measured = {layer.name: layer for layer in quality.layers} if quality is not None else {}
     layers = []
@@ -194,38 +194,36 @@ def inspect_model(
 ) -> ConversionRecord:
     """Return what a model holds, its formats chosen on random data between -1 and 1.
 
-    build: link firmware for every board, or those of `only`, and tell flash and RAM. Raises
-    ModelError, BoardError for a name that is none.
+    build: link firmware for every board, or those of `only`, run it on an emulated core, and tell
+    flash and RAM. Raises ModelError, BoardError for a name that is none.
     """
     from nnom_hil.model.quantise import quantise
     from nnom_hil.model.read import front_end, read_model
 
     path = find_model(model)
-    on_step(f"loading {front_end(path)}")
-    graph = read_model(path).graph
+on_step(f"loading {front_end(path)}")
+    imported = read_model(path)
+    graph = imported.graph
+    output = Output(shape=imported.output_shape, head=head_of(graph))
     x = np.random.default_rng(0).uniform(-1, 1, (_INSPECTED_VECTORS, *graph.input.shape))
-    quantised = quantise(graph, x.astype(np.float32))
+    options = ConvertOptions().quantise_options()
+    quantised = in_run_order(quantise(graph, x.astype(np.float32), options))
     fits = {}
-    for name in (only or list_boards(boards)) if build else ():
-        board = find_board(name, boards)
-        if only or board.backend.native is None:  # a process has all the memory it wants
-            on_step(f"linking for {name}")
-            fits[name] = _fit(board, quantised)
-    options = "formats of random data"
-    return _record(quantised, path.stem, options, header=None, quality=None, boards=fits)
+    with sharing_trees():
+        for name in (only or list_boards(boards)) if build else ():
+            board = find_board(name, boards)
+            if only or board.backend.native is None:
+                on_step(f"linking for {name}")
+                fits[name] = board_fit(board, quantised, _classes(output))
+    described = "formats of random data"
+    return _record(quantised, path.stem, described, header=None, quality=None, boards=fits)
 
 
-def _fit(board: Board, graph: QGraph) -> str:
-    """Return what an image for the board takes, or why there is none."""
-    settings = FirmwareSettings(input_bytes=graph.input.size, model_hash=graph.content_hash)
-    try:
-        image = build_image(board, weights_h(graph, provenance="inspection"), settings)
-    except HilError as exc:
-        return str(exc).splitlines()[0]  # too large for the board, or a missing compiler
-    flash, ram = image.sizes.flash, image.sizes.static_ram + max(alive_bytes(graph))
-    room = board.memory.ram.length
-    verdict = "" if ram <= room else ", more than there is"
-    return (
-        f"flash {flash} B ({100 * flash / board.memory.flash.length:.0f} %), "
-        f"RAM {ram} B ({100 * ram / room:.0f} %){verdict}"
-    )
+def _classes(output: Output) -> int | None:
+    """Return of how many answers NNoM would count which is right; None where it would not.
+
+    Without labels it is not known whether a few numbers are classes; those that are none cost the
+    prediction a table that a run will not have.
+    """
+    one_of_many = output.classes > 1 or output.head is Head.SIGMOID
+    return output.size if one_of_many and not output.positions else None

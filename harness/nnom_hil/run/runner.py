@@ -47,7 +47,7 @@ from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 from nnom_hil.times import TimeSource
 
-__all__ = ["Run", "build_for", "firmware_header", "firmware_settings"]
+__all__ = ["Run", "begin_counts", "build_for", "firmware_header", "firmware_settings"]
 
 _ENCODED_AT_ONCE = 512
 
@@ -476,16 +476,9 @@ class Run:
         """Start the target's own counts; False where NNoM has none for this, or no room."""
         task, output = self._prepared.truth.task, self._prepared.output
         one_of_many = task is Task.CLASSIFICATION and not output.positions
-        if not (one_of_many or task is Task.BINARY) or output.size > CONFUSION_CLASSES:
+        if not (one_of_many or task is Task.BINARY):
             return False
-        try:
-            session.client.begin_prediction(output.size, top_k_of(output.size))
-        except AgentRefusedError as exc:
-            # The target's own confusion matrix is a second opinion; outputs are compared anyway.
-            if exc.code != AgentError.NO_MEMORY:
-                raise
-            return False
-        return True
+        return begin_counts(session.client, output.size)
 
     @property
     def _prepared(self) -> Prepared:
@@ -498,6 +491,20 @@ class Run:
         if not self._sessions:
             raise TargetError("run: this step needs a started target")
         return self._sessions[0]
+
+
+def begin_counts(client: AgentClient, classes: int) -> bool:
+    """Start NNoM's own counts of answers on a target; False for too many classes, or no room."""
+    if classes > CONFUSION_CLASSES:
+        return False
+    try:
+        client.begin_prediction(classes, top_k_of(classes))
+    except AgentRefusedError as exc:
+        # The target's own confusion matrix is a second opinion; outputs are compared anyway.
+        if exc.code != AgentError.NO_MEMORY:
+            raise
+        return False
+    return True
 
 
 def _check_model(hello: Hello, graph: QGraph, plan: Plan, console: str) -> None:
