@@ -201,7 +201,7 @@ def inspect_model(
     from nnom_hil.model.read import front_end, read_model
 
     path = find_model(model)
-on_step(f"loading {front_end(path)}")
+    on_step(f"loading {front_end(path)}")
     imported = read_model(path)
     graph = imported.graph
     output = Output(shape=imported.output_shape, head=head_of(graph))
