@@ -75,7 +75,7 @@ def not_optimised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tree = folder / "firmware"
     shutil.copytree(firmware_dir(), tree)
     flags = tree / "flags.cmake"
-    flags.write_text(flags.read_text().replace(" -O2 ", " -O0 "))
+    flags.write_text(flags.read_text().replace(" ${OPTIMISE} ", " -O0 "))
     monkeypatch.setattr(image, "firmware_dir", lambda: tree)
     return []
 

@@ -35,7 +35,7 @@ OTHER: dict[str, Any] = {  # a value beside the default, and where it is found i
     "board": "native", "model": Path("lstm"), "data": Path("d.npz"), "limit": 3,
     "min_accuracy": 0.5, "max_error": 0.25, "method": "kld", "per_channel": False,
     "raw_input": True,
-    "percentile": 99.0, "search": 1.5, "compiler": "gcc-of-mine", "portable": True,
+    "percentile": 99.0, "search": 1.5, "compiler": "gcc-of-mine", "optimise": "os", "portable": True,
     "api": "layer", "layout": "chw",
     "dense_order": "plain", "compat": True, "nnom": Path("n"), "kernels": "plain",
     "cmsis_nn": Path("c"),

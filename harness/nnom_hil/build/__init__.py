@@ -11,12 +11,13 @@ from nnom_hil.build.image import (
     sharing_trees,
     tree_digest,
 )
-from nnom_hil.build.library import Kernels, Library, cmsis_nn_tree, nnom_tree
+from nnom_hil.build.library import Kernels, Library, Optimise, cmsis_nn_tree, nnom_tree
 
 __all__ = [
     "Image",
     "Kernels",
     "Library",
+    "Optimise",
     "Program",
     "SectionSizes",
     "build_image",

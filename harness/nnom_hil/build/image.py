@@ -14,7 +14,7 @@ from typing import Self
 
 from nnom_hil.boards import Board, Cpu
 from nnom_hil.build.contents import SectionSizes, compiler_flags, contents_of
-from nnom_hil.build.library import CmsisNn, Library, cmsis_nn_tree, nnom_tree
+from nnom_hil.build.library import CmsisNn, Library, Optimise, cmsis_nn_tree, nnom_tree
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain, work_folder
 from nnom_hil.codegen.firmware import (
     FirmwareSettings,
@@ -168,6 +168,7 @@ class Recipe:
     nnom: Path
     switches: str
     program: str
+    optimise: Optimise
     what: str
     cmsis_nn: CmsisNn | None = None
 
@@ -191,6 +192,7 @@ class Recipe:
             nnom=nnom,
             switches=";".join([*library_switches(settings), *library.switches]),
             program=program,
+            optimise=library.optimise,
             what=what,
             cmsis_nn=None if library.cmsis_nn is None else cmsis_nn_tree(library.cmsis_nn),
         )
@@ -220,7 +222,7 @@ class Recipe:
     @property
     def _chosen(self) -> tuple[str, ...]:
         compat = str(int(self.settings.compat))
-        return self.compiler, cpu_flags(self.board), compat, self.switches
+        return self.compiler, cpu_flags(self.board), self.optimise.flag, compat, self.switches
 
     @property
     def _options(self) -> list[str | Path]:
@@ -231,7 +233,8 @@ class Recipe:
         return [
             *theirs,
             "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}",
-            f"-DCPU_FLAGS={cpu_flags(self.board)}", f"-DCOMPAT={int(self.settings.compat)}",
+            f"-DCPU_FLAGS={cpu_flags(self.board)}", f"-DOPTIMISE={self.optimise.flag}",
+            f"-DCOMPAT={int(self.settings.compat)}",
             f"-DSWITCHES={self.switches}", f"-DNNOM_DIR={self.nnom}",
             f"-DCMAKE_C_COMPILER={find_tool(self.program)}",
             *([] if _is_native(self.board)

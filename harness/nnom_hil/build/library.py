@@ -1,12 +1,12 @@
 """Which inference library a firmware is built on, which of its kernels, and by which compiler."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from nnom_hil.errors import UsageError
 
-__all__ = ["CmsisNn", "Kernels", "Library", "cmsis_nn_tree", "nnom_tree"]
+__all__ = ["CmsisNn", "Kernels", "Library", "Optimise", "cmsis_nn_tree", "nnom_tree"]
 
 
 class Kernels(StrEnum):
@@ -16,18 +16,33 @@ class Kernels(StrEnum):
     PLAIN = "plain"
 
 
+class Optimise(StrEnum):
+    """What the compiler optimises for: GCC's -O2 and -O3 speed, -Os size."""
+
+    O2 = "o2"
+    O3 = "o3"
+    OS = "os"
+
+    @property
+    def flag(self) -> str:
+        """The compiler's own word."""
+        return f"-{self.value.replace('o', 'O')}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
     """nnom: an NNoM tree (inc, src, port) to build instead of the library that comes with us.
 
     cmsis_nn: a folder of CMSIS 5, or of CMSIS-NN alone, whose functions serve what they can.
     compiler: the program that builds it and the firmware around it; None is the usual one.
+    optimise: what for.
     """
 
     nnom: Path | None = None
     kernels: Kernels = Kernels.AUTO
     cmsis_nn: Path | None = None
     compiler: str | None = None
+    optimise: Optimise = Optimise.O2
 
     def __post_init__(self) -> None:
         if self.nnom is not None and self.kernels is not Kernels.AUTO:
@@ -51,7 +66,12 @@ class Library:
     @property
     def is_ours(self) -> bool:
         """Whether it is the library that comes with us, with the best kernels that a core has."""
-        return replace(self, compiler=None) == Library()
+        return self == self.ours
+
+    @property
+    def ours(self) -> "Library":
+        """That library, built by the same compiler in the same way."""
+        return Library(compiler=self.compiler, optimise=self.optimise)
 
     @property
     def words(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from nnom_hil import variables
 from nnom_hil.boards import Board, find_board
-from nnom_hil.build import Kernels, Library
+from nnom_hil.build import Kernels, Library, Optimise
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.link.faults import LinkFaults
@@ -138,6 +138,7 @@ _BUILD = (
         "The C compiler: a program, by name or path",
         shown="arm-none-eabi-gcc; cc for native boards",
     ),
+    _option("optimise", str, "What the compiler optimises for", words=Optimise),
 )
 _RUN = (
     _option("limit", int, "Take the first N vectors", low=1),

@@ -300,7 +300,7 @@ class Run:
         try:
             found.estimate = estimate_layers(plan.board, self._prepared, self._image, self._counted)
             if not plan.library.is_ours:
-                ours = partial(self._image, library=Library(compiler=plan.library.compiler))
+                ours = partial(self._image, library=plan.library.ours)
                 faster = estimate_layers(plan.board, self._prepared, ours)
                 found.estimate = found.estimate.beside(faster, "our kernels for this core")
         except HilError as exc:
