@@ -3,6 +3,7 @@
 HilError
 ├── UsageError        the command line or an argument is wrong            exit 2
 │   ├── ModelError    a model file cannot be read or expressed
+│   │   └── NotFiniteError  its weights hold NaN or infinity
 │   ├── DataError     a data file has the wrong content
 │   └── BoardError    a board file is wrong or unknown
 └── HilEnvironmentError  the surroundings do not play along                exit 3
@@ -15,6 +16,7 @@ HilError
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "BoardError",
@@ -25,6 +27,7 @@ __all__ = [
     "HilError",
     "LinkError",
     "ModelError",
+    "NotFiniteError",
     "StoreError",
     "TargetError",
     "ToolError",
@@ -59,6 +62,16 @@ class UsageError(HilError):
 
 class ModelError(UsageError):
     """A model file cannot be read, or holds what NNoM cannot express."""
+
+
+class NotFiniteError(ModelError):
+    """A layer's weights hold NaN or infinity. field: which of its arrays; values: the array."""
+
+    def __init__(self, message: str, *, layer: str, field: str, values: Any) -> None:
+        super().__init__(message)
+        self.layer = layer
+        self.field = field
+        self.values = values
 
 
 class DataError(UsageError):

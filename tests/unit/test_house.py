@@ -15,7 +15,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "record_files", "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
-    "profiles", "toml", "gates", "matrix"}  # fmt: skip
+    "profiles", "toml", "gates", "matrix", "explanations"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -37,10 +37,12 @@ ALLOWED: dict[str, set[str]] = {
     "console": {"text"},
     "archives": set(),
     "profiles": {"text"},
+    "explanations": set(),
     "model": {"errors", "files", "archives", "temporary"},
     "zoo": {"errors", "archives"},
     "boards": {"errors", "paths", "toml"},
     "codegen": {"errors", "text", "model", "boards"},
+    "diagnosis": {"codegen", "explanations", "model"},
     "build": {
         "locks",
         "errors",
@@ -100,6 +102,7 @@ ALLOWED: dict[str, set[str]] = {
         "zoo",
         "boards",
         "codegen",
+        "diagnosis",
         "build",
         "link",
         "probe",
@@ -109,6 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "report": {
         "errors",
+        "explanations",
         "gates",
         "history",
         "matrix",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from nnom_hil.cli import bench, boards, build, convert, profile, run
+from nnom_hil.cli import bench, boards, build, convert, explain, profile, replay, run
 from nnom_hil.cli import inspect as inspect_command
 from nnom_hil.cli.app import run_app
 from nnom_hil.cli.options import door, expand
@@ -29,13 +29,16 @@ COMMANDS = {
     "inspect": inspect_command.main,
     "boards": boards.main,
     "profile": profile.main,
+    "explain": explain.main,
+    "replay": replay.main,
     **{f"bench {name}": command for name, command in bench.COMMANDS.items()},
 }
 OTHER: dict[str, Any] = {  # a value beside the default, and where it is found in the request
     "board": "native", "model": Path("lstm"), "data": Path("d.npz"), "limit": 3,
     "min_accuracy": 0.5, "max_error": 0.25, "method": "kld", "per_channel": False,
     "raw_input": True,
-    "percentile": 99.0, "search": 1.5, "compiler": "gcc-of-mine", "optimise": "os", "portable": True,
+    "percentile": 99.0, "search": 1.5, "compiler": "gcc-of-mine", "optimise": "os",
+    "portable": True, "weights": Path("w.h"),
     "api": "layer", "layout": "chw",
     "dense_order": "plain", "compat": True, "nnom": Path("n"), "kernels": "plain",
     "cmsis_nn": Path("c"),

@@ -1,5 +1,6 @@
 """Firmware images: CMake, Ninja and arm-none-eabi-gcc, cached by content."""
 
+from nnom_hil.build.constants import Constants, constants_of
 from nnom_hil.build.contents import SectionSizes
 from nnom_hil.build.image import (
     Image,
@@ -14,6 +15,7 @@ from nnom_hil.build.image import (
 from nnom_hil.build.library import Kernels, Library, Optimise, cmsis_nn_tree, nnom_tree
 
 __all__ = [
+    "Constants",
     "Image",
     "Kernels",
     "Library",
@@ -24,6 +26,7 @@ __all__ = [
     "build_program",
     "check_drivers",
     "cmsis_nn_tree",
+    "constants_of",
     "drivers",
     "nnom_tree",
     "sharing_trees",

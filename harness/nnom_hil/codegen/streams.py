@@ -1,10 +1,21 @@
 """Weights in the byte order of NNoM's kernels (NNOM_COMPAT.md 3.7)."""
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from nnom_hil.model.qgraph import Int8, QConv, QDense
 
-__all__ = ["bias_of", "interleave_dense", "interleave_q7_q15"]
+__all__ = ["bias_of", "interleave_dense", "interleave_q7_q15", "interleaved_order"]
+
+
+_Integer = TypeVar("_Integer", np.int8, np.int64)
+
+
+def interleaved_order(op: QDense) -> npt.NDArray[np.int64]:
+    """Return which weight, counted row by row, lies at each place of interleave_dense()'s."""
+    return _interleaved(np.arange(op.weight.size).reshape(op.weight.shape))
 
 
 def interleave_dense(weight: Int8) -> Int8:
@@ -12,6 +23,10 @@ def interleave_dense(weight: Int8) -> Int8:
 
     Four rows and four columns at a time, NNOM_COMPAT.md 3.7; rows left over stay plain.
     """
+    return _interleaved(weight)
+
+
+def _interleaved(weight: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
     units, inputs = weight.shape
     rows, columns = units - units % 4, inputs - inputs % 4
     # (groups, 4 rows, tiles, 4 columns); columns 0, 2 then 1, 3; row pairs inside

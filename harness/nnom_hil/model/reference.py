@@ -42,7 +42,7 @@ from nnom_hil.model.reference_rnn import look_up, run_rnn
 from nnom_hil.model.reference_softmax import softmax, softmax_base_two
 from nnom_hil.model.windows import depthwise_products, same_pad, window_products, windows
 
-__all__ = ["run_all_layers", "run_layer", "run_reference"]
+__all__ = ["layer_sums", "run_all_layers", "run_layer", "run_reference", "run_tail"]
 
 Int64 = npt.NDArray[np.int64] | np.int64
 _CHUNK = 128
@@ -82,11 +82,54 @@ def run_layer(node: QNode, sources: list[Int8], decs: list[int], *, compat: bool
     sources, decs: what its inputs hold, and their fraction bits as the library has them.
     """
     y = _run(node, sources, decs[0], compat=compat).reshape(len(sources[0]), *node.shape)
+    return run_tail(node, y, decs, compat=compat)
+
+
+def run_tail(node: QNode, y: Int8, decs: list[int], *, compat: bool) -> Int8:
+    """Return what a layer's tail makes of y (n, *layer shape); decs as in run_layer."""
     if node.tail is None:
         return y
     # a tail that looks at the format leaves it as it is
     dec = _nnoms_dec(node, decs) if compat else node.dec
     return _activation(node.tail, y, dec, compat=compat)
+
+
+def layer_sums(
+    node: QNode, sources: list[Int8], *, compat: bool, pad: tuple[int, int] | None = None
+) -> tuple[npt.NDArray[np.int64], Int64, Int64]:
+    """Return what a layer that ends in a shift adds up: products (n, *shape), bias and shift.
+
+    Its result, in front of the tail, is sat8((products + bias + round(shift)) >> shift); bias and
+    shift broadcast over the channels. pad: rows and columns in front of the image, where they are
+    not those of the layer's own padding. Raises TypeError for a layer that ends otherwise.
+    """
+    x, op = sources[0], node.op
+    if isinstance(op, Merge):
+        total = _merged(op, sources).reshape(len(x), *node.shape)
+        return total, np.int64(0), np.int64(op.output_shift)
+    if isinstance(op, QDense):
+        flat = x.reshape(len(x), -1).astype(np.float64)
+        products: npt.NDArray[np.floating] = flat @ op.weight.T.astype(np.float64)
+    elif not isinstance(op, QConv):
+        raise TypeError(f"{node.name} does not end in a shift")
+    elif op.transposed:
+        products = _transposed_products(op, _image(x), node.shape)
+    else:
+        products = _conv_products(op, _image(x), node.shape, pad, compat=compat)
+    sums = products.astype(np.int64).reshape(len(x), *node.shape)
+    return sums, _bias(op, compat=compat), np.array(op.output_shift, dtype=np.int64)
+
+
+def _bias(op: QConv | QDense, *, compat: bool) -> Int64:
+    """Return what is added to a layer's products, by channel."""
+    if op.bias is None:
+        return np.int64(0)
+    bias = op.bias.astype(np.int64)
+    units = len(bias)
+    if isinstance(op, QDense) and compat and units % 4 and not op.is_per_unit:
+        # Q-11: the rows left over after groups of four start again at bias[0]
+        bias = np.concatenate([bias[: units - units % 4], bias[: units % 4]])
+    return np.asarray(bias << np.array(op.bias_shift))
 
 
 def _nnoms_dec(node: QNode, decs: list[int]) -> int:
@@ -180,7 +223,20 @@ def _exact_type(taps: int) -> type[np.floating]:
 
 
 def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
-    pad = same_pad(x.shape[1:], op.kernel, op.padding, op.stride, op.dilation, compat=compat)
+    sums = _conv_products(op, x, shape, compat=compat)
+    return _finish(sums, _bias(op, compat=compat), np.array(op.output_shift, dtype=np.int64))
+
+
+def _conv_products(
+    op: QConv,
+    x: Int8,
+    shape: tuple[int, ...],
+    pad: tuple[int, int] | None = None,
+    *,
+    compat: bool,
+) -> npt.NDArray[np.floating]:
+    if pad is None:
+        pad = same_pad(x.shape[1:], op.kernel, op.padding, op.stride, op.dilation, compat=compat)
     kh, kw = op.kernel
     exact = _exact_type(kh * kw * (1 if op.depthwise else x.shape[-1]))
     view = windows(
@@ -194,15 +250,16 @@ def _conv(op: QConv, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
     )
     weight = op.weight.astype(exact)
     if op.depthwise:
-        sums = depthwise_products(view, weight)
-    else:
-        sums = window_products(view, np.ascontiguousarray(np.moveaxis(weight, 0, -1)))
-    shift = np.array(op.output_shift, dtype=np.int64)
-    bias = np.int64(0) if op.bias is None else op.bias.astype(np.int64) << np.array(op.bias_shift)
-    return _finish(sums, np.asarray(bias), shift)
+        return depthwise_products(view, weight)
+    return window_products(view, np.ascontiguousarray(np.moveaxis(weight, 0, -1)))
 
 
 def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
+    products = _transposed_products(op, x, shape)
+    return _finish(products, _bias(op, compat=False), np.array(op.output_shift, dtype=np.int64))
+
+
+def _transposed_products(op: QConv, x: Int8, shape: tuple[int, ...]) -> npt.NDArray[np.floating]:
     """Keras' Conv2DTranspose: each cell adds its multiple of the kernel; SAME cuts the rim."""
     (kh, kw), (sh, sw), (dh, dw) = op.kernel, op.stride, op.dilation
     n, h, w, _ = x.shape
@@ -218,23 +275,13 @@ def _conv_transposed(op: QConv, x: Int8, shape: tuple[int, ...]) -> Int8:
         for j in range(kw):
             part = full[:, i * dh : i * dh + (h - 1) * sh + 1 : sh]
             part[:, :, j * dw : j * dw + (w - 1) * sw + 1 : sw] += cells @ weight[:, i, j].T
-    products = full[:, pads[0] : pads[0] + shape[0], pads[1] : pads[1] + shape[1]]
-    bias = np.int64(0) if op.bias is None else op.bias.astype(np.int64) << np.array(op.bias_shift)
-    return _finish(products, np.asarray(bias), np.array(op.output_shift, dtype=np.int64))
+    return full[:, pads[0] : pads[0] + shape[0], pads[1] : pads[1] + shape[1]]
 
 
 def _dense(op: QDense, x: Int8, *, compat: bool) -> Int8:
     exact = _exact_type(x.shape[1])
     products = x.astype(exact) @ op.weight.T.astype(exact)
-    shift = np.array(op.output_shift, dtype=np.int64)
-    if op.bias is None:
-        return _finish(products, np.asarray(np.int64(0)), shift)
-    bias = op.bias.astype(np.int64)
-    units = len(bias)
-    if compat and units % 4 and not op.is_per_unit:
-        # Q-11: the rows left over after groups of four start again at bias[0]
-        bias = np.concatenate([bias[: units - units % 4], bias[: units % 4]])
-    return _finish(products, bias << np.array(op.bias_shift), shift)
+    return _finish(products, _bias(op, compat=compat), np.array(op.output_shift, dtype=np.int64))
 
 
 def _divisor(cells: Int64, shift: int) -> Int64:
@@ -270,6 +317,10 @@ def _pool(op: Pool, x: Int8, shape: tuple[int, ...], *, compat: bool) -> Int8:
 
 
 def _merge(op: Merge, sources: list[Int8]) -> Int8:
+    return _sat8((_merged(op, sources) + _round(op.output_shift)) >> op.output_shift)
+
+
+def _merged(op: Merge, sources: list[Int8]) -> npt.NDArray[np.int64]:
     total = sources[0].astype(np.int64)
     for source in sources[1:]:
         other = source.astype(np.int64)
@@ -282,7 +333,7 @@ def _merge(op: Merge, sources: list[Int8]) -> Int8:
                 total = (total * other).astype(np.int32).astype(np.int64)  # 32 bits, wrapping
             case never:
                 assert_never(never)
-    return _sat8((total + _round(op.output_shift)) >> op.output_shift)
+    return total
 
 
 def _activation(op: QActivation, x: Int8, dec: int, *, compat: bool) -> Int8:

@@ -140,6 +140,7 @@ _BUILD = (
     ),
     _option("optimise", str, "What the compiler optimises for", words=Optimise),
 )
+_WEIGHTS = _option("weights", Path, "Build on this weights.h, not the model's", shown="converted")
 _RUN = (
     _option("limit", int, "Take the first N vectors", low=1),
     _option("min_accuracy", float, "Fail below this share of right answers, 0 to 1", low=0, high=1),
@@ -171,7 +172,17 @@ _RUN = (
 _BENCH = (_option("against", str, "Compare with another conversion to int8", words=Against),)
 _ALL: Final = {
     o.name: o
-    for o in (_BOARD[0], *_MODEL, *_RUN[:3], *_CONVERT, *_BUILD, *_RUN[3:], _BOARD[1], *_BENCH)
+    for o in (
+        _BOARD[0],
+        *_MODEL,
+        *_RUN[:3],
+        *_CONVERT,
+        *_BUILD,
+        _WEIGHTS,
+        *_RUN[3:],
+        _BOARD[1],
+        *_BENCH,
+    )
 }  # what is wanted most comes first
 
 
@@ -190,6 +201,34 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD),
     "convert": _names(_MODEL, _CONVERT),
     "inspect": _names("model", "boards"),
+    "explain": _names(
+        _BOARD,
+        _MODEL,
+        _CONVERT,
+        _BUILD,
+        "weights",
+        "limit",
+        "backend",
+        "renode",
+        "port",
+        "probe",
+        "pack",
+        "baud",
+    ),
+    "replay": _names(
+        "board",
+        "boards",
+        "kernels",
+        "cmsis_nn",
+        "nnom",
+        "compiler",
+        "optimise",
+        "backend",
+        "renode",
+        "port",
+        "probe",
+        "pack",
+    ),
     "profile": _names(_BOARD, _MODEL, _CONVERT, _BUILD, "backend", "renode"),
     "boards": _names("boards"),
     "bench link": _names(_BOARD, "port", _CONVERT, _BUILD),

@@ -51,6 +51,7 @@ class Plan:
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
     max_error: it is fail above this mean absolute error. library: what the firmware is built on.
+    weights: the text of a weights.h to build instead of the model's own.
     jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
     streamed. profile: what the layers run is counted, too. tensors: layers whose outputs
     for the first vector are fetched. faults, seed: what is spoiled on the
@@ -68,6 +69,7 @@ class Plan:
     min_accuracy: float | None = None
     max_error: float | None = None
     library: Library = field(default_factory=Library)
+    weights: str | None = None
     jobs: int = 1
     timing: Timing = Timing()
     timing_only: bool = False

@@ -20,11 +20,13 @@ __all__ = [
     "RunRequest",
     "for_header",
     "load_request",
+    "read_header",
     "request_document",
 ]
 
 REQUEST_FILE: Final = "request.json"
 _LIMIT: Final = 1 << 24
+_HEADER_LIMIT: Final = 1 << 28
 _LARGEST: Final = 1e300
 LARGEST_BAUD: Final = (1 << 32) - 1  # frames hold no more
 _AGAIN: Final = "start the run again"
@@ -37,8 +39,9 @@ class RunRequest:
 
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
     share the vectors. library: what the firmware is built on; the answers of an NNoM tree are
-    compared with NNoM 0.4.3's. port: a serial port. probe: the id of the one to flash by. pack: a
-    CMSIS-Pack with the chip. command: the words that asked for it, where a front door knows them.
+    compared with NNoM 0.4.3's. weights: a weights.h to build on, not the model's. port: a serial
+    port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip. command: the words
+    that asked for it, where a front door knows them.
     Raises UsageError for numbers that cannot be.
     """
 
@@ -59,6 +62,7 @@ class RunRequest:
     profile: bool = False
     tensors: str | None = None
     library: Library = field(default_factory=Library)
+    weights: Path | None = None
     encoding: Encoding = Encoding.AUTO
     faults: LinkFaults | None = None
     seed: int = 0
@@ -133,6 +137,22 @@ def for_header(
     )
 
 
+def read_header(file: Path) -> str:
+    """Return the text of a weights.h; raises UsageError for a file that is none."""
+    try:
+        text = read_regular(file, _HEADER_LIMIT).decode("utf-8")
+    except OSError as exc:
+        raise UsageError(f"--weights {file}: cannot read it: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"--weights {file}: not a header in C: it is no text") from exc
+    if "nnom_model_create" not in text:
+        raise UsageError(
+            f"--weights {file}: not a header that NNoM's converter or nnom-hil convert writes: it "
+            "has no nnom_model_create()"
+        )
+    return text
+
+
 def request_document(request: RunRequest) -> str:
     """Return request.json, its paths absolute: the run may be resumed from anywhere."""
     import json
@@ -147,6 +167,7 @@ def request_document(request: RunRequest) -> str:
         runs=request.runs.resolve(),
         model=request.model_file.resolve(),
         data=absolute(request.data),
+        weights=absolute(request.weights),
         library=replace(
             request.library,
             nnom=absolute(request.library.nnom),

@@ -86,11 +86,16 @@ def build_for(
     header: HeaderOptions | None = None,
     compat: bool = False,
     library: Library | None = None,
+    weights: str | None = None,
 ) -> Image:
-    """Return the firmware for a board and a model; raises as build_image does."""
+    """Return the firmware for a board and a model; raises as build_image does.
+
+    weights: the text of weights.h, where it is not to be the model's own.
+    """
     header = header or HeaderOptions()
     settings = firmware_settings(graph, header=header, compat=compat)
-    return build_image(board, firmware_header(graph, header), settings, library)
+    text = firmware_header(graph, header) if weights is None else weights
+    return build_image(board, text, settings, library)
 
 
 class Run:
@@ -175,6 +180,7 @@ class Run:
             header=plan.header,
             compat=plan.compat,
             library=library or plan.library,
+            weights=plan.weights,
         )
 
     def start(self) -> Hello:

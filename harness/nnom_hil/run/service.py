@@ -22,7 +22,13 @@ from nnom_hil.run.plan import Encoding, Observer, Plan
 from nnom_hil.run.prepare import Prepared, prepare
 from nnom_hil.run.profile import count_by_clock, profile_record
 from nnom_hil.run.provenance import commit_of
-from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request, request_document
+from nnom_hil.run.request import (
+    REQUEST_FILE,
+    RunRequest,
+    load_request,
+    read_header,
+    request_document,
+)
 from nnom_hil.run.runner import Run, build_for, firmware_header, firmware_settings
 from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
@@ -98,6 +104,8 @@ def _check(request: RunRequest) -> None:
     check_wishes(request.board, request.backend, probe=request.probe)
     check_drivers(request.board)
     request.library.check()
+    if request.weights is not None:
+        read_header(request.weights)
     if request.profile:
         counting_board(request.board)
     if request.header.layout is Layout.CHW and request.is_compat:
@@ -156,6 +164,7 @@ def _run(
         min_accuracy=request.min_accuracy,
         max_error=request.max_error,
         library=request.library,
+        weights=None if request.weights is None else read_header(request.weights),
         jobs=request.jobs,
         timing=request.timing,
         timing_only=request.timing_only,
@@ -213,6 +222,8 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     image = _image(request, board, prepared)
     written = [folder / f"{board.name}.elf"]
     write_whole(written[0], image.elf.read_bytes())
+    if board.backend.native is not None:
+        written[0].chmod(0o755)  # it is a program of this machine
     if board.backend.renode is not None and board.backend.renode.platform is None:
         written.append(folder / f"{board.name}.repl")
         write_whole(written[1], platform_description(board))
@@ -226,6 +237,7 @@ def _image(request: RunRequest, board: Board, prepared: Prepared) -> Image:
         header=request.header,
         compat=request.is_compat,
         library=request.library,
+        weights=None if request.weights is None else read_header(request.weights),
     )
 
 

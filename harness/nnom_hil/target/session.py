@@ -30,14 +30,15 @@ class SessionState(Enum):
 class Session:
     """Context manager: starts the target, greets it, refuses wrong firmware, leaves nothing behind.
 
-    on_text gets the console text as it comes. nonce yields 32-bit numbers that name boots.
+    image_id: what the firmware must say it is; None takes any. on_text gets the console text as it
+    comes. nonce yields 32-bit numbers that name boots.
     """
 
     def __init__(
         self,
         target: Target,
         elf: Path,
-        image_id: str,
+        image_id: str | None,
         *,
         on_text: Callable[[str], None],
         nonce: Callable[[], int],
@@ -109,7 +110,7 @@ class Session:
         self._add_symbols(trouble)
 
     def _check_firmware(self, hello: Hello) -> None:
-        if hello.image_id != self._image_id:
+        if self._image_id is not None and hello.image_id != self._image_id:
             raise LinkError(
                 f"wrong or stale firmware: the target runs image {hello.image_id[:12]} for board "
                 f"{hello.board!r}, expected is {self._image_id[:12]}; flash it again"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nnom_hil.errors import ModelError
+from nnom_hil.errors import ModelError, NotFiniteError
 from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input, unused_name
 from nnom_hil.model.keras_import.layers import Call, convert
 from nnom_hil.model.keras_import.operations import convert_operation, is_operation
@@ -55,7 +55,12 @@ def _check_finite(nodes: list[FloatNode], shown: str) -> None:
         for field in getattr(type(node.op), "__dataclass_fields__", {}):
             value = getattr(node.op, field)
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
-                raise ModelError(f"{shown}: layer {node.name}: {field} holds NaN or infinity")
+                raise NotFiniteError(
+                    f"{shown}: layer {node.name}: {field} holds NaN or infinity",
+                    layer=node.name,
+                    field=field,
+                    values=value,
+                )
 
 
 def _check_size(shape: tuple[int | None, ...]) -> None:
