@@ -127,10 +127,7 @@ def label_order(at: Nursery) -> list[str | Path]:
 
 
 def truncated_flash(at: Nursery) -> list[str | Path]:
-    built = at.folder / "built"
-    command = ["build", "--board", "native", "--model", str(at.model), "--data", str(at.data)]
-    assert run_app([*command, "-o", str(built)]) == 0
-    image = built / "native.elf"
+    image = built(at, at.model)
     data = image.read_bytes()
     cut = data.find(kernel_bytes(at, "TENSOR_DENSE_KERNEL_0"))
     assert cut > 0
@@ -204,6 +201,75 @@ PLANTED: dict[str, tuple[Plant, Cause, str | None]] = {
     "byte order": (byte_order, Cause.BYTE_ORDER, "conv2d_2"),
 }
 """The fault, who plants it, and the cause and layer that are at fault."""
+
+
+# ---- beyond the fourteen
+
+
+def colours_reversed(at: Nursery) -> list[str | Path]:
+    return at.with_data(x=at.arrays()["x"][..., ::-1])
+
+
+def valid_padding(at: Nursery) -> list[str | Path]:
+    return at.with_header(at.header().replace("PADDING_SAME", "PADDING_VALID", 1))
+
+
+def a_row_less(at: Nursery) -> list[str | Path]:
+    return at.with_tree("plain/nnom_maxpool_s8.c", "m < y.last;", "m < y.last - 1;")
+
+
+def bias_subtracted(at: Nursery) -> list[str | Path]:
+    start = "nnom_scale_up(s->bias[channel], s->bias_shift[channel * s->per_channel])"
+    return at.with_tree("requantise.h", f"{start} + round", f"round - {start}")
+
+
+def built(at: Nursery, model: Path) -> Path:
+    folder = at.folder / "built"
+    command = ["build", "--board", "native", "--model", str(model), "--data", str(at.data)]
+    assert run_app([*command, "-o", str(folder)]) == 0
+    return folder / "native.elf"
+
+
+def erased_tail(at: Nursery) -> list[str | Path]:
+    image = built(at, at.model)
+    data, kernel = bytearray(image.read_bytes()), kernel_bytes(at, "TENSOR_CONV2D_2_KERNEL_0")
+    start = data.find(kernel)
+    data[start + 300 : start + len(kernel)] = b"\xff" * (len(kernel) - 300)
+    image.write_bytes(data)
+    return [at.model, "--data", at.data, "--image", image]
+
+
+def stale_image(at: Nursery) -> list[str | Path]:
+    return [at.model, "--data", at.data, "--image", built(at, at.other)]
+
+
+def flipped_bit(at: Nursery) -> list[str | Path]:
+    header = at.header()
+    kernel = numbers(header, "TENSOR_CONV2D_1_KERNEL_0")
+    kernel[17] ^= 64
+    return at.with_header(rewritten(header, "TENSOR_CONV2D_1_KERNEL_0", kernel))
+
+
+def stuck_channel(at: Nursery) -> list[str | Path]:
+    header = at.header()
+    bias, shift = (numbers(header, name) for name in
+                   ("TENSOR_CONV2D_1_BIAS_0", "CONV2D_1_BIAS_LSHIFT"))  # fmt: skip
+    bias[3], shift[3] = 127, shift[3] + 5
+    header = rewritten(header, "TENSOR_CONV2D_1_BIAS_0", bias)
+    return at.with_header(rewritten(header, "CONV2D_1_BIAS_LSHIFT", shift))
+
+
+OTHERS: dict[str, tuple[Plant, Cause, str | None]] = {
+    "colours reversed": (colours_reversed, Cause.CHANNEL_ORDER, None),
+    "valid padding": (valid_padding, Cause.PADDING, "conv2d_1"),
+    "a row less": (a_row_less, Cause.KERNEL, "max_pooling2d"),
+    "bias subtracted": (bias_subtracted, Cause.KERNEL, "conv2d_1"),
+    "erased tail": (erased_tail, Cause.TRUNCATED_FLASH, "conv2d_2"),
+    "stale image": (stale_image, Cause.STALE_WEIGHTS, None),
+    "flipped bit": (flipped_bit, Cause.DAMAGED_WEIGHTS, "conv2d_1"),
+    "stuck channel": (stuck_channel, Cause.SATURATION, "conv2d_1"),
+}
+"""Faults that explain was not made for first; what it says of them must be true, too."""
 
 
 def colour_digits() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

@@ -339,7 +339,9 @@ def test_renamed_labels_are_told_class_by_class(order: list[int]) -> None:
 def test_chance_is_no_cause(seed: int) -> None:
     """Labels and answers without any connection: no change of the data is told."""
     labels = np.random.default_rng(seed).integers(0, 8, 200)
-    assert judged(IMAGES, labels) == []
+    found = judged(IMAGES, labels)
+    assert [(f.cause, f.is_fault) for f in found] == [(Cause.UNKNOWN, False)]
+    assert "the float model itself answers only" in found[0].says
 
 
 def test_each_way_of_spoiling_is_what_its_remedy_undoes() -> None:
@@ -366,6 +368,9 @@ def test_ranges_tell_where_there_are_no_labels() -> None:
     )
     assert [f.cause for f in data_findings(unlabelled)] == [Cause.INPUT_SCALE]
     assert data_findings(replace(unlabelled, calibration=IMAGES * 3)) == []
+    labelled = replace(unlabelled, labels=LABELS, right=lambda o: o.argmax(axis=1) == LABELS)
+    found = data_findings(labelled)
+    assert [f.cause for f in found] == [Cause.INPUT_SCALE]  # of the calibration data
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from tests.support.run_records import full_record
 from tests.support.runs import write_run
 from tests.unit.test_matrix import cell, matrix_of
 
+from nnom_hil.explanations import Cause, Confidence, ExplainedLayer, Explanation, Finding
 from nnom_hil.profiles import ProfiledFunction, ProfiledLayer, ProfileRecord
 from nnom_hil.records import ConversionRecord, ConvertedLayer, Verdict
+from nnom_hil.report.explain import render_explanation
 from nnom_hil.report.formats import FORMATS, Format
 from nnom_hil.report.html import Shown, render_profile, render_shown
 from nnom_hil.report.matrix import matrix_files
@@ -53,6 +55,25 @@ def quality() -> str:
     ))  # fmt: skip
 
 
+def explanation() -> str:
+    finding = Finding(
+        cause=Cause.WRONG_SHIFT, confidence=Confidence.CERTAIN, layer=f"{LONG}_1", says=LONG * 3,
+        evidence=(LONG, "8 of 288 bytes"), remedy=LONG, command=("nnom-hil", "run", LONG * 2),
+    )  # fmt: skip
+    layers = tuple(
+        ExplainedLayer(name=f"{LONG}_{i}", type="Conv", shape=(28, 28, 8), dec=4, sqnr_db=40.0 - i,
+            saturated=i / 100, dead=1, channels=8, different=i * 1000, own=1000 * (i == 1),
+            compared=90_000, histogram=tuple(range(48)))
+        for i in range(8)
+    )  # fmt: skip
+    return render_explanation(Explanation(
+        tool_version="1", model=LONG, model_hash="ab" * 32, board="b", run=LONG, vectors=300,
+        with_tensors=8, accuracy_float=0.99, accuracy_target=0.5, checked=(LONG, "formats"),
+        findings=(finding, finding.model_copy(update={"is_fault": False})), layers=layers,
+        input="AAEC", input_shape=(1, 3), reproducer=f"{LONG}.npz",
+    ))  # fmt: skip
+
+
 def matrix() -> str:
     figures = {"accuracy": 0.98, "time_us": 8000.0, "flash": 60_000, "ram": 20_000, "stack": 900}
     cells = (
@@ -78,6 +99,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "compare": FORMATS[Format.HTML].compare(record, full_record(layer_count=3)),
         "profile": render_profile(profile()),
         "quality": quality(),
+        "explanation": explanation(),
         "matrix": matrix(),
     }
     for name, text in texts.items():
@@ -90,7 +112,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{site.get(name, name)}.html" for name in (*texts, *site)}
 
 
-PAGES = ("run", "compare", "profile", "quality", "matrix", "site", "site place")
+PAGES = ("run", "compare", "profile", "quality", "explanation", "matrix", "site", "site place")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -20,7 +20,7 @@ Predict = Callable[[npt.NDArray[np.float32]], Floats]
 _GAIN = 0.15
 """Share of right answers that a change must gain before it is told."""
 _SIGMAS = 4.0
-_RIGHT = 0.9
+_HARDLY = 0.5
 _PERIODS = (255.0, 256.0, 128.0, 127.5)
 _RANGES = 20.0
 
@@ -70,9 +70,10 @@ def data_findings(found: DataEvidence) -> list[Finding]:
             result += _label_order(outputs, found.labels)
         if not result:
             result += _undone(found, base)
-    is_right = base is not None and base.mean() >= _RIGHT  # then so is the data's range
-    if not result and not is_right and found.calibration is not None:
+    if not result and found.calibration is not None:
         result += _other_range(found.x, found.calibration)
+    if not result and base is not None and base.mean() < _HARDLY:
+        result.append(_hardly_right(base))
     return result
 
 
@@ -318,6 +319,22 @@ def _named(order: npt.NDArray[np.int64]) -> str:
     if len(moved) == 2:
         return f"labels {moved[0]} and {moved[1]} are swapped"
     return f"{len(moved)} labels have other places"
+
+
+def _hardly_right(base: npt.NDArray[np.bool_]) -> Finding:
+    """Remark that the float model is mostly wrong: no target can be better."""
+    return Finding(
+        cause=Cause.UNKNOWN,
+        confidence=Confidence.POSSIBLE,
+        is_fault=False,
+        says=f"the float model itself answers only {base.mean():.2%} rightly",
+        evidence=(
+            f"{int(base.sum())} of {len(base)} answers are the labels; no other scaling, order or "
+            "names of classes that were tried make it more",
+        ),
+        remedy="compare with training: other data, labels of another set, or a model that was not "
+        "trained",
+    )
 
 
 def _other_range(x: Floats, calibration: Floats) -> Iterator[Finding]:

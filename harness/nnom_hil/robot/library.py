@@ -13,12 +13,15 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from nnom_hil import __version__, assertions
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
+from nnom_hil.files import write_whole
 from nnom_hil.gates import update_baseline
 from nnom_hil.paths import hardware_map
 from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
+from nnom_hil.report.explain import render_explanation
 from nnom_hil.robot.options import takes
 from nnom_hil.run.boardfiles import backends
+from nnom_hil.run.explaining import Wishes, explain_what
 from nnom_hil.run.options import request_of
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.runner import Run
@@ -199,6 +202,25 @@ class NnomHil:
     def get_record(self) -> dict[str, Any]:
         """Return the record of the finished run, as run.json has it."""
         return self._finished.model_dump(mode="json", by_alias=True)
+
+    @keyword(tags=("Result",))
+    def explain_run(self) -> dict[str, Any]:
+        """Find out why the finished run's answers are wrong; return the explanation's record: \
+        findings, none or remarks alone where the run is healthy.
+
+        The target is started again. The run's folder gets explain.html and, where a layer differs,
+        explain.npz to replay.
+        """
+        folder = self._open.folder.path
+        assert self._finished
+        place = folder / "explain.npz"
+        found = explain_what(Wishes(what=folder, given={}, reproducer=place), _LogObserver())
+        page = folder / "explain.html"
+        write_whole(page, render_explanation(found))
+        _log_link(page)
+        for finding in found.faults:
+            logger.info(f"{finding.cause.value} ({finding.confidence.value}): {finding.says}")
+        return found.model_dump(mode="json", by_alias=True)
 
     @keyword(tags=("Result", "Assertion"))
     def verdict_should_be(self, expected: str) -> None:
