@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Appender",
     "TornError",
+    "check_writable",
     "digest",
     "is_full",
     "make_folder",
@@ -176,6 +177,24 @@ def make_folder(path: Path) -> None:
             os.mkdir(path)
         if not path.is_dir():
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of a file that is to be written, and try whether it can be.
+
+    For what takes long to make. Raises StoreError; a file that is there already is left alone.
+    """
+    try:
+        if not path.name or path.is_dir():
+            raise OSError(errno.EISDIR, "it is a folder; name a file in it")
+        if _is_device(path):
+            return
+        make_folder(path.parent)
+        trial = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
+        write_synced(trial, b"")
+        trial.unlink()
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written: {exc.strerror}; {_REMEDY}") from exc
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

@@ -17,6 +17,8 @@ __all__ = [
     "CrossCheck",
     "Deviation",
     "Difference",
+    "FineTuneRecord",
+    "FineTuned",
     "LabelFigures",
     "LayerRecord",
     "LinkRecord",
@@ -31,6 +33,8 @@ __all__ = [
     "SymbolSize",
     "Task",
     "TimeSource",
+    "TunedEpoch",
+    "TunedScore",
     "Verdict",
     "WorstVector",
 ]
@@ -39,6 +43,7 @@ RUN_SCHEMA: Final = "nnom-hil/run/3"
 _SCHEMAS: Final = "nnom-hil/run/"
 _EARLIER_SCHEMAS: Final = ("nnom-hil/run/1", "nnom-hil/run/2")
 CONVERSION_SCHEMA: Final = "nnom-hil/conversion/2"
+FINETUNE_SCHEMA: Final = "nnom-hil/finetune/1"
 SYMBOLS: Final = 60
 """Most symbols of a firmware that are kept."""
 WORST_VECTORS: Final = 12
@@ -520,6 +525,71 @@ class BoardFit(_Record):
         """All of it together, as a run's ram_bytes."""
         parts = (self.ram_static, self.ram_heap, self.ram_stack)
         return None if None in parts else sum(part or 0 for part in parts)
+
+
+class TunedScore(_Record):
+    """What a quantised graph answers to some vectors.
+
+    agreement: share of the float model's answers, 0 to 1, None where there are none to choose from.
+    sqnr_db: of the outputs. accuracy, float_accuracy: of it and of the float model, where there are
+    labels.
+    """
+
+    agreement: float | None
+    sqnr_db: float | None
+    accuracy: float | None = None
+    float_accuracy: float | None = None
+
+
+class TunedEpoch(_Record):
+    """One epoch of training, counted from 1. held: on vectors that are not trained with."""
+
+    epoch: int
+    loss: float
+    held: TunedScore
+
+
+class FineTuned(_Record):
+    """What became of one seed. best_epoch: 0 where nothing was better than the start."""
+
+    seed: int
+    best_epoch: int
+    best: TunedScore
+    epochs: tuple[TunedEpoch, ...]
+
+
+class FineTuneRecord(_Record):
+    """What became of fine-tuning a model. output: the file written, None where there is none.
+
+    trained, held, tested: vectors. start: the conversion that was begun with; best: the best of all
+    seeds, both on held-out vectors. test_start, test_best: the same two on vectors that decided
+    nothing, where there were some. model_hash: of what was kept.
+    """
+
+    schema_: Annotated[Literal["nnom-hil/finetune/1"], Field(alias="schema")] = FINETUNE_SCHEMA
+    tool_version: str
+    model: str
+    model_hash: str
+    output: str | None
+    options: str
+    trained: int
+    held: int
+    tested: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    start: TunedScore
+    seeds: tuple[FineTuned, ...]
+    best: TunedScore
+    test_start: TunedScore | None = None
+    test_best: TunedScore | None = None
+    improved: bool
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
 class ConversionRecord(_Record):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 __all__ = ["Crops", "crops"]
 
 SIDE = 32
-_BLOCK = 64
-_SETS = (0, 0, 1, 2, 1, 2, 0)  # whose a block is, over and over
+_BLOCK = 3 * SIDE
+_SETS = (0, 1, 0, 2)  # whose a block is, over and over
 
 Images = npt.NDArray[np.float32]
 
@@ -34,21 +34,22 @@ def crops(train: int = 300, held: int = 500, test: int = 500) -> Crops:
     for photograph in load_sample_images().images:
         rows, columns = photograph.shape[0] // _BLOCK, photograph.shape[1] // _BLOCK
         for i in range(rows * columns):
-            top, left = i // columns * _BLOCK, i % columns * _BLOCK
+            row, column = divmod(i, columns)
+            top, left = row * _BLOCK, column * _BLOCK
             block = photograph[top : top + _BLOCK, left : left + _BLOCK].astype(np.float32)
-            blocks[_SETS[i % len(_SETS)]].append(block)
+            blocks[_SETS[(column + row) % len(_SETS)]].append(block)
     return Crops(*(_cut(own, n, rng) for own, n in zip(blocks, (train, held, test), strict=True)))
 
 
 def _cut(blocks: list[Images], count: int, rng: np.random.Generator) -> Images:
-    """Return crops in turn of every block: half as they are, half of the block at half its size."""
+    """Return crops in turn of every block, once, twice or three times as large as the network
+    takes them, every other one mirrored.
+    """
     made = []
     for i in range(count):
-        block = blocks[i % len(blocks)]
-        if i // len(blocks) % 4 == 3:
-            crop = block.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3))
-        else:
-            top, left = rng.integers(0, _BLOCK - SIDE + 1, 2)
-            crop = block[top : top + SIDE, left : left + SIDE]
-        made.append(crop[:, ::-1] if i // len(blocks) % 2 else crop)
+        block, scale = blocks[i % len(blocks)], int(rng.integers(1, 4))
+        top, left = rng.integers(0, _BLOCK - scale * SIDE + 1, 2)
+        part = block[top : top + scale * SIDE, left : left + scale * SIDE]
+        crop = part.reshape(SIDE, scale, SIDE, scale, 3).mean(axis=(1, 3))
+        made.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
     return np.stack(made).astype(np.float32)

@@ -9,9 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 from nnom_hil.cli.timings import Timings
-from nnom_hil.run.plan import MatrixObserver, Observer
+from nnom_hil.records import TunedEpoch, TunedScore
+from nnom_hil.run.plan import FineTuneObserver, MatrixObserver, Observer
 
-__all__ = ["MatrixProgress", "Progress"]
+__all__ = ["FineTuneProgress", "MatrixProgress", "Progress"]
 
 
 class _Drawn:
@@ -70,6 +71,29 @@ class Progress(_Drawn, Observer):
     def vector(self, done: int, total: int) -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=done, total=total)
+
+
+class FineTuneProgress(Progress, FineTuneObserver):
+    """One bar over all epochs of all seeds, with what the last one gave."""
+
+    def __init__(self, console: Console, seeds: int, epochs: int, *, quiet: bool = False) -> None:
+        super().__init__(console, quiet=quiet)
+        self._epochs = epochs
+        self._seeds = seeds
+
+    def epoch(self, seed: int, epoch: TunedEpoch, best: TunedScore) -> None:
+        """Show an epoch's figures."""
+        self.step(
+            f"seed {seed}, epoch {epoch.epoch} of {self._epochs}: loss {epoch.loss:.4g}, held out "
+            f"{_figure(epoch.held)}, best {_figure(best)}"
+        )
+        self.vector(seed * self._epochs + epoch.epoch, self._seeds * self._epochs)
+
+
+def _figure(score: TunedScore) -> str:
+    if score.agreement is not None:
+        return f"{100 * score.agreement:.2f} %"
+    return "–" if score.sqnr_db is None else f"{score.sqnr_db:.1f} dB"
 
 
 class MatrixProgress(_Drawn, MatrixObserver):

@@ -107,7 +107,8 @@ def _of_offset(op: Conv | Dense, real: Float64, change: Rescaled) -> Float64:
     if isinstance(op, Dense):
         return offset @ real
     pattern = "hwcm,c->cm" if op.depthwise else "hwcf,c->f"
-    return np.einsum(pattern, real, offset).reshape(outputs)
+    sums: Float64 = np.einsum(pattern, real, offset).reshape(outputs)
+    return sums
 
 
 def _layer(op: Conv | Dense, codes: QConv | QDense, change: Rescaled) -> Conv | Dense:
@@ -172,7 +173,7 @@ def weight_codes(
     return {"weight": _whole(name, codes)}
 
 
-def _whole(name: str, values: Float64) -> Int8:
+def _whole(name: str, values: npt.NDArray[np.floating]) -> Int8:
     codes = np.round(values)
     # negated, so that NaN is no whole number either
     if not (np.abs(values - codes) <= _NEAR).all() or codes.min() < -128 or codes.max() > 127:
@@ -180,9 +181,7 @@ def _whole(name: str, values: Float64) -> Int8:
     return np.ascontiguousarray(codes.astype(np.int8))
 
 
-def biases_on_grid(
-    op: Conv | Dense | Rnn, codes: QConv | QDense | QRnn, change: Rescaled
-) -> bool:
+def biases_on_grid(op: Conv | Dense | Rnn, codes: QConv | QDense | QRnn, change: Rescaled) -> bool:
     """Whether a layer's bias is what the quantised layer's codes stand for, within rounding."""
     if isinstance(op, Rnn) and isinstance(codes, QRnn):
         expected = _cell(op, codes, change).bias

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
 from nnom_hil.files import digest
@@ -35,8 +36,10 @@ from nnom_hil.model.qgraph import (
     QRnn,
     make_qgraph,
 )
-from nnom_hil.model.quantise.statistics import Change
+from nnom_hil.model.quantise.quality import Quality, measure_quality
+from nnom_hil.model.quantise.statistics import Change, observe
 from nnom_hil.model.shapes import float_shapes
+from nnom_hil.model.simplify import simplify
 
 __all__ = ["MEMBER", "KeptFormats", "formats_member", "read_formats"]
 
@@ -60,13 +63,20 @@ _WRONG: Final = (ArithmeticError, AssertionError, AttributeError, IndexError, Ke
 class KeptFormats:
     """A quantised graph that came with a model. changes: what it makes of each float node's values.
 
-    options: how it was converted, as ConvertOptions has it.
+    options: how it was converted, as ConvertOptions has it. floats: the float graph, simplified.
     """
 
     graph: QGraph
+    floats: FloatGraph
     changes: Mapping[str, Change]
     rescaled: Mapping[str, Rescaled]
     options: Mapping[str, Any]
+
+    def quality(self, x: npt.NDArray[np.float32]) -> Quality:
+        """Return how the layers follow the float ones on inputs x (n, *input shape)."""
+        data = observe(self.floats, x)
+        changes = {name: change for name, change in self.changes.items() if name in data.found}
+        return measure_quality(self.floats, self.graph, data.changed(changes))
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -128,7 +138,7 @@ def _fields(op: Any, elsewhere: Container[str] = ()) -> dict[str, Any]:
 
 
 def read_formats(path: Path, graph: FloatGraph) -> KeptFormats | str | None:
-    """Return the formats that a model file brings, for what it was read as and simplified.
+    """Return the formats that a model file brings, for the graph that it was read as.
 
     None where it brings none; a sentence where they are not for its weights. Raises ModelError for
     formats that are damaged or do not fit the model.
@@ -150,7 +160,8 @@ def read_formats(path: Path, graph: FloatGraph) -> KeptFormats | str | None:
             raise ValueError(f"expected schema {_SCHEMA}")
         if document["for"] != _digest(others):
             return "the formats in the file are not for its weights, which have changed since"
-        return _kept(document, graph)
+        raw_input = document["options"]["raw_input"] is True
+        return _kept(document, simplify(graph, raw_input=raw_input))
     except ModelError as exc:
         raise ModelError(f"{shown} do not fit the model: {exc}; {_REMEDY}") from exc
     except _WRONG as exc:
@@ -179,6 +190,7 @@ def _kept(document: dict[str, Any], graph: FloatGraph) -> KeptFormats:
         raise ValueError("options that are no words or numbers")
     return KeptFormats(
         graph=_graph(document["nodes"], graph, rescaled),
+        floats=graph,
         changes={
             name: _change(scale, offset, shapes[name][-1])
             for name, (scale, offset) in document["changes"].items()
@@ -231,7 +243,7 @@ def _graph(nodes: Any, graph: FloatGraph, rescaled: Mapping[str, Rescaled]) -> Q
     if not isinstance(nodes, list) or not 2 <= len(nodes) <= _MOST_NODES:
         raise ValueError("no list of layers")
     floats = {node.name: node.op for node in graph.nodes}
-    rows = []
+    rows: list[Any] = []
     for entry in nodes:
         name, inputs = _text(entry["name"]), tuple(_text(source) for source in entry["inputs"])
         op = _decoded(_OPS[entry["op"]["type"]], entry["op"])
@@ -271,7 +283,8 @@ def _with_weights(
             raise ModelError(f"layer {name} is another one")
         if not isinstance(op, QRnn):
             _check_formats(name, op, exact.bias.size)
-        op = replace(op, **weight_codes(name, exact, op, change))
+        codes: dict[str, Any] = weight_codes(name, exact, op, change)
+        op = replace(op, **codes)
         if not biases_on_grid(exact, op, change):
             raise ModelError(f"layer {name}: its bias is not on the grid of its formats")
     elif not isinstance(op, QConv) or op.weight.ndim != 4 or op.bias is None:
@@ -307,7 +320,7 @@ def _decoded(kind: type, document: dict[str, Any]) -> Any:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(given ^ known))[:100]}")
     hints = get_type_hints(kind)
     made = {key: _value(hints[key], document[key], _LEAST.get(key, -_LARGEST)) for key in given}
-    return kind(**{key: _NOTHING for key in known & _FROM_KERAS} | made)
+    return kind(**dict.fromkeys(known & _FROM_KERAS, _NOTHING) | made)
 
 
 def _value(hint: Any, value: Any, least: int) -> Any:

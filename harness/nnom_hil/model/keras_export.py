@@ -48,6 +48,11 @@ __all__ = ["keras_members", "keras_names", "packed", "renamed"]
 
 _MEMBERS: Final = ("metadata.json", "config.json", "model.weights.h5")
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the same bytes every time
+_MERGE_MODES: Final = {
+    (MergeKind.ADD, 0): "sum",
+    (MergeKind.ADD, 1): "ave",
+    (MergeKind.MULT, 0): "mul",
+}  # by what it does and how often it halves
 _CELLS: Final = {CellKind.SIMPLE: "SimpleRNN", CellKind.GRU: "GRU", CellKind.LSTM: "LSTM"}
 
 
@@ -305,7 +310,7 @@ class _Builder:
         if op.kind is CellKind.SIMPLE:
             more["activation"] = op.activation.value
         if op.kind is CellKind.GRU:
-            more["reset_after"] = op.bias is None and op.reset_after or (
+            more["reset_after"] = (op.bias is None and op.reset_after) or (
                 op.bias is not None and op.bias.ndim == 2
             )
         return getattr(layers, _CELLS[op.kind])(
@@ -326,8 +331,7 @@ class _Builder:
             assert isinstance(op, Rnn)
             halves.append(op)
         if isinstance(merged.op, Combine):
-            modes = {(MergeKind.ADD, 0): "sum", (MergeKind.ADD, 1): "ave", (MergeKind.MULT, 0): "mul"}
-            mode = modes.get((merged.op.kind, merged.op.halvings), "")
+            mode = _MERGE_MODES.get((merged.op.kind, merged.op.halvings), "")
         else:
             mode = "concat"
         forward, backward = (
@@ -364,31 +368,22 @@ def _sizes(pair: tuple[int, int], dims: int) -> Any:
 def _conv(op: Any, name: str, dims: int) -> Any:
     from keras import layers
 
-    kh, kw, _, outputs = op.kernel.shape
     arguments = {
-        "kernel_size": _sizes((kh, kw), dims),
+        "kernel_size": _sizes(op.kernel.shape[:2], dims),
+        "strides": _sizes(op.stride, dims),
+        "dilation_rate": _sizes(op.dilation, dims),
         "padding": op.padding.value,
         "name": name,
     }
-    stride, dilation = _sizes(op.stride, dims), _sizes(op.dilation, dims)
     if op.transposed:
-        layer = getattr(layers, f"Conv{dims}DTranspose")
-        return layer(outputs, strides=stride, dilation_rate=dilation, **arguments)
+        return getattr(layers, f"Conv{dims}DTranspose")(op.channels_out, **arguments)
     if not op.depthwise:
-        return _of("Conv", dims)(op.channels_out, strides=stride, dilation_rate=dilation, **arguments)
+        return _of("Conv", dims)(op.channels_out, **arguments)
+    inputs, multiplier = op.kernel.shape[2:]
     if op.stride[0] == op.stride[1] or dims == 1:
-        multiplier = op.kernel.shape[3]
-        return _of("DepthwiseConv", dims)(
-            depth_multiplier=multiplier, strides=stride, dilation_rate=dilation, **arguments
-        )
+        return _of("DepthwiseConv", dims)(depth_multiplier=multiplier, **arguments)
     # TensorFlow's depthwise kernels are square in stride
-    return _of("Conv", dims)(
-        op.channels_out,
-        groups=op.kernel.shape[2],
-        strides=stride,
-        dilation_rate=dilation,
-        **arguments,
-    )
+    return _of("Conv", dims)(op.channels_out, groups=inputs, **arguments)
 
 
 def _pool(op: Any, name: str, dims: int) -> Any:
@@ -411,7 +406,9 @@ _SPATIAL: dict[type, Callable[[Any, str, int], Any]] = {
     Conv: _conv,
     Pool: _pool,
     GlobalPool: _global_pool,
-    ZeroPadding: lambda op, name, dims: _of("ZeroPadding", dims)(_border(op.border, dims), name=name),
+    ZeroPadding: lambda op, name, dims: _of("ZeroPadding", dims)(
+        _border(op.border, dims), name=name
+    ),
     Cropping: lambda op, name, dims: _of("Cropping", dims)(_border(op.border, dims), name=name),
     UpSample: lambda op, name, dims: _of("UpSampling", dims)(_sizes(op.factor, dims), name=name),
 }

@@ -91,7 +91,8 @@ def write_header(request: HeaderRequest, on_step: Callable[[str], None]) -> Conv
         one_format=options.api is Api.LAYER,
     )
     record = _record(graph, model.stem, described, header=str(request.output), quality=quality)
-    return record.model_copy(update={"advice": advice})
+    notes = (*prepared.notes, *record.notes)
+    return record.model_copy(update={"advice": advice, "notes": notes})
 
 
 def _command(request: HeaderRequest) -> str:

@@ -294,7 +294,7 @@ def _model_facts(
     )
     return {
         "model_hash": graph.content_hash,
-        "notes": (*notes_on(graph, compat=compat), *_remarks(found)),
+        "notes": (*prepared.notes, *notes_on(graph, compat=compat), *_remarks(found)),
         "layers": layers,
         "macs": graph.macs,
         "timing_runs": len(found.times),

@@ -200,6 +200,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "open run": _RUNS,
     "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD),
     "convert": _names(_MODEL, _CONVERT),
+    "finetune": _names(_MODEL, "method", "per_channel", "percentile", "raw_input"),
     "inspect": _names("model", "boards"),
     "explain": _names(
         _BOARD,

@@ -9,10 +9,11 @@ from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
+from nnom_hil.records import TunedEpoch, TunedScore
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.target.base import Target
 
-__all__ = ["Encoding", "MatrixObserver", "Observer", "Plan", "Timing"]
+__all__ = ["Encoding", "FineTuneObserver", "MatrixObserver", "Observer", "Plan", "Timing"]
 
 _MAX_RUNS = 10_000
 
@@ -95,6 +96,16 @@ class Observer:
 
     def vector(self, done: int, total: int) -> None:
         """Note that so many vectors of all are answered."""
+
+
+class FineTuneObserver:
+    """Is told how far a fine-tuning has come; does nothing."""
+
+    def step(self, what: str) -> None:
+        """A step begins."""
+
+    def epoch(self, seed: int, epoch: TunedEpoch, best: TunedScore) -> None:
+        """An epoch has ended; best: of this seed so far."""
 
 
 class MatrixObserver:

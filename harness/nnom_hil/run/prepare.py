@@ -28,17 +28,19 @@ from nnom_hil.model.read import front_end, model_files, read_model
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import Task
+from nnom_hil.run.kept import kept_formats
 from nnom_hil.run.provenance import loaded_libraries
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
 from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
 
 if TYPE_CHECKING:
+    from nnom_hil.model.quantise import Calibration
     from nnom_hil.model.read import SourceModel
     from nnom_hil.zoo.data import DataSet
 
 __all__ = ["ConvertOptions", "Prepared", "find_model", "preparation_key", "prepare"]
 
-_SCHEMA = "nnom-hil/prepared/5"
+_SCHEMA = "nnom-hil/prepared/6"
 _REFERENCE_SCHEMA = "nnom-hil/reference/1"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, ModelError,
     zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -115,6 +117,7 @@ class Prepared:
     float_outputs: npt.NDArray[np.float32]
     key: str
     libraries: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     unkept: StoreError | None = None
 
     @property
@@ -283,7 +286,7 @@ def _convert(
     on_step: Callable[[str], None],
 ) -> Prepared:
     on_step(f"loading {front_end(model)}")
-    from nnom_hil.model.quantise import calibrate, measure_quality, search_formats
+    from nnom_hil.model.quantise import calibrate, measure_quality
     from nnom_hil.run.vectors import vectors_for
 
     source = read_model(model)
@@ -291,23 +294,20 @@ def _convert(
     vectors = vectors_for(source, model, data)
     output, truth, classes = _truth(source, vectors, data or model)
     on_step(f"judged: {truth.task.words}")
-    on_step("quantising")
     x = vectors.x_calibration
-    found = calibrate(source.graph, x, options.quantise_options())
-    graph = found.finish()
-    if options.search_seconds:
-        on_step(f"searching formats for {options.search_seconds:g} s")
-        result = search_formats(
-            found, classes, options.search_seconds, chooses=_chooses(truth, output)
-        )
-        graph = result.graph
-        on_step(
-            f"{100 * result.before:.2f} % right answers on calibration data became "
-            f"{100 * result.after:.2f} % in {result.tried} trials"
-            if truth.task is Task.CLASSIFICATION
-            else f"searched in {result.tried} trials"
-        )
-    quality = measure_quality(found.graph, graph, found.data)
+    kept, notes = kept_formats(model, source.graph, asdict(options), asdict(ConvertOptions()))
+    for note in notes:
+        on_step(note)
+    if kept is not None:
+        graph, quality = kept.graph, kept.quality(x)
+    else:
+        on_step("quantising")
+        found = calibrate(source.graph, x, options.quantise_options())
+        graph = found.finish()
+        if options.search_seconds:
+            chooses = _chooses(truth, output)
+            graph = _searched(found, classes, options.search_seconds, truth, chooses, on_step)
+        quality = measure_quality(found.graph, graph, found.data)
     graph = in_run_order(portable(graph) if options.portable else graph)
     return Prepared(
         graph=graph,
@@ -318,7 +318,30 @@ def _convert(
         float_outputs=source.predict(vectors.x),
         key=key,
         libraries=loaded_libraries(),
+        notes=notes,
     )
+
+
+def _searched(
+    found: "Calibration",
+    classes: npt.NDArray[np.int64] | None,
+    seconds: float,
+    truth: Truth,
+    chooses: bool,
+    on_step: Callable[[str], None],
+) -> QGraph:
+    """Return the quantised graph after so many seconds of trying formats."""
+    from nnom_hil.model.quantise import search_formats
+
+    on_step(f"searching formats for {seconds:g} s")
+    result = search_formats(found, classes, seconds, chooses=chooses)
+    on_step(
+        f"{100 * result.before:.2f} % right answers on calibration data became "
+        f"{100 * result.after:.2f} % in {result.tried} trials"
+        if truth.task is Task.CLASSIFICATION
+        else f"searched in {result.tried} trials"
+    )
+    return result.graph
 
 
 def _truth(
@@ -349,6 +372,7 @@ def _files_of(prepared: Prepared) -> dict[str, bytes]:
         "shape": prepared.output.shape,
         "head": prepared.output.head.name,
         "libraries": prepared.libraries,
+        "notes": prepared.notes,
     }
     return {
         "graph.npz": save_qgraph(prepared.graph),
@@ -376,6 +400,7 @@ def _prepared_of(kept: Kept, key: str, name: str) -> Prepared:
             float_outputs=arrays["float_outputs"],
             key=key,
             libraries=judged["libraries"],
+            notes=tuple(judged["notes"]),
             unkept=kept.unkept,
         )
     except _UNREADABLE as exc:

@@ -67,10 +67,8 @@ def _gru(op: QRnn, kernel: Any, recurrent: Any, bias: Any) -> Step:
         h = state[0]
         from_x, from_h = x @ kernel + of_x, h @ recurrent + of_h
         z, r = tf.split(tf.sigmoid(from_x[:, : 2 * units] + from_h[:, : 2 * units]), 2, axis=1)
-        if reset_after:
-            candidate = r * from_h[:, 2 * units :]
-        else:
-            candidate = (r * h) @ recurrent[:, 2 * units :]
+        outer = recurrent[:, 2 * units :]
+        candidate = r * from_h[:, 2 * units :] if reset_after else (r * h) @ outer
         h = z * h + (1 - z) * tf.tanh(from_x[:, 2 * units :] + candidate)
         return h, h
 

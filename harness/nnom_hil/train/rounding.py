@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-__all__ = ["LOWEST", "LARGEST", "exact_type", "finished", "rounded", "with_gradient_of"]
+__all__ = ["LARGEST", "LOWEST", "exact_type", "finished", "rounded", "with_gradient_of"]
 
 LOWEST: Final = -128.0
 LARGEST: Final = 127.0

@@ -5,7 +5,7 @@ rounding is passed by. Recurrent cells and softmax are computed by the reference
 the gradients of their float twins. Tensors between layers are int8 codes in float32, (n, *shape).
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -45,31 +45,40 @@ from nnom_hil.model.qgraph import (
 )
 from nnom_hil.model.reference import run_all_layers, run_layer
 from nnom_hil.model.windows import same_pad
+from nnom_hil.train.balance import balanced
 from nnom_hil.train.cells import run_cell
 from nnom_hil.train.rounding import exact_type, finished, rounded, with_gradient_of
 
 __all__ = ["Simulation"]
 
+Codes = npt.NDArray[np.float32]
 _FULL_SCALE = 128.0  # a variable of 1 is a code beyond the last: variables of all formats are alike
 
 
 class Simulation:
     """The graph with variables for the weights of the named layers; all others stay as they are.
 
-    Raises ModelError for what cannot be trained through.
+    sample: codes (n, *input shape) that tell what layers read on average. Raises ModelError for
+    what cannot be trained through.
     """
 
-    def __init__(self, graph: QGraph, trained: Container[str], sample: Int8) -> None:
+    def __init__(
+        self,
+        graph: QGraph,
+        trained: Container[str],
+        sample: Int8,
+    ) -> None:
         self.graph = graph
         self._held: dict[str, dict[str, Any]] = {}
         self._means = _mean_inputs(graph, sample)
         for node in graph.nodes:
             _check(node)
             if isinstance(node.op, QConv | QDense | QRnn) and node.name in trained:
-                arrays = {key: getattr(node.op, key) for key in _arrays_of(node.op)}
                 self._held[node.name] = {
-                    key: tf.Variable(array.astype(np.float32) / _FULL_SCALE, name=key)
-                    for key, array in arrays.items()
+                    key: tf.Variable(
+                        getattr(node.op, key).astype(np.float32) / _FULL_SCALE, name=key
+                    )
+                    for key in _arrays_of(node.op)
                 }
 
     @property
@@ -77,8 +86,11 @@ class Simulation:
         """Weights and biases as shares of their format's range, -1 to 1."""
         return [variable for held in self._held.values() for variable in held.values()]
 
-    def run(self, x: Any) -> dict[str, Any]:
-        """Return every layer's codes (n, *layer shape), after its tail, for codes x."""
+    def run(self, x: Any, last: str | None = None) -> dict[str, Any]:
+        """Return every layer's codes (n, *layer shape), after its tail, for codes x.
+
+        last: a layer behind which nothing is wanted.
+        """
         results: dict[str, Any] = {}
         for node in self.graph.nodes:
             if isinstance(node.op, QInput):
@@ -89,6 +101,8 @@ class Simulation:
             weights = self._weights(node)
             y = tf.reshape(_run(node, sources, first, weights), (-1, *node.shape))
             results[node.name] = y if node.tail is None else _activation(node.tail, y, node.dec)
+            if node.name == last:
+                break
         return results
 
     def _weights(self, node: QNode) -> dict[str, Any]:
@@ -103,42 +117,64 @@ class Simulation:
         real = {key: variable * _FULL_SCALE for key, variable in held.items()}
         if not isinstance(op, QConv | QDense) or "bias" not in real:
             return {key: rounded(value) for key, value in real.items()}
-        weight, mean = rounded(real["weight"]), self._means[node.name]
-        moved = _mean_sums(op, weight, mean) - _mean_sums(op, op.weight.astype(np.float32), mean)
-        steps = 2.0 ** np.array(op.bias_shift, np.float32)
-        return {"weight": weight, "bias": rounded(real["bias"] - moved / steps)}
+        mean, steps = self._means[node.name], 2.0 ** np.array(op.bias_shift, np.float32)
+        weight = _by_sum(op, real["weight"])
+        moved = tf.reduce_sum((weight - _by_sum(op, op.weight.astype(np.float32))) * mean, axis=1)
+        wanted = real["bias"] - moved / steps
+        bias = rounded(wanted)
+        codes = balanced(weight, mean, tf.stop_gradient((bias - wanted) * steps))
+        return {"weight": _in_order(op, codes), "bias": bias}
 
     def quantised(self) -> QGraph:
         """Return the graph with the weights as they are now, rounded."""
         nodes = []
         for node in self.graph.nodes:
             if node.name in self._held:
-                codes = {k: v.numpy().astype(np.int8) for k, v in self._weights(node).items()}
-                node = replace(node, op=replace(node.op, **codes))  # type: ignore[type-var]  # noqa: PLW2901
+                node = _with(node, {k: v.numpy() for k, v in self._weights(node).items()})  # noqa: PLW2901
             nodes.append(node)
         return QGraph(name=self.graph.name, nodes=tuple(nodes))
 
 
-def _mean_inputs(graph: QGraph, sample: Int8) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the mean code of each channel that a convolution reads, each input of a dense layer."""
+def _mean_inputs(graph: QGraph, sample: Int8) -> dict[str, Codes]:
+    """Return what each weight of a layer is multiplied with on average, as _by_sum() has them."""
     results = run_all_layers(graph, sample)
     means = {}
     for node in graph.nodes:
-        if isinstance(node.op, QConv | QDense):
-            codes = results[node.inputs[0]].reshape(len(sample), -1)
-            if isinstance(node.op, QConv):
-                codes = codes.reshape(-1, graph.by_name[node.inputs[0]].shape[-1])
-            means[node.name] = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
+        op = node.op
+        if not isinstance(op, QConv | QDense):
+            continue
+        codes = results[node.inputs[0]].reshape(len(sample), -1)
+        if isinstance(op, QConv):
+            codes = codes.reshape(-1, graph.by_name[node.inputs[0]].shape[-1])
+        mean = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
+        if isinstance(op, QConv) and op.depthwise:
+            mean = mean[:, np.newaxis]
+        every = np.broadcast_to(mean, op.weight.shape)
+        means[node.name] = np.asarray(_by_sum(op, np.ascontiguousarray(every)))
     return means
 
 
-def _mean_sums(op: QConv | QDense, weight: Any, mean: npt.NDArray[np.float32]) -> Any:
-    """Return what each output channel's sum is, biases aside, for inputs that are all the mean."""
-    if isinstance(op, QDense):
-        return tf.linalg.matvec(weight, mean)
-    if op.depthwise:
-        return tf.reshape(tf.einsum("hwcm,c->cm", weight, mean), (-1,))
-    return tf.einsum("fhwc,c->f", weight, mean)
+def _by_sum(op: QConv | QDense, weight: Any) -> Any:
+    """Return a layer's weights as (sums, taps)."""
+    if isinstance(op, QConv) and op.depthwise:
+        weight = tf.transpose(weight, (2, 3, 0, 1))
+    sums = op.channels_out if isinstance(op, QConv) else len(op.weight)
+    return tf.reshape(weight, (sums, -1))
+
+
+def _in_order(op: QConv | QDense, codes: Any) -> Any:
+    """Return weights (sums, taps) in the layer's own order."""
+    if isinstance(op, QConv) and op.depthwise:
+        kh, kw, channels, multiplier = op.weight.shape
+        apart = tf.reshape(codes, (channels, multiplier, kh, kw))
+        return tf.transpose(apart, (2, 3, 0, 1))
+    return tf.reshape(codes, op.weight.shape)
+
+
+def _with(node: QNode, weights: Mapping[str, Codes]) -> QNode:
+    """Return the layer with these weights, by its fields."""
+    fields: dict[str, Any] = {key: codes.astype(np.int8) for key, codes in weights.items()}
+    return replace(node, op=replace(node.op, **fields))
 
 
 def _arrays_of(op: Any) -> list[str]:
@@ -169,7 +205,9 @@ def _run(node: QNode, sources: list[Any], first: QNode, weights: dict[str, Any])
         case QDense() as op:
             flat = tf.reshape(x, (-1, op.weight.shape[1]))
             kind = exact_type(_largest(op, op.weight.shape[1]))
-            sums = tf.matmul(tf.cast(flat, kind), tf.cast(weights["weight"], kind), transpose_b=True)
+            sums = tf.matmul(
+                tf.cast(flat, kind), tf.cast(weights["weight"], kind), transpose_b=True
+            )
             return _summed(op, sums, weights.get("bias"))
         case QActivation() as op:
             return _activation(op, x, dec)
@@ -205,15 +243,11 @@ def _run(node: QNode, sources: list[Any], first: QNode, weights: dict[str, Any])
             assert_never(never)
 
 
-def _by_reference(
-    node: QNode, x: Any, dec: int, weights: dict[str, Any], smooth: Any
-) -> Any:
+def _by_reference(node: QNode, x: Any, dec: int, weights: dict[str, Any], smooth: Any) -> Any:
     """Return what the reference makes of codes and weights, with the gradient of `smooth`."""
-    keys, bare = list(weights), replace(node, tail=None)
 
-    def run(codes: npt.NDArray[np.float32], *arrays: npt.NDArray[np.float32]) -> Any:
-        held = {key: a.astype(np.int8) for key, a in zip(keys, arrays, strict=True)}
-        now = replace(bare, op=replace(node.op, **held)) if held else bare  # type: ignore[type-var]
+    def run(codes: Codes, *arrays: Codes) -> Codes:
+        now = _with(replace(node, tail=None), dict(zip(weights, arrays, strict=True)))
         y = run_layer(now, [codes.astype(np.int8)], [dec], compat=False)
         return y.astype(np.float32).reshape(len(codes), -1)
 
@@ -254,10 +288,7 @@ def _conv(
         return _summed(op, sums, weights.get("bias"))
     pad = same_pad(shape, op.kernel, op.padding, op.stride, op.dilation)
     padded, _ = _padded(image, shape, op.kernel, op.stride, op.dilation, pad, out, op.pad_value)
-    if op.depthwise:
-        kernel = weight
-    else:
-        kernel = tf.transpose(weight, (1, 2, 3, 0))
+    kernel = weight if op.depthwise else tf.transpose(weight, (1, 2, 3, 0))
     if op.dilation == (1, 1) and not op.depthwise:
         sums = tf.nn.conv2d(padded, kernel, strides=op.stride, padding="VALID")
     else:
@@ -330,8 +361,8 @@ def _transposed_sums(
     after = [out[i] + reach[i] - size[i] - before[i] for i in (0, 1)]
     border = [(max(before[i], 0), max(after[i], 0)) for i in (0, 1)]
     padded = tf.pad(spread, ((0, 0), *border, (0, 0)))
-    first = [max(-before[i], 0) for i in (0, 1)]
-    padded = padded[:, first[0] : first[0] + out[0] + reach[0], first[1] : first[1] + out[1] + reach[1]]
+    top, left = (max(-before[i], 0) for i in (0, 1))
+    padded = padded[:, top : top + out[0] + reach[0], left : left + out[1] + reach[1]]
     turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
     plain = replace(op, stride=(1, 1), transposed=False, depthwise=False)
     return _tap_by_tap(plain, padded, turned, out)
