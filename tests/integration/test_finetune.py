@@ -14,8 +14,10 @@ import pytest
 from nnom_hil.cli.app import run_app
 from nnom_hil.model.kept_formats import MEMBER
 from nnom_hil.model.qgraph import QGraph
+from nnom_hil.records import TunedScore
 from nnom_hil.run import finetune
 from nnom_hil.run.prepare import ConvertOptions, prepare
+from nnom_hil.zoo.data import zoo_models
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
 RESNET = Path("/work/shared/data/mlperf_tiny/pretrainedResnet.h5")
@@ -164,6 +166,18 @@ def test_nothing_better_is_told_and_nothing_written(
     assert file.exists()
 
 
+def test_the_same_answers_need_clearly_less_error() -> None:
+    """A hundredth of a decibel is chance, and no reason for another model."""
+    start = TunedScore(agreement=0.9, sqnr_db=20.0)
+    for agreement, sqnr_db, better in (
+        (0.91, 10.0, True), (0.89, 30.0, False), (0.9, 20.4, False), (0.9, 20.6, True),
+    ):  # fmt: skip
+        score = TunedScore(agreement=agreement, sqnr_db=sqnr_db)
+        assert finetune._is_better(score, start) is better
+    plain = TunedScore(agreement=None, sqnr_db=20.0)
+    assert finetune._is_better(TunedScore(agreement=None, sqnr_db=21.0), plain)
+
+
 def test_an_interruption_keeps_the_best_so_far(
     net: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,3 +268,54 @@ def test_a_file_that_converts_to_something_else_is_not_kept(
     assert tune(net, file, *QUICK, "--seeds", "1", "--write-start") != 0
     assert "not on the grid" in told(capsys)
     assert not file.exists()
+
+
+# ---- the bars, at night --------------------------------------------------------------------------
+
+
+def bar(model: str, output: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    """The record of three seeds, of which none is below the start on held-out vectors."""
+    capsys.readouterr()
+    code = run_app(["finetune", model, "-o", str(output), "--write-start", "--json", *more])
+    assert code == 0
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert len(record["seeds"]) == 3
+    for seed in record["seeds"]:
+        assert seed["best"]["agreement"] >= record["start"]["agreement"]
+    return record
+
+
+@nightly
+@pytest.mark.parametrize("name", zoo_models())
+def test_bundled_models_are_never_below_their_start(
+    name: str, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """fine_tune() reads what it writes, and keeps it only where it converts to what was trained."""
+    del cache
+    file = tmp_path / "tuned.keras"
+    bar(name, file, capsys, "--epochs", "4")
+    data = tmp_path / "x.npz"
+    shape = (8, 8) if name in {"gru", "lstm"} else (28, 28, 1)
+    np.savez(data, x=np.random.default_rng(0).uniform(size=(8, *shape)).astype(np.float32))
+    assert prepare(file, data).notes == ("formats are those that the model was fine-tuned for",)
+
+
+@nightly
+@pytest.mark.skipif(not RESNET.exists(), reason=f"{RESNET} is not here")
+def test_resnet_8_agrees_with_float_for_nine_of_ten(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of three seeds, on crops of areas that no other crop is of."""
+    from tests.support.crops import crops
+
+    del cache
+    sets = crops()
+    data, held = tmp_path / "crops.npz", tmp_path / "held.npz"
+    np.savez(data, x=sets.test, x_calib=sets.train)
+    np.savez(held, x=sets.held)
+    record = bar(
+        str(RESNET), tmp_path / "tuned.keras", capsys, "--data", str(data), "--held-data", str(held)
+    )
+    found = [seed["best"]["agreement"] for seed in record["seeds"]]
+    assert min(found) >= 0.90, found
+    assert record["test_best"]["agreement"] >= record["test_start"]["agreement"]

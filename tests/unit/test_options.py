@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from nnom_hil.cli import bench, boards, build, convert, explain, profile, replay, run
+from nnom_hil.cli import bench, boards, build, convert, explain, finetune, profile, replay, run
 from nnom_hil.cli import inspect as inspect_command
 from nnom_hil.cli.app import run_app
 from nnom_hil.cli.options import door, expand
@@ -30,6 +30,7 @@ COMMANDS = {
     "boards": boards.main,
     "profile": profile.main,
     "explain": explain.main,
+    "finetune": finetune.main,
     "replay": replay.main,
     **{f"bench {name}": command for name, command in bench.COMMANDS.items()},
 }

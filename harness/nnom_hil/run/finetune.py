@@ -43,6 +43,7 @@ _FEWEST_TRAINED: Final = 32
 _FEWEST_HELD: Final = 16
 _SPLIT_SEED: Final = 0  # of every run: seeds of training are compared on the same vectors
 _CHUNK: Final = 64
+_WORTH_DB: Final = 0.5  # with the same answers; less is chance
 _SAMPLE: Final = 128  # vectors that tell what a layer's inputs are on average
 
 
@@ -248,6 +249,14 @@ def _key(score: TunedScore) -> tuple[float, float]:
     return agreement, -math.inf if score.sqnr_db is None else score.sqnr_db
 
 
+def _is_better(score: TunedScore, start: TunedScore) -> bool:
+    """Whether a score is worth another model: more agreement, or as much and clearly less error."""
+    (agreement, sqnr_db), (at_start, sqnr_db_at_start) = _key(score), _key(start)
+    return agreement > at_start or (
+        agreement == at_start and sqnr_db >= sqnr_db_at_start + _WORTH_DB
+    )
+
+
 class _Training:
     """Seeds, one after another, each from the same start."""
 
@@ -308,7 +317,7 @@ class _Training:
                 return
             graph = simulation.quantised()
             epoch = TunedEpoch(epoch=number, loss=loss, held=self._score(graph, "held"))
-            if _key(epoch.held) > _key(own.score):
+            if _is_better(epoch.held, self._first.score) and _key(epoch.held) > _key(own.score):
                 own.score, own.graph, own.epoch = epoch.held, graph, number
             self._observer.epoch(seed, epoch, own.score)
             yield epoch
