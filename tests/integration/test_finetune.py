@@ -20,7 +20,9 @@ from nnom_hil.run.prepare import ConvertOptions, prepare
 from nnom_hil.zoo.data import zoo_models
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
-RESNET = Path("/work/shared/data/mlperf_tiny/pretrainedResnet.h5")
+# of MLPerf Tiny, which is not committed: in a folder of shared data beside the tree, if there is one
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+RESNET = SHARED / "mlperf_tiny" / "pretrainedResnet.h5"
 COARSE = ("--method", "max_min", "--no-per-channel")
 QUICK = ("--epochs", "2", "--seeds", "2", "--batch", "16", "--learning-rate", "0.002")
 nightly = pytest.mark.skipif(not NIGHTLY, reason="slow: NNOM_HIL_NIGHTLY=1 (make nightly)")
