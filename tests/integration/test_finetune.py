@@ -20,7 +20,7 @@ from nnom_hil.run.prepare import ConvertOptions, prepare
 from nnom_hil.zoo.data import zoo_models
 
 NIGHTLY = bool(os.environ.get("NNOM_HIL_NIGHTLY"))
-# of MLPerf Tiny, which is not committed: in a folder of shared data beside the tree, if there is one
+# of MLPerf Tiny, and not committed: shared data beside the tree, where there are some
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 RESNET = SHARED / "mlperf_tiny" / "pretrainedResnet.h5"
 COARSE = ("--method", "max_min", "--no-per-channel")
