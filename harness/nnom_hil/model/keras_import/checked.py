@@ -9,7 +9,6 @@ from nnom_hil.errors import ModelError
 from nnom_hil.model.keras_import.cudnn import CUDNN
 from nnom_hil.model.keras_import.layers import SUPPORTED
 from nnom_hil.model.keras_import.operations import OPERATIONS, spelled
-from nnom_hil.model.keras_import.problems import Problem, cannot_convert, one_line
 from nnom_hil.model.keras_import.translate import (
     CONTAINERS,
     most_out_of_order,
@@ -24,6 +23,7 @@ from nnom_hil.model.keras_import.vocabulary import (
     rewritten,
     strangers,
 )
+from nnom_hil.model.translation.problems import Problem, cannot_convert, one_line
 
 __all__ = ["Words", "checked"]
 

@@ -16,9 +16,7 @@ from nnom_hil.model.graph import (
     Concatenate,
     Conv,
     Cropping,
-    Dense,
     Flatten,
-    FloatOp,
     GlobalPool,
     Input,
     MergeKind,
@@ -27,60 +25,54 @@ from nnom_hil.model.graph import (
     PoolKind,
     Reshape,
     Rnn,
-    Softmax,
     UpSample,
     ZeroPadding,
 )
-from nnom_hil.model.keras_import.problems import UnsupportedLayerError
 from nnom_hil.model.keras_import.quantised import dense_weights
 from nnom_hil.model.keras_import.translate import HARD_SIGMOID_OF_KERAS_2, TRAINING_ONLY
+from nnom_hil.model.translation.parts import (
+    activate_named,
+    affine,
+    check_sizes,
+    dense,
+    floats,
+    leaky,
+    merge,
+    reshape,
+    slope_of,
+    softmax_of,
+    ungrouped,
+)
+from nnom_hil.model.translation.place import Place
+from nnom_hil.model.translation.problems import UnsupportedLayerError
 
 __all__ = [
     "SUPPORTED",
     "Call",
     "activate",
-    "affine",
     "check_fixed",
     "concatenate",
     "convert",
-    "leaky",
-    "merge",
     "permute",
-    "reshape",
-    "softmax_of",
 ]
 
 FloatArray = npt.NDArray[np.float32]
-_MAX_CONFIG = 127  # NNoM's configurations keep kernel, stride and dilation in eight bits
 _EPSILON = 1e-7  # Keras' least deviation of Normalization
-_MAX_INPUTS = 8  # of one of NNoM's merge layers
-_MAX_FACTORS = 4  # whose product fits 32 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """One use of a layer. Shapes are without the batch axis.
+class Call(Place):
+    """One use of a layer.
 
-    sources: nodes that it reads. arguments, options: what it was called with, where it is a
-    function; index: which of its results is meant.
-    add(name, op, inputs) adds a node and returns its name.
+    arguments, options: what it was called with, where it is a function; index: which of its results
+    is meant. batch: size of the batch, None where it is open.
     """
 
     layer: Any
-    kind: str
-    name: str
-    sources: tuple[str, ...]
-    inputs: tuple[tuple[int, ...], ...]
-    output: tuple[int, ...]
     batch: int | None
     arguments: tuple[Any, ...]
     options: Mapping[str, Any]
     index: int
-    add: Callable[[str, FloatOp, tuple[str, ...]], str]
-
-    def node(self, op: FloatOp, *inputs: str, suffix: str = "") -> str:
-        """Add a node that reads `inputs`, or what the layer reads."""
-        return self.add(self.name + suffix, op, inputs or self.sources)
 
 
 def convert(call: Call) -> str:
@@ -106,10 +98,6 @@ def check_fixed(call: Call) -> None:
         )
 
 
-def _array(value: Any) -> FloatArray:
-    return np.asarray(value, dtype=np.float32)
-
-
 def _input(call: Call) -> str:
     if not 1 <= len(call.output) <= 3:
         raise UnsupportedLayerError(f"shape {call.output}: one to three axes are needed")
@@ -117,18 +105,6 @@ def _input(call: Call) -> str:
 
 
 # ---- activations ---------------------------------------------------------------------------------
-
-_PLAIN = {
-    "relu": Activation(kind=ActivationKind.RELU),
-    "relu6": Activation(kind=ActivationKind.ADV_RELU, max_value=6.0),
-    "leaky_relu": Activation(kind=ActivationKind.LEAKY_RELU, negative_slope=0.2),
-    "tanh": Activation(kind=ActivationKind.TANH),
-    "hard_tanh": Activation(kind=ActivationKind.HARD_TANH),
-    "sigmoid": Activation(kind=ActivationKind.SIGMOID),
-    HARD_SIGMOID_OF_KERAS_2: Activation(kind=ActivationKind.HARD_SIGMOID),
-}
-_GATED = {"silu": "sigmoid", "swish": "sigmoid", "hard_silu": "hard_sigmoid",
-          "hard_swish": "hard_sigmoid"}  # fmt: skip
 
 
 def activate(call: Call, function: Any, source: str, shape: tuple[int, ...]) -> str:
@@ -138,38 +114,11 @@ def activate(call: Call, function: Any, source: str, shape: tuple[int, ...]) -> 
         inner = replace(call, layer=function, kind=kind, name=f"{call.name}_{kind.lower()}",
                         sources=(source,), inputs=(shape,))  # fmt: skip
         return _CONVERTERS[kind](inner)
-    name = getattr(function, "__name__", str(function))
-    if name == "linear" or function is None:
-        return source
-    if name == "softmax":
-        return softmax_of(call, source, shape)
-    if name == "hard_sigmoid":
-        # Keras 3 has x / 6 + 0.5, NNoM 0.2 x + 0.5
-        narrow = Affine(scale=_array([5 / 6]), offset=_array([0.0]))
-        scaled = call.node(narrow, source, suffix="_scale")
+    name = "linear" if function is None else getattr(function, "__name__", str(function))
+    if name == HARD_SIGMOID_OF_KERAS_2:
         hard = Activation(kind=ActivationKind.HARD_SIGMOID)
-        return call.node(hard, scaled, suffix="_hard_sigmoid")
-    if name in _GATED:
-        gate = activate(call, _GATED[name], source, shape)
-        return call.node(Combine(kind=MergeKind.MULT), source, gate, suffix=f"_{name}")
-    if name not in _PLAIN:
-        raise UnsupportedLayerError(f"activation {name!r} has no NNoM equivalent")
-    return call.node(_PLAIN[name], source, suffix=f"_{name}")
-
-
-def softmax_of(call: Call, source: str, shape: tuple[int, ...], axis: Any = -1) -> str:
-    """Add a softmax over the given axes, counted with the batch."""
-    axes = {int(a) % (len(shape) + 1) for a in np.atleast_1d(axis)}
-    if 0 in axes or any(d != 1 and i + 1 not in axes for i, d in enumerate(shape)):
-        raise UnsupportedLayerError(
-            f"softmax of shape {shape} over axis {axis}: NNoM's runs over all values at once, so "
-            "all other axes must be 1"
-        )
-    name = "" if call.kind == "Softmax" else "_softmax"
-    if int(np.prod(shape[:-1])) == 1:
-        return call.node(Softmax(), source, suffix=name)
-    flat = call.node(Reshape(shape=(int(np.prod(shape)),)), source, suffix="_flat")
-    return call.node(Reshape(shape=shape), call.node(Softmax(), flat, suffix=name), suffix="_shape")
+        return call.node(hard, source, suffix=f"_{name}")
+    return activate_named(call, name, source, shape)
 
 
 def _activation_layer(call: Call) -> str:
@@ -180,22 +129,9 @@ def _softmax(call: Call) -> str:
     return softmax_of(call, call.sources[0], call.inputs[0], call.layer.axis)
 
 
-def _slope(value: Any) -> float:
-    slope = float(np.asarray(value))
-    if not -1.0 < slope < 1.0:
-        raise UnsupportedLayerError(f"negative slope {slope:g}: must lie between -1 and 1")
-    return slope
-
-
-def leaky(call: Call, negative_slope: Any) -> str:
-    """Add a ReLU with that slope below zero."""
-    slope = _slope(negative_slope)
-    return call.node(Activation(kind=ActivationKind.LEAKY_RELU, negative_slope=slope))
-
-
 def _relu(call: Call) -> str:
     layer = call.layer
-    slope = _slope(layer.negative_slope)
+    slope = slope_of(layer.negative_slope)
     threshold = float(np.asarray(layer.threshold))
     max_value = None if layer.max_value is None else float(np.asarray(layer.max_value))
     if max_value is None and threshold == 0.0:
@@ -212,7 +148,7 @@ def _leaky_relu(call: Call) -> str:
 
 
 def _prelu(call: Call) -> str:
-    alpha = _array(call.layer.get_weights()[0])
+    alpha = floats(call.layer.get_weights()[0])
     if alpha.min() != alpha.max():
         raise UnsupportedLayerError(
             "its alpha differs between elements; NNoM has one slope a layer, as LeakyReLU"
@@ -233,13 +169,8 @@ def _check_channels_last(call: Call) -> None:
         raise UnsupportedLayerError("data_format must be channels_last")
 
 
-def _check_sizes(*sizes: tuple[int, int]) -> None:
-    if max(v for size in sizes for v in size) > _MAX_CONFIG:
-        raise UnsupportedLayerError(f"kernel, stride or dilation above {_MAX_CONFIG}")
-
-
 def _weights(layer: Any) -> list[FloatArray]:
-    return [_array(w) for w in layer.get_weights()]
+    return [floats(w) for w in layer.get_weights()]
 
 
 def _conv_node(
@@ -274,21 +205,8 @@ def _conv_node(
         dims=dims,
         transposed=transposed,
     )
-    _check_sizes((conv.kernel.shape[0], conv.kernel.shape[1]), stride, dilation)
+    check_sizes((conv.kernel.shape[0], conv.kernel.shape[1]), stride, dilation)
     return call.node(conv, source, suffix=suffix)
-
-
-def _ungrouped(kernel: FloatArray, groups: int) -> tuple[FloatArray, bool]:
-    """Return the kernel of one group that computes the same, and whether it is depthwise."""
-    *size, per_group, filters = kernel.shape
-    if per_group == 1:
-        return kernel.reshape(*size, groups, filters // groups), True
-    full = np.zeros((*size, per_group * groups, filters), np.float32)
-    each = filters // groups
-    for g in range(groups):
-        outputs = slice(g * each, (g + 1) * each)
-        full[..., g * per_group : (g + 1) * per_group, outputs] = kernel[..., outputs]
-    return full, False
 
 
 def _conv(call: Call) -> str:
@@ -296,7 +214,7 @@ def _conv(call: Call) -> str:
     kernel, *bias = _weights(call.layer)
     depthwise = "Depthwise" in call.kind
     if (groups := getattr(call.layer, "groups", 1)) > 1:
-        kernel, depthwise = _ungrouped(kernel, groups)
+        kernel, depthwise = ungrouped(kernel, groups)
     y = _conv_node(call, kernel, bias[0] if bias else None, depthwise=depthwise)
     return activate(call, call.layer.activation, y, call.output)
 
@@ -338,27 +256,11 @@ def _check_output_padding(call: Call) -> None:
 def _dense(call: Call) -> str:
     kernel, *biases = dense_weights(call.layer)
     bias = biases[0] if biases else np.zeros(kernel.shape[1], np.float32)
-    if max(kernel.shape) > 65535:
-        raise UnsupportedLayerError("more than 65535 inputs or units")
-    if len(call.inputs[0]) == 1:
-        y = call.node(Dense(kernel=kernel, bias=bias))
-    else:  # on every position alike: a convolution of one cell
-        dims = len(call.inputs[0]) - 1
-        if dims > 2:
-            raise UnsupportedLayerError(f"its input has shape {call.inputs[0]}: too many axes")
-        y = _conv_node(call, kernel.reshape((1,) * dims + kernel.shape), bias, pointwise=True)
+    y = dense(call, kernel, bias, call.inputs[0])
     return activate(call, call.layer.activation, y, call.output)
 
 
 # ---- per-channel scale and offset ----------------------------------------------------------------
-
-
-def affine(call: Call, scale: Any, offset: Any, source: str | None = None) -> str:
-    """Add y = x * scale + offset, one number or one per channel."""
-    scale, offset = np.broadcast_arrays(np.ravel(_array(scale)), np.ravel(_array(offset)))
-    if scale.size not in (1, call.inputs[0][-1]):
-        raise UnsupportedLayerError("its scale differs along other axes than the last")
-    return call.node(Affine(scale=scale.copy(), offset=offset.copy()), source or call.sources[0])
 
 
 def _check_last_axis(call: Call, axis: Any) -> None:
@@ -370,12 +272,12 @@ def _check_last_axis(call: Call, axis: Any) -> None:
 def _batch_norm(call: Call) -> str:
     layer = call.layer
     _check_last_axis(call, layer.axis)
-    scale = 1.0 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
+    scale = 1.0 / np.sqrt(floats(layer.moving_variance) + layer.epsilon)
     if layer.scale:
-        scale = scale * _array(layer.gamma)
-    offset = -_array(layer.moving_mean) * scale
+        scale = scale * floats(layer.gamma)
+    offset = -floats(layer.moving_mean) * scale
     if layer.center:
-        offset = offset + _array(layer.beta)
+        offset = offset + floats(layer.beta)
     return affine(call, scale, offset)
 
 
@@ -410,7 +312,7 @@ def _pool(kind: PoolKind) -> Callable[[Call], str]:
             padding=Padding(layer.padding),
             dims=len(call.inputs[0]) - 1,
         )
-        _check_sizes(op.size, op.stride)
+        check_sizes(op.size, op.stride)
         return call.node(op)
 
     return add
@@ -493,15 +395,6 @@ def _flatten(call: Call) -> str:
     return call.node(Flatten())
 
 
-def reshape(call: Call) -> str:
-    """Add the same data in the result's shape."""
-    if len(call.output) > 3:
-        raise UnsupportedLayerError(f"its result {call.output} has more than three axes")
-    if int(np.prod(call.output)) != int(np.prod(call.inputs[0])):
-        raise UnsupportedLayerError(f"it makes {call.output} of several inputs of the batch")
-    return call.node(Reshape(shape=call.output))
-
-
 def permute(call: Call, order: Sequence[int]) -> str:
     """Add a change of the axes' order, which counts from 1: 0 is the batch."""
     shape = call.inputs[0]
@@ -528,38 +421,6 @@ def concatenate(call: Call) -> str:
     if not -rank < axis < 0:
         raise UnsupportedLayerError(f"axis {call.layer.axis}: the batch cannot be joined")
     return call.node(Concatenate(axis=axis))
-
-
-def _same_shape(call: Call) -> list[str]:
-    """Return the inputs, those of one row or column repeated to the result's size."""
-    sources = []
-    for source, shape in zip(call.sources, call.inputs, strict=True):
-        if shape == call.output:
-            sources.append(source)
-            continue
-        if len(shape) != len(call.output) or shape[-1] != call.output[-1]:
-            raise UnsupportedLayerError(
-                f"shapes {call.inputs}: NNoM merges equal shapes, or repeats rows and columns"
-            )
-        pairs = list(zip(shape[:-1], call.output[:-1], strict=True))
-        rows, columns = ([1, 1] + [b if a == 1 else 1 for a, b in pairs])[-2:]
-        factor = UpSample(factor=(rows, columns))
-        sources.append(call.node(factor, source, suffix="_repeat"))
-    return sources
-
-
-def merge(kind: MergeKind) -> Callable[[Call], str]:
-    """Return what adds an element-wise operation on several tensors."""
-    limit = _MAX_FACTORS if kind is MergeKind.MULT else _MAX_INPUTS
-
-    def add(call: Call) -> str:
-        first, *others = _same_shape(call)
-        while others:  # NNoM's layers take so many inputs, so the result goes through several
-            group, others = others[: limit - 1], others[limit - 1 :]
-            first = call.node(Combine(kind=kind), first, *group, suffix="_part" if others else "")
-        return first
-
-    return add
 
 
 def _average(call: Call) -> str:
@@ -633,7 +494,7 @@ def _bidirectional(call: Call) -> str:
         raise UnsupportedLayerError(f"merge_mode {mode!r} gives two results")
     y = call.node(Combine(kind=merges[mode]), forward, backward)
     if mode == "ave":
-        y = call.node(Affine(scale=_array([0.5]), offset=_array([0])), y, suffix="_mean")
+        y = call.node(Affine(scale=floats([0.5]), offset=floats([0])), y, suffix="_mean")
     return y
 
 

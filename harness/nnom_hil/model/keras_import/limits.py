@@ -8,19 +8,15 @@ from typing import Any, Final
 
 from nnom_hil.archives import ArchiveLimits, archive_problem
 from nnom_hil.errors import ModelError
+from nnom_hil.model.translation.limits import MAX_FILE, check_file
 
 __all__ = [
-    "MAX_FILE",
     "MAX_JSON",
     "check_archive",
-    "check_file",
     "check_hdf5",
     "files_of",
     "read_json",
 ]
-
-MAX_FILE: Final = 1 << 30
-"""Bytes of a file, and of all that is in it when unpacked."""
 
 MAX_JSON: Final = 16 << 20
 """Bytes of a configuration."""
@@ -32,16 +28,6 @@ _SMALL: Final = 1 << 20  # where expansion does not matter
 _ARCHIVE: Final = ArchiveLimits(members=1000, unpacked=MAX_FILE, expansion=_MAX_EXPANSION)
 _FILTERS: Final = {1, 2, 3, 32000}  # deflate, shuffle, checksum, LZF: what h5py itself offers
 _AGAIN: Final = "save the model again with model.save('name.keras')"
-
-
-def check_file(path: Path, most: int = MAX_FILE) -> int:
-    """Return a file's size in bytes; raises ModelError if it is none or too large."""
-    if not path.is_file():
-        raise ModelError(f"{path}: cannot read the model: it is no file")
-    size = path.stat().st_size
-    if size > most:
-        raise ModelError(f"{path}: {size} bytes; it may have {most}, and none for a Cortex-M has")
-    return size
 
 
 def files_of(folder: Path) -> list[Path]:

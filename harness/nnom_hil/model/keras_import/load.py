@@ -18,17 +18,17 @@ from nnom_hil.model.keras_import.cudnn import CUDNN, plain_weights
 from nnom_hil.model.keras_import.limits import (
     MAX_JSON,
     check_archive,
-    check_file,
     check_hdf5,
     read_json,
 )
-from nnom_hil.model.keras_import.problems import one_line
 from nnom_hil.model.keras_import.saved_model import assign, read_saved_model
 from nnom_hil.model.keras_import.translate import (
     HARD_SIGMOID_OF_KERAS_2,
     walk_layers,
 )
 from nnom_hil.model.keras_import.vocabulary import WEIGHTS
+from nnom_hil.model.translation.limits import check_file
+from nnom_hil.model.translation.problems import one_line
 from nnom_hil.temporary import private_folder
 
 __all__ = ["load_keras", "told", "without_native_stderr"]

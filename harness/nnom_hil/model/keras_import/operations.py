@@ -7,40 +7,44 @@ from typing import Any
 import numpy as np
 
 from nnom_hil.model.graph import (
-    Activation,
-    ActivationKind,
-    Combine,
     Concatenate,
-    Conv,
-    Cropping,
-    Dense,
-    GlobalPool,
     MergeKind,
     Padding,
     Pool,
     PoolKind,
     Reshape,
     UpSample,
-    ZeroPadding,
 )
 from nnom_hil.model.keras_import.layers import (
     Call,
     activate,
-    affine,
     check_fixed,
     concatenate,
+    permute,
+)
+from nnom_hil.model.translation.parts import (
+    absolute,
+    affine,
+    as_columns,
+    at_least,
+    at_most,
+    clip,
+    cut,
+    dense,
     leaky,
     merge,
-    permute,
+    pad,
+    power,
+    reduce,
     reshape,
+    shaped,
     softmax_of,
 )
-from nnom_hil.model.keras_import.problems import UnsupportedLayerError
+from nnom_hil.model.translation.problems import UnsupportedLayerError
 
 __all__ = ["OPERATIONS", "convert_operation", "is_operation", "spelled"]
 
 Shape = tuple[int, ...]
-_MAX_POWER = 4  # factors whose product fits 32 bits
 _MAX_POOL = 127
 
 
@@ -80,22 +84,6 @@ def _axes(value: Any, rank: int, *, new: int = 0) -> tuple[int, ...]:
     if axes and axes[0] == 0:
         raise UnsupportedLayerError("it works across the batch")
     return tuple(a - 1 for a in axes)
-
-
-def _as_columns(call: Call, source: str, shape: Shape, axis: int) -> str:
-    """Add a view of data as an image whose columns are one axis."""
-    before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    view = (before, shape[axis], after)
-    return source if view == shape else call.node(Reshape(shape=view), source, suffix="_view")
-
-
-def _shaped(call: Call, source: str, shape: Shape) -> str:
-    """Add the result's shape to data that has another one."""
-    if shape == call.output:
-        return source
-    if not 1 <= len(call.output) <= 3:
-        raise UnsupportedLayerError(f"its result has shape {call.output}: one to three axes only")
-    return call.node(Reshape(shape=call.output), source, suffix="_shape")
 
 
 # ---- element-wise --------------------------------------------------------------------------------
@@ -143,36 +131,7 @@ def _divide(call: Call) -> str:
 
 
 def _power(call: Call) -> str:
-    exponent = 2.0 if call.kind == "Square" else float(_constant(call))
-    if exponent != int(exponent) or not 1 <= exponent <= _MAX_POWER:
-        raise UnsupportedLayerError(f"power {exponent:g}: only 1 to {_MAX_POWER} can be converted")
-    source = call.sources[0]
-    if exponent == 1:
-        return source
-    return call.node(Combine(kind=MergeKind.MULT), *[source] * int(exponent))
-
-
-def _absolute(call: Call) -> str:
-    relu = Activation(kind=ActivationKind.RELU)
-    above = call.node(relu, suffix="_above")
-    below = call.node(relu, affine(call, -1.0, 0.0), suffix="_below")
-    return call.node(Combine(kind=MergeKind.ADD), above, below, suffix="_sum")
-
-
-def _at_least(call: Call, source: str, limit: float) -> str:
-    """Add max(x, limit) = relu(x - limit) + limit."""
-    relu = Activation(kind=ActivationKind.RELU)
-    if limit == 0:
-        return call.node(relu, source, suffix="_relu")
-    moved = affine(call, 1.0, -limit, source)
-    return affine(call, 1.0, limit, call.node(relu, moved, suffix="_relu"))
-
-
-def _at_most(call: Call, source: str, limit: float) -> str:
-    """Add min(x, limit) = limit - relu(limit - x)."""
-    relu = Activation(kind=ActivationKind.RELU)
-    below = call.node(relu, affine(call, -1.0, limit, source), suffix="_relu")
-    return affine(call, -1.0, limit, below)
+    return power(call, 2.0 if call.kind == "Square" else float(_constant(call)))
 
 
 def _limit(call: Call) -> str:
@@ -181,7 +140,7 @@ def _limit(call: Call) -> str:
     value = _constant(call)
     if value.size != 1:
         raise UnsupportedLayerError("a limit for each channel; one number is needed")
-    add = _at_least if call.kind == "Maximum" else _at_most
+    add = at_least if call.kind == "Maximum" else at_most
     return add(call, call.sources[0], float(value.item()))
 
 
@@ -189,13 +148,7 @@ def _clip(call: Call) -> str:
     low, high = (np.asarray(v, np.float64) for v in (call.layer.x_min, call.layer.x_max))
     if low.size != 1 or high.size != 1 or not np.isfinite([low.item(), high.item()]).all():
         raise UnsupportedLayerError("its limits must be two finite numbers")
-    bottom, top = low.item(), high.item()
-    if (bottom, top) == (-1.0, 1.0):
-        return call.node(Activation(kind=ActivationKind.HARD_TANH))
-    source = call.sources[0] if bottom == 0 else affine(call, 1.0, -bottom)
-    span = Activation(kind=ActivationKind.ADV_RELU, max_value=top - bottom)
-    y = call.node(span, source, suffix="_clip")
-    return y if bottom == 0 else affine(call, 1.0, bottom, y)
+    return clip(call, call.sources[0], low.item(), high.item())
 
 
 # ---- shapes --------------------------------------------------------------------------------------
@@ -243,19 +196,7 @@ def _pad(call: Call) -> str:
     widths = np.broadcast_to(np.asarray(layer.pad_width), (len(shape) + 1, 2)).tolist()
     if any(widths.pop(0)):
         raise UnsupportedLayerError("it works across the batch")
-    source = call.sources[0]
-    if len(shape) == 3 and not any(widths[2]):
-        return call.node(ZeroPadding(border=(*widths[0], *widths[1])))
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            view = _as_columns(call, source, shape, axis)
-            source = call.node(ZeroPadding(border=(0, 0, before, after)), view)
-            longer = shape[axis] + before + after
-            view_shape = (int(np.prod(shape[:axis])), longer, int(np.prod(shape[axis + 1 :])))
-            shape = (*shape[:axis], longer, *shape[axis + 1 :])
-            if view_shape != shape:
-                source = call.node(Reshape(shape=shape), source, suffix="_shape")
-    return source
+    return pad(call, widths)
 
 
 def _repeat(call: Call) -> str:
@@ -263,40 +204,12 @@ def _repeat(call: Call) -> str:
     if times.size != 1 or call.layer.axis is None:
         raise UnsupportedLayerError("one number of repeats along one axis is needed")
     (axis,) = _axes(call.layer.axis, len(call.inputs[0]))
-    view = _as_columns(call, call.sources[0], call.inputs[0], axis)
+    view = as_columns(call, call.sources[0], call.inputs[0], axis)
     y = call.node(UpSample(factor=(1, int(times.item()))), view)
-    return _shaped(call, y, ())
+    return shaped(call, y, ())
 
 
 # ---- indexing ------------------------------------------------------------------------------------
-
-
-def _cut(call: Call, source: str, shape: Shape, axis: int, part: slice) -> tuple[str, Shape]:
-    """Add what takes a part of one axis."""
-    start, stop, step = part.indices(shape[axis])
-    if step < 1:
-        raise UnsupportedLayerError("a negative step, which NNoM cannot do")
-    length = len(range(start, stop, step))
-    if length == 0:
-        raise UnsupportedLayerError("its result is empty")
-    if (start, length, step) == (0, shape[axis], 1):
-        return source, shape
-    last = start + (length - 1) * step + 1
-    result = (*shape[:axis], length, *shape[axis + 1 :])
-    rows = len(shape) == 3 and axis == 0
-    direct = len(shape) > 1 and axis < len(shape) - 1
-    y = source if direct else _as_columns(call, source, shape, axis)
-    cut = (start, shape[axis] - last)
-    if any(cut):
-        y = call.node(Cropping(border=(*cut, 0, 0) if rows else (0, 0, *cut)), y)
-    if step > 1:
-        stride = (step, 1) if rows else (1, step)
-        dims = len(shape) - 1 if direct else 2
-        one = Pool(kind=PoolKind.MAX, size=(1, 1), stride=stride, padding=Padding.VALID, dims=dims)
-        y = call.node(one, y, suffix="_step")
-    if not direct:
-        y = call.node(Reshape(shape=result), y, suffix="_shape")
-    return y, result
 
 
 def _parts(index: Any, rank: int) -> list[slice | int]:
@@ -322,8 +235,8 @@ def _get_item(call: Call) -> str:
         if isinstance(part, int):
             at = part % shape[axis]
             part = slice(at, at + 1)  # noqa: PLW2901
-        source, shape = _cut(call, source, shape, axis, part)
-    return _shaped(call, source, shape)
+        source, shape = cut(call, source, shape, axis, part)
+    return shaped(call, source, shape)
 
 
 def _split(call: Call) -> str:
@@ -334,34 +247,17 @@ def _split(call: Call) -> str:
         where = [shape[axis] // where * i for i in range(1, where)]
     edges = [0, *(int(w) for w in where), shape[axis]]
     part = slice(edges[call.index], edges[call.index + 1])
-    return _cut(call, call.sources[0], shape, axis, part)[0]
+    return cut(call, call.sources[0], shape, axis, part)[0]
 
 
 # ---- over axes, and products ---------------------------------------------------------------------
 
 
 def _reduce(kind: PoolKind, call: Call, source: str) -> str:
-    """Add the largest or mean value over axes that stand side by side."""
-    shape = call.inputs[0]
+    """Add the largest or mean value over the axes that the operation names."""
     if call.layer.axis is None:
         raise UnsupportedLayerError("it works across the batch; name the axes")
-    axes = _axes(call.layer.axis, len(shape))
-    if list(axes) != list(range(axes[0], axes[-1] + 1)):
-        raise UnsupportedLayerError(f"axes {axes}, which do not stand side by side")
-    before = int(np.prod(shape[: axes[0]]))
-    cells = int(np.prod([shape[a] for a in axes]))
-    after = int(np.prod(shape[axes[-1] + 1 :]))
-    if before == 1:
-        if shape[len(axes) :] != (after,):
-            source = call.node(Reshape(shape=(1, cells, after)), source, suffix="_view")
-        return _shaped(call, call.node(GlobalPool(kind=kind), source), (after,))
-    if cells > _MAX_POOL:
-        raise UnsupportedLayerError(f"over {cells} values; pooling takes {_MAX_POOL} at most")
-    if shape != (before, cells, after):
-        source = call.node(Reshape(shape=(before, cells, after)), source, suffix="_view")
-    window = (1, cells)
-    pool = Pool(kind=kind, size=window, stride=window, padding=Padding.VALID, dims=2)
-    return _shaped(call, call.node(pool, source), (before, 1, after))
+    return reduce(kind, call, source, _axes(call.layer.axis, len(call.inputs[0])))
 
 
 def _over_axes(call: Call) -> str:
@@ -404,13 +300,7 @@ def _matmul(call: Call) -> str:
     shape = call.inputs[0]
     if kernel.ndim != 2 or len(shape) > 3:
         raise UnsupportedLayerError(f"shapes {shape} and {kernel.shape} have no NNoM equivalent")
-    bias = np.zeros(kernel.shape[1], np.float32)
-    if len(shape) == 1:
-        return call.node(Dense(kernel=kernel, bias=bias))
-    return call.node(
-        Conv(kernel=kernel[np.newaxis, np.newaxis], bias=bias, stride=(1, 1), dilation=(1, 1),
-             padding=Padding.VALID, depthwise=False, dims=len(shape) - 1)
-    )  # fmt: skip
+    return dense(call, kernel, np.zeros(kernel.shape[1], np.float32), shape)
 
 
 def _softmax(call: Call) -> str:
@@ -425,7 +315,7 @@ def _leaky_relu(call: Call) -> str:
 
 
 OPERATIONS: Mapping[str, Callable[[Call], str]] = {
-    "Absolute": _absolute,
+    "Absolute": absolute,
     "Add": _arithmetic(MergeKind.ADD),
     "AveragePool": _pool,
     "Cast": _cast,

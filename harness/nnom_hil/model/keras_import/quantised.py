@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.model.keras_import.problems import UnsupportedLayerError
+from nnom_hil.model.translation.problems import UnsupportedLayerError
 
 __all__ = ["dense_weights"]
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
 from nnom_hil.model.keras_import.cudnn import plain_weights
-from nnom_hil.model.keras_import.limits import check_file, files_of, read_json
+from nnom_hil.model.keras_import.limits import files_of, read_json
+from nnom_hil.model.translation.limits import check_file
 
 __all__ = ["SavedModel", "assign", "read_saved_model"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nnom_hil.errors import HilError, ToolError
 from nnom_hil.model.keras_import.load import load_keras
-from nnom_hil.model.keras_import.problems import one_line
+from nnom_hil.model.translation.problems import one_line
 from nnom_hil.temporary import private_folder
 
 __all__ = ["evenly", "interpreter_of", "main"]

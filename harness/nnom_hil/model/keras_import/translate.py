@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nnom_hil.model.keras_import.problems import Problem
+from nnom_hil.model.translation.problems import Problem
 
 __all__ = [
     "CONTAINERS",

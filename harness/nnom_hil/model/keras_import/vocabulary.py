@@ -12,12 +12,12 @@ from typing import Any, Final
 from nnom_hil.model.keras_import.cudnn import CUDNN
 from nnom_hil.model.keras_import.layers import SUPPORTED
 from nnom_hil.model.keras_import.operations import OPERATIONS
-from nnom_hil.model.keras_import.problems import Problem
 from nnom_hil.model.keras_import.translate import (
     CONTAINERS,
     HARD_SIGMOID_OF_KERAS_2,
     initializers_of,
 )
+from nnom_hil.model.translation.problems import Problem
 
 __all__ = [
     "CELLS",

@@ -1,24 +1,20 @@
 """From a Keras model's tensors to the nodes of a float graph."""
 
-import math
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from nnom_hil.errors import ModelError, NotFiniteError
-from nnom_hil.model.graph import FloatGraph, FloatNode, FloatOp, Input, unused_name
+from nnom_hil.errors import ModelError
+from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.keras_import.layers import Call, convert
 from nnom_hil.model.keras_import.operations import convert_operation, is_operation
-from nnom_hil.model.keras_import.problems import (
+from nnom_hil.model.keras_import.translate import CONTAINERS
+from nnom_hil.model.translation.place import NodeList, check_size
+from nnom_hil.model.translation.problems import (
     Problem,
     UnsupportedLayerError,
     cannot_convert,
 )
-from nnom_hil.model.keras_import.translate import CONTAINERS
 
 __all__ = ["to_graph"]
-
-_MOST_VALUES: Final = 1 << 24
 
 
 def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
@@ -32,52 +28,15 @@ def to_graph(model: Any, shown: str, name: str) -> FloatGraph:
     result = walk.model(model, None)
     if walk.problems:
         raise ModelError(cannot_convert(shown, walk.problems))
-    nodes = _needed(walk.nodes, result)
-    if not isinstance(nodes[0].op, Input) or len(nodes) < 2:
-        raise ModelError(f"{shown}: cannot be converted: it has no layer that computes anything")
-    _check_finite(nodes, shown)
-    return FloatGraph(name=name, nodes=tuple(nodes))
-
-
-def _needed(nodes: list[FloatNode], result: str) -> list[FloatNode]:
-    """Return the nodes that the result depends on; it comes last."""
-    needed = {result}
-    for node in reversed(nodes):
-        if node.name in needed:
-            needed |= set(node.inputs)
-    kept = [node for node in nodes if node.name in needed]
-    kept.sort(key=lambda node: node.name == result)
-    return kept
-
-
-def _check_finite(nodes: list[FloatNode], shown: str) -> None:
-    for node in nodes:
-        for field in getattr(type(node.op), "__dataclass_fields__", {}):
-            value = getattr(node.op, field)
-            if isinstance(value, np.ndarray) and not np.isfinite(value).all():
-                raise NotFiniteError(
-                    f"{shown}: layer {node.name}: {field} holds NaN or infinity",
-                    layer=node.name,
-                    field=field,
-                    values=value,
-                )
-
-
-def _check_size(shape: tuple[int | None, ...]) -> None:
-    values = math.prod(size or 1 for size in shape)
-    if values > _MOST_VALUES:
-        raise UnsupportedLayerError(
-            f"its result has {values} values, more than fit in any Cortex-M's memory"
-        )
+    return walk.list.graph(result, name, shown)
 
 
 class _Walk:
     """One conversion: the nodes made so far and what could not be converted."""
 
     def __init__(self) -> None:
-        self.nodes: list[FloatNode] = []
+        self.list = NodeList()
         self.problems: list[Problem] = []
-        self._names: set[str] = set()
         self._uses: dict[int, int] = {}
 
     def model(self, model: Any, source: str | None) -> str:
@@ -117,10 +76,10 @@ class _Walk:
             arguments=tuple(node.arguments.args),
             options=dict(node.arguments.kwargs),
             index=output,
-            add=self._add,
+            add=self.list.add,
         )
         try:
-            _check_size(result[1:])
+            check_size(result[1:])
             if is_operation(operation):
                 return convert_operation(call)
             if kind in CONTAINERS:
@@ -140,9 +99,3 @@ class _Walk:
                 "it is used more than once; NNoM's layers own their weights, so give each use a "
                 f"{kind} of its own"
             )
-
-    def _add(self, name: str, op: FloatOp, inputs: tuple[str, ...]) -> str:
-        unique = unused_name(name, self._names)
-        self._names.add(unique)
-        self.nodes.append(FloatNode(name=unique, op=op, inputs=inputs))
-        return unique
