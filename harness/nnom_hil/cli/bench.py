@@ -393,7 +393,7 @@ def _print_ways(result: Any) -> None:
     print(f"{result.model}, {result.task.words}, {result.vectors} vectors, {result.macs} MAC")
     print(f"| way | {result.figure} |")
     print("|---|---|")
-    for way, value in ({"Keras float": result.keras} | result.int8).items():
+    for way, value in ({"float model": result.keras} | result.int8).items():
         print(f"| {way} | {figure(value)} |")
 
 

@@ -128,12 +128,12 @@ def _results(record: RunRecord) -> Iterator[Fact]:
         ("accuracy", accuracy.quantised if accuracy else None, "share"),
         ("accuracy, lower end of 95 %", low, "share"),
         ("accuracy, upper end of 95 %", high, "share"),
-        ("accuracy of Keras float", accuracy.float_ if accuracy else None, "share"),
+        ("accuracy of the float model", accuracy.float_ if accuracy else None, "share"),
         ("all labels right", several.exact if several else None, "share"),
         ("F1", several.f1 if several else None, ""),
         ("mean absolute error", numbers.target.mae if numbers else None, ""),
-        ("mean absolute error of Keras float", numbers.float_.mae if numbers else None, ""),
-        ("same answer as Keras float", record.agreement, "share"),
+        ("mean absolute error of the float model", numbers.float_.mae if numbers else None, ""),
+        ("same answer as the float model", record.agreement, "share"),
     )
     for check in record.cross_checks:
         agrees = "agrees" if check.ok else "disagrees"

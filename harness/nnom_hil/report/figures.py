@@ -209,9 +209,9 @@ def judged(record: RunRecord) -> list[tuple[str, str]]:
         ):
             rows.append((what, _beside(target, keras)))
     if record.agreement is not None:
-        rows.append(("same answer as Keras float", percent(record.agreement)))
+        rows.append(("same answer as the float model", percent(record.agreement)))
     if record.against_float is not None:
-        rows.append(("against Keras float", deviation(record.against_float)))
+        rows.append(("against the float model", deviation(record.against_float)))
     return rows
 
 
@@ -277,7 +277,7 @@ def _plain(value: float | None) -> str:
 
 
 def _beside(target: str, keras: str) -> str:
-    return f"{target}  (Keras float {keras})"
+    return f"{target}  (float model {keras})"
 
 
 def kernels_in_words(forms: dict[str, str]) -> str:

@@ -104,7 +104,8 @@ def _option(name: str, kind: type, help_: str, *, default: Any = ..., **more: An
 
 
 _MODEL = (
-    _option("model", Path, "A .keras or .h5 file, a SavedModel folder or a bundled name",
+    _option("model", Path,
+            "A .keras, .h5, .onnx or .tflite file, a SavedModel folder or a bundled name",
             shown="the bundled digits", short="-m"),
     _option("data", Path, "An .npz with x and, optionally, y and x_calib, or an .npy",
             shown="a bundled model's own", short="-d"),

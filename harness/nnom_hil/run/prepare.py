@@ -294,6 +294,7 @@ def _convert(
     vectors = vectors_for(source, model, data)
     output, truth, classes = _truth(source, vectors, data or model)
     on_step(f"judged: {truth.task.words}")
+    source.check(vectors.x_calibration)
     x = vectors.x_calibration
     kept, notes = kept_formats(model, source.graph, asdict(options), asdict(ConvertOptions()))
     for note in notes:

@@ -1,6 +1,7 @@
 """What a run was made by: the tree it was asked for in, and the packages that computed."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,17 @@ _LIBRARIES: Final = {
     "keras": "keras",
     "numpy": "numpy",
     "scipy": "scipy",
+    "onnx": "onnx",
     "sklearn": "scikit-learn",
     "tensorflow": "tensorflow",
     "tf_keras": "tf-keras",
+    "tflite": "tflite",
 }
 """Modules that compute what a conversion gives, and the packages that bring them."""
+
+
+_RUNTIMES: Final = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
+"""What a model read by a package was run by, in a process of its own."""
 
 
 def commit_of(folder: Path | None = None) -> str | None:
@@ -50,7 +57,9 @@ def loaded_libraries() -> dict[str, str]:
     """Return the versions of the packages that this process has loaded to convert a model."""
     loaded = {package: sys.modules.get(module) for module, package in _LIBRARIES.items()}
     versions = {package: getattr(module, "__version__", None) for package, module in loaded.items()}
-    return {package: str(version) for package, version in versions.items() if version}
+    found = {package: str(told) for package, told in versions.items() if told}
+    asked = [runtime for package, runtime in _RUNTIMES.items() if package in found]
+    return found | {runtime: version(runtime) for runtime in asked}
 
 
 def beside_the_conversion(conversion: dict[str, str]) -> dict[str, str]:

@@ -15,7 +15,11 @@ def vectors_for(model: SourceModel, path: Path, data: Path | None) -> DataSet:
 
     The file has them as the model's own framework takes them. Raises DataError.
     """
-    vectors = load_bundled(path) if data is None else load_vectors(data, model.input_shape)
+    if data is None:
+        vectors = load_bundled(path)
+    else:
+        first = model.input_shape != model.graph.input.shape
+        vectors = load_vectors(data, model.input_shape, channels_first=first)
     same_x = vectors.x_calibration is vectors.x
     same_y = vectors.y_calibration is vectors.y
     x = model.placed(vectors.x)

@@ -45,23 +45,28 @@ _OTHERS: Final[tuple[tuple[bytes | None, tuple[str, ...], str, str], ...]] = (
 )  # fmt: skip
 
 
-def load_vectors(path: Path, input_shape: tuple[int, ...]) -> DataSet:
+def load_vectors(
+    path: Path, input_shape: tuple[int, ...], *, channels_first: bool = False
+) -> DataSet:
     """Read vectors and labels for a model that takes (n, *input_shape).
 
     An .npz has `x` (or `x_test`, `X`) and, optionally, `y` (or `y_test`, `Y`, `labels`,
     `targets`), `x_calib` and `y_calib`; an .npy is x alone. As in Keras, a last axis of one may be
-    left out or be too many. Raises DataError naming file, array, what is wrong, and the remedy.
+    left out or be too many. channels_first: whether the model's first axis is the channels, which
+    may be left out where it is one. Raises DataError naming file, array, what is wrong, and the
+    remedy.
     """
     found = _read(path)
+    read_inputs = partial(_inputs_of, channels_first=channels_first)
     x_name = _pick(found, X_NAMES)
     assert x_name is not None  # _read() has seen to it
-    x = _inputs(path, x_name, found[x_name], input_shape)
+    x = read_inputs(path, x_name, found[x_name], input_shape)
     y_name = _pick(found, Y_NAMES)
     y = None if y_name is None else _labels(path, y_name, found[y_name], len(x))
     calibration = _pick(found, _X_CALIB)
     if calibration is None:
         return DataSet(x=x, y=y, x_calibration=x, y_calibration=y, y_name=y_name or "")
-    x_calib = _inputs(path, calibration, found[calibration], input_shape)
+    x_calib = read_inputs(path, calibration, found[calibration], input_shape)
     name = _pick(found, _Y_CALIB)
     y_calib = None if name is None else _labels(path, name, found[name], len(x_calib))
     return DataSet(
@@ -181,18 +186,22 @@ def _refuse_not_finite(path: Path, name: str, given: Array, values: Array) -> No
     )
 
 
-def _inputs(path: Path, name: str, x: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def _inputs_of(
+    path: Path, name: str, x: Array, shape: tuple[int, ...], *, channels_first: bool
+) -> npt.NDArray[np.float32]:
     given = x.shape
     if x.ndim and x.shape[1:] != shape:
         if x.shape[1:] == (*shape, 1):
             x = x[..., 0]
         elif (*x.shape[1:], 1) == shape:
             x = x[..., np.newaxis]
+        elif channels_first and (1, *x.shape[1:]) == shape:
+            x = x[:, np.newaxis]
     if x.ndim == 0 or x.shape[1:] != shape or len(x) == 0:
         takes = ", ".join(map(str, shape))
         raise DataError(
             f"{path}: array {name!r} has shape {given}; the model takes (n, {takes}) "
-            f"with n >= 1{_shape_remedy(name, given, shape)}"
+            f"with n >= 1{_shape_remedy(name, given, shape, channels_first)}"
         )
     _numbers(path, name, x, "text; give numbers, such as one-hot rows of categories")
     with np.errstate(over="ignore"):
@@ -201,9 +210,13 @@ def _inputs(path: Path, name: str, x: Array, shape: tuple[int, ...]) -> npt.NDAr
     return values
 
 
-def _shape_remedy(name: str, given: tuple[int, ...], shape: tuple[int, ...]) -> str:
+def _shape_remedy(
+    name: str, given: tuple[int, ...], shape: tuple[int, ...], channels_first: bool
+) -> str:
     if given == shape:
         return f"; for a single vector: {name}[numpy.newaxis]"
+    if channels_first and given[1:] == (*shape[1:], shape[0]):
+        return f"; this model's channels come first: numpy.moveaxis({name}, -1, 1)"
     if len(shape) > 1 and given[1:] == (shape[-1], *shape[:-1]):
         return f"; channels come last: numpy.moveaxis({name}, 1, -1)"
     if len(given) > 1 and 0 < int(np.prod(given[1:])) == int(np.prod(shape)):
