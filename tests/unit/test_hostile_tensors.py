@@ -261,14 +261,18 @@ def test_a_runtime_that_dies_is_a_message(tmp_path: Path, monkeypatch: pytest.Mo
     ids=["onnx", "tflite"],
 )
 def test_a_missing_package_is_named_with_its_command(
-    model: Path, module: str, command: str, monkeypatch: pytest.MonkeyPatch
+    model: Path, module: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == module else find(name)
     )
-    with pytest.raises(ToolError, match=f"needs {module}, which cannot be found; try: {command}"):
+    said = f"needs {module}, which cannot be found; try: {command}"
+    with pytest.raises(ToolError, match=said):
         read_model(model)
+    if module == "onnxruntime":  # and before the cache is asked
+        with pytest.raises(ToolError, match=said):
+            model_files(with_outside(tmp_path / "a", "m.data"))
 
 
 @pytest.mark.parametrize("model", [ONNX / "mlp_script.onnx", SMALL], ids=["onnx", "tflite"])

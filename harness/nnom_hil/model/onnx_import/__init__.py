@@ -7,9 +7,8 @@ translate each, constants.py computes what needs no data; runtime.py is a proces
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.model.onnx_import.load import load_onnx
+from nnom_hil.model.onnx_import.load import load_onnx, need_onnx
 from nnom_hil.model.translation.imported import ImportedModel
-from nnom_hil.model.translation.limits import need_packages
 
 __all__ = ["read_onnx"]
 
@@ -22,7 +21,7 @@ def read_onnx(path: Path) -> ImportedModel:
     Raises ModelError when it is none or holds what NNoM cannot express; the message then lists
     every such operator with its node and the reason. ToolError where a package is missing.
     """
-    need_packages("onnx", "reading ONNX models", ("onnx", "onnxruntime"))
+    need_onnx()
     from nnom_hil.model.onnx_import.walk import to_graph
     from nnom_hil.model.translation.runtime import ask_runtime
 

@@ -10,10 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import HilError, ModelError
-from nnom_hil.model.translation.limits import MAX_TENSOR_FILE, MOST_OPERATORS, check_file
+from nnom_hil.model.translation.limits import (
+    MAX_TENSOR_FILE,
+    MOST_OPERATORS,
+    check_file,
+    need_packages,
+)
 from nnom_hil.model.translation.problems import one_line
 
-__all__ = ["LoadedOnnx", "array_of", "load_onnx", "onnx_files"]
+__all__ = ["LoadedOnnx", "array_of", "load_onnx", "need_onnx", "onnx_files"]
 
 _FIRST_OPSET: Final = 11
 _MOST_MESSAGES: Final = 200_000
@@ -29,6 +34,11 @@ class LoadedOnnx:
 
     proto: Any
     content: bytes
+
+
+def need_onnx() -> None:
+    """Raise ToolError with the command where a package for ONNX is missing."""
+    need_packages("onnx", "reading ONNX models", ("onnx", "onnxruntime"))
 
 
 def load_onnx(path: Path) -> LoadedOnnx:
@@ -54,11 +64,14 @@ def load_onnx(path: Path) -> LoadedOnnx:
 
 
 def onnx_files(path: Path) -> list[Path]:
-    """Return the file and those beside it that hold its weights; raises ModelError."""
+    """Return the file and those beside it that hold its weights; raises ModelError, or
+    ToolError where a package is needed that is missing.
+    """
     check_file(path, MAX_TENSOR_FILE)
     content = path.read_bytes()
     if b"location" not in content:  # the key of a place in another file
         return [path]
+    need_onnx()
     beside = {place.file for place in _external(_parsed(content, path), path)}
     return [path, *sorted(beside)]
 

@@ -28,9 +28,16 @@ def check_file(path: Path, most: int = MAX_FILE) -> int:
     return size
 
 
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # of one that is broken, or kept out on purpose
+        return False
+
+
 def need_packages(extra: str, what: str, modules: Sequence[str]) -> None:
     """Raise ToolError with the command where a package of an extra is missing."""
-    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    missing = [module for module in modules if not _is_there(module)]
     if missing:
         raise ToolError(
             f"{what} needs {' and '.join(missing)}, which cannot be found; try: "
