@@ -18,6 +18,7 @@ __all__ = [
     "renode_dir",
     "runs_dir",
     "templates_dir",
+    "tunes_dir",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -96,6 +97,11 @@ def runs_dir() -> Path:
 def matrices_dir() -> Path:
     """Return the folder of matrices: reports/matrix, beside that of the runs."""
     return _reports() / "matrix"
+
+
+def tunes_dir() -> Path:
+    """Return the folder of searches: reports/tune, beside that of the runs."""
+    return _reports() / "tune"
 
 
 def baselines_dir() -> Path:

@@ -29,6 +29,7 @@ from nnom_hil.cli import (
     report,
     run,
     site,
+    tune,
 )
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.cli.terminal import shielded
@@ -56,6 +57,7 @@ _COMMANDS: dict[str, Command] = {
     "site": site.main,
     "compare": compare.main,
     "matrix": matrix.main,
+    "tune": tune.main,
     "doctor": doctor.main,
 }
 _GROUPS = {"boards": boards, "bench": bench, "cache": cache, "history": history}

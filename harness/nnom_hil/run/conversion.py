@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -42,11 +43,12 @@ from nnom_hil.model.quantise.quality import Quality
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import BoardFit, ConversionRecord, ConvertedLayer
 from nnom_hil.run.advice import advise
-from nnom_hil.run.memory import board_fit
+from nnom_hil.run.memory import board_fit, counted_classes
 from nnom_hil.run.notes import layout_note, notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
-from nnom_hil.run.task import Head, Output, head_of
+from nnom_hil.run.runner import build_for
+from nnom_hil.run.task import Output, head_of
 
 __all__ = ["HeaderRequest", "inspect_model", "weight_bytes", "write_header"]
 
@@ -213,21 +215,12 @@ def inspect_model(
     options = ConvertOptions().quantise_options()
     quantised = in_run_order(quantise(graph, x.astype(np.float32), options))
     fits = {}
+    build_image, size = partial(build_for, graph=quantised), quantised.input.size
     with sharing_trees():
         for name in (only or list_boards(boards)) if build else ():
             board = find_board(name, boards)
             if only or board.backend.native is None:
                 on_step(f"linking for {name}")
-                fits[name] = board_fit(board, quantised, _classes(output))
+                fits[name] = board_fit(board, build_image, size, counted_classes(output))
     described = "formats of random data"
     return _record(quantised, path.stem, described, header=None, quality=None, boards=fits)
-
-
-def _classes(output: Output) -> int | None:
-    """Return of how many answers NNoM would count which is right; None where it would not.
-
-    Without labels it is not known whether a few numbers are classes; those that are none cost the
-    prediction a table that a run will not have.
-    """
-    one_of_many = output.classes > 1 or output.head is Head.SIGMOID
-    return output.size if one_of_many and not output.positions else None

@@ -11,7 +11,7 @@ from nnom_hil.records import Accuracy, Deviation, LabelFigures, MultiLabel, Regr
 from nnom_hil.run.task import Head, Output, Truth
 from nnom_hil.run.verdict import Predictions, predictions
 
-__all__ = ["CONFUSION_CLASSES", "Answers", "judge", "most_frequent_mistakes"]
+__all__ = ["CONFUSION_CLASSES", "Answers", "gains", "judge", "most_frequent_mistakes"]
 
 Floats = npt.NDArray[np.floating]
 Labels = npt.NDArray[Any]
@@ -56,6 +56,39 @@ def judge(output: Output, truth: Truth, answers: Answers) -> dict[str, Any]:
                 float_=_deviation(answers.keras, labels),
             )
     return facts | _against_float(output, truth.task, answers)
+
+
+def gains(
+    output: Output, truth: Truth, answers: Answers
+) -> tuple[str, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return what each vector is worth, the more the better: its name, of int8 and of Keras (n,).
+
+    Right answers, a share of them where there are several; without labels those that are Keras'
+    own; of numbers less the mean absolute error.
+    """
+    n = len(answers.int8)
+    labels = None if truth.labels is None else truth.labels.reshape(n, -1)
+    match truth.task:
+        case Task.CLASSIFICATION:
+            said, keras = _chosen(output, answers)
+            return "accuracy", (said == labels).mean(axis=1), (keras == labels).mean(axis=1)
+        case Task.BINARY | Task.MULTI_LABEL:
+            assert labels is not None
+            yes, threshold = labels.astype(bool), output.head.threshold
+            right = (_yes(v, threshold) == yes for v in (answers.numbers, answers.keras))
+            return ("accuracy", *(each.mean(axis=1) for each in right))
+        case Task.NONE if output.head is Head.SOFTMAX and output.classes > 1:
+            said, keras = _chosen(output, answers)
+            return "agreement with float", (said == keras).mean(axis=1), np.ones(n)
+    wanted = answers.keras if labels is None else labels
+    errors = (np.abs(v - wanted).mean(axis=1) for v in (answers.numbers, answers.keras))
+    return ("mean absolute error", *(-each.astype(np.float64) for each in errors))
+
+
+def _chosen(output: Output, answers: Answers) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return the largest of the classes of each answer, of int8 and of Keras (n, positions)."""
+    shape = (len(answers.int8), -1, output.classes)
+    return answers.int8.reshape(shape).argmax(axis=2), answers.keras.reshape(shape).argmax(axis=2)
 
 
 def _classification(output: Output, labels: Labels, answers: Answers) -> dict[str, Any]:

@@ -7,7 +7,9 @@ the board's instructions.
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final
 
 from nnom_hil.boards import Board, Cpu
@@ -18,14 +20,14 @@ from nnom_hil.errors import BuildError, HilError
 from nnom_hil.files import digest
 from nnom_hil.link.job import Vector
 from nnom_hil.link.messages import PrintWhat
-from nnom_hil.model.qgraph import QGraph
 from nnom_hil.profiler import machine_for
 from nnom_hil.records import BoardFit
-from nnom_hil.run.runner import begin_counts, build_for
+from nnom_hil.run.runner import begin_counts
+from nnom_hil.run.task import Head, Output
 from nnom_hil.target.select import make_target
 from nnom_hil.target.session import Session
 
-__all__ = ["board_fit"]
+__all__ = ["board_fit", "counted_classes"]
 
 _SCHEMA: Final = "nnom-hil/memory/1"
 _FILE: Final = "memory.json"
@@ -41,22 +43,25 @@ class _Used:
 
 
 def board_fit(
-    board: Board, graph: QGraph, classes: int | None, image: Image | None = None
+    board: Board, build: Callable[[Board], Image], input_bytes: int, classes: int | None
 ) -> BoardFit:
-    """Return what firmware with the model takes of a board.
+    """Return what a model's firmware takes of a board.
 
-    classes: of the answers that NNoM counts on the target, None where it counts none. What keeps a
-    figure from being known, or the model from fitting, is told in the result.
+    build: makes it, for this board or another with its core. classes: of the answers that NNoM
+    counts on the target, None where it counts none. What keeps a figure from being known, or the
+    model from fitting, is told in the result.
     """
     room = board.memory
     fit = BoardFit(flash_available=room.flash.length, ram_available=room.ram.length)
     try:
-        image = build_for(board, graph)
+        image = build(board)
         static = image.sizes.static_ram
         fit = fit.model_copy(update={"flash": image.sizes.flash, "ram_static": static})
         if board.core.cpu is Cpu.NATIVE:
             return fit.model_copy(update={"why": "a process has all the memory it wants"})
-        return fit.model_copy(update=_heap_and_stack(board, graph, classes, static))
+        return fit.model_copy(
+            update=_heap_and_stack(board, partial(_used, build, input_bytes, classes), static)
+        )
     except BuildError as exc:
         return fit.model_copy(update={"fits": False, "why": str(exc).splitlines()[0]})
     except HilError as exc:
@@ -64,16 +69,16 @@ def board_fit(
 
 
 def _heap_and_stack(
-    board: Board, graph: QGraph, classes: int | None, static: int
+    board: Board, used_on: Callable[[Board], _Used], static: int
 ) -> dict[str, object]:
     """Return the rest of a fit; static: bytes of the board's own firmware."""
     machine = machine_for(board.core.cpu).model_copy(update={"core": board.core})
     ram = board.memory.ram.length
     room = ram - static - stack_bytes(board)
-    used = wanted = _used(machine, graph, classes)
+    used = wanted = used_on(machine)
     if not used.ready or used.heap > room:
         # buffers for speed are left out where there is no room for them
-        used = _used(_with_ram(machine, ram), graph, classes)
+        used = used_on(_with_ram(machine, ram))
     if not used.ready or used.heap > room:
         short = f", {wanted.heap - room} more are needed" if wanted.ready else ""
         return {"fits": False, "why": f"the heap runs out in {ram} bytes of ram{short}"}
@@ -87,15 +92,17 @@ def _with_ram(machine: Board, length: int) -> Board:
     return machine.model_copy(update={"memory": memory})
 
 
-def _used(machine: Board, graph: QGraph, classes: int | None) -> _Used:
+def _used(
+    build: Callable[[Board], Image], input_bytes: int, classes: int | None, machine: Board
+) -> _Used:
     """Run the model once on an emulated board, with all that a run asks of its firmware.
 
-    Raises as build_for, make_target and a session do.
+    Raises as building, make_target and a session do.
     """
-    image = build_for(machine, graph)
+    image = build(machine)
 
     def make() -> dict[str, bytes]:
-        used = _measured(machine, image, graph, classes)
+        used = _measured(machine, image, bytes(input_bytes), classes)
         return {_FILE: json.dumps(asdict(used)).encode()}
 
     key = digest(_SCHEMA, image.id, str(classes))
@@ -109,7 +116,7 @@ def _used_of(kept: Kept) -> _Used:
         raise UnfitError(f"{type(exc).__name__}: {exc}") from exc
 
 
-def _measured(machine: Board, image: Image, graph: QGraph, classes: int | None) -> _Used:
+def _measured(machine: Board, image: Image, data: bytes, classes: int | None) -> _Used:
     session = Session(
         make_target(machine, "qemu", exact=False),
         image.elf,
@@ -117,7 +124,6 @@ def _measured(machine: Board, image: Image, graph: QGraph, classes: int | None) 
         on_text=lambda _: None,
         nonce=lambda: random.SystemRandom().getrandbits(32),
     )
-    data = bytes(graph.input.size)
     with session:
         client = session.client
         if not session.hello.model_ready:
@@ -132,3 +138,14 @@ def _measured(machine: Board, image: Image, graph: QGraph, classes: int | None) 
             client.print_table(PrintWhat.PREDICTION_SUMMARY)
         status = client.status()
     return _Used(heap=status.heap_used, stack=status.stack_used, ready=True)
+
+
+def counted_classes(output: Output) -> int | None:
+    """Return of how many answers NNoM would count which is right; None where it would not.
+
+    Without labels it is not known whether a few numbers are classes; those that are none cost the
+    prediction a table that a run will not have.
+    """
+    # several sigmoids are as many questions, which NNoM does not count
+    counted = output.classes == 1 if output.head is Head.SIGMOID else output.classes > 1
+    return output.size if counted and not output.positions else None

@@ -232,6 +232,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
         "pack",
     ),
     "profile": _names(_BOARD, _MODEL, _CONVERT, _BUILD, "backend", "renode"),
+    "tune": _names("model", "data", _BOARD, "cmsis_nn", "compiler"),
     "boards": _names("boards"),
     "bench link": _names(_BOARD, "port", _CONVERT, _BUILD),
     "bench faults": _names(_BOARD, _CONVERT, _BUILD, "seed"),
