@@ -6,7 +6,7 @@ told with data that chose nothing at all.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from nnom_hil.matrix import Value
 from nnom_hil.times import TimeSource
 
 __all__ = [
+    "CHANCE",
+    "PARTS",
     "TUNE_SCHEMA",
     "WORTH",
     "Conversion",
@@ -27,11 +29,16 @@ __all__ = [
     "better_by_chance",
     "differs",
     "front_of",
+    "levels_of",
 ]
 
 TUNE_SCHEMA: Final = "nnom-hil/tune/1"
+PARTS: Final = ("choosing", "unseen", "calibration")
+"""Of the vectors, in the order in which a search has them."""
 WORTH: Final = 0.005
 """Share of cycles or bytes below which two points cost the same."""
+CHANCE: Final = 0.05
+"""How likely chance may be to explain a difference that counts."""
 _Z95: Final = 1.959964
 
 Gains = npt.NDArray[np.float64]
@@ -69,14 +76,16 @@ class Conversion(_Document):
 
 class Point(_Document):
     """One way to convert and build. cycles: estimated, within error_percent. choosing, unseen: of
-    its conversion. run: the folder of the run that checked it on an emulator; equal: whether its
-    outputs were the reference's. trouble: why it cannot be, or what it breaks.
+    its conversion. level: 0 of the best conversions, more of those that are worse beyond chance.
+    run: the folder of the run that checked it on an emulator; equal: whether its outputs were the
+    reference's. trouble: why it cannot be, or what it breaks.
     """
 
     options: dict[str, Value]
     command: str
     choosing: float | None = None
     unseen: float | None = None
+    level: int = 0
     cycles: float | None = None
     time_us: float | None = None
     time_source: TimeSource = TimeSource.MODEL
@@ -86,6 +95,12 @@ class Point(_Document):
     run: str | None = None
     equal: bool | None = None
     trouble: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where its cycles come from, and how far off they may be."""
+        error = "" if self.error_percent is None else f" ±{self.error_percent:.3g} %"
+        return f"{self.time_source.words}{error}"
 
     @property
     def costs(self) -> tuple[float, float, float]:
@@ -110,7 +125,7 @@ class Limits(_Document):
         if self.accuracy is not None and (point.choosing or 0.0) < self.accuracy:
             found.append(f"{point.choosing or 0.0:.2%} right, wanted {self.accuracy:.2%}")
         for name, limit, unit in (
-            ("time_us", self.time_us, "us"),
+            ("time_us", self.time_us, f"us ({point.source})"),
             ("flash", self.flash, "bytes of flash"),
             ("ram", self.ram, "bytes of RAM"),
         ):
@@ -173,15 +188,30 @@ def differs(lost: Gains, other: Gains) -> bool:
     return bool(lost.mean() - other.mean() > _Z95 * error)
 
 
+def levels_of(gains: Mapping[str, Gains]) -> dict[str, int]:
+    """Return the level of each conversion, by the choosing vectors; 0 is the best.
+
+    From the best mean on, one that is worse than the first of a level, beyond chance at 5 %, begins
+    the next.
+    """
+    levels: dict[str, int] = {}
+    first, level = None, -1
+    for name, own in sorted(gains.items(), key=lambda item: -float(item[1].mean())):
+        if first is None or better_by_chance(first, own) < CHANCE:
+            first, level = own, level + 1
+        levels[name] = level
+    return levels
+
+
 def front_of(points: Sequence[Point]) -> tuple[int, ...]:
     """Return the places of the points that no other beats, in their order.
 
-    One beats another that gains no less and costs no more, and is better in one of them; costs
-    that are nearer than WORTH are the same. Of points that are as good the first stays.
+    One beats another whose level is no better and whose costs are no less; costs that are nearer
+    than WORTH are the same. Of points that are as good the first stays.
     """
     able = [i for i, point in enumerate(points) if not point.trouble]
     kept: list[int] = []
-    for i in sorted(able, key=lambda i: (i > 0, -(points[i].choosing or 0.0), *points[i].costs, i)):
+    for i in sorted(able, key=lambda i: (i > 0, points[i].level, *points[i].costs, i)):
         if any(_covers(points[j], points[i]) for j in kept):
             continue
         kept = [j for j in kept if not _covers(points[i], points[j])] + [i]
@@ -190,8 +220,7 @@ def front_of(points: Sequence[Point]) -> tuple[int, ...]:
 
 def _covers(one: Point, other: Point) -> bool:
     """Whether one is at least as good in everything."""
-    gains = (one.choosing or 0.0) >= (other.choosing or 0.0)
-    return gains and _no_more(one.costs, other.costs)
+    return one.level <= other.level and _no_more(one.costs, other.costs)
 
 
 def _no_more(costs: Iterable[float], others: Iterable[float]) -> bool:

@@ -15,7 +15,7 @@ PACKAGE = Path(nnom_hil.__file__).parent
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "record_files", "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
-    "profiles", "toml", "gates", "matrix", "explanations"}  # fmt: skip
+    "profiles", "toml", "gates", "matrix", "tuning", "explanations"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "times": {"errors"},
     "records": {"errors", "files", "times"},
     "matrix": {"errors", "files", "gates", "records", "times"},
+    "tuning": {"matrix", "times"},
     "gates": {"errors", "files", "records", "times", "tool"},
     "record_files": {"errors", "files", "records"},
     "console": {"text"},
@@ -123,6 +124,7 @@ ALLOWED: dict[str, set[str]] = {
         "records",
         "text",
         "times",
+        "tuning",
     },
     "assertions": {"errors", "gates", "paths", "records", "report", "times"},
     "compat": {"errors", "files", "model", "codegen"},

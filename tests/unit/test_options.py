@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 import typer
 
-from nnom_hil.cli import bench, boards, build, convert, explain, finetune, profile, replay, run
+from nnom_hil.cli import (
+    bench,
+    boards,
+    build,
+    convert,
+    explain,
+    finetune,
+    profile,
+    replay,
+    run,
+    tune,
+)
 from nnom_hil.cli import inspect as inspect_command
 from nnom_hil.cli.app import run_app
 from nnom_hil.cli.options import door, expand
@@ -29,6 +40,7 @@ COMMANDS = {
     "inspect": inspect_command.main,
     "boards": boards.main,
     "profile": profile.main,
+    "tune": tune.main,
     "explain": explain.main,
     "finetune": finetune.main,
     "replay": replay.main,

@@ -33,10 +33,12 @@ from nnom_hil.report.profile import print_profile
 from nnom_hil.report.run_markdown import run_markdown
 from nnom_hil.report.survey import survey_table
 from nnom_hil.report.terminal import summary
+from nnom_hil.report.tune import print_tune, tune_files
 from nnom_hil.robot.library import NnomHil
 from nnom_hil.run.bench import FaultBench, LineBench, LinkBench
 from nnom_hil.run.timing import layer_times, time_facts
 from nnom_hil.times import Clock, TimeSource, check_comparable
+from nnom_hil.tuning import Limits, Point, TuneRecord
 
 UNIT = re.compile(r"\d ?(µs|us|ms|s)\b|µs|MACops|MAC per|\binstructions\b|\bcycles\b|kB/s")
 SOURCES = re.compile(
@@ -235,6 +237,25 @@ def test_every_figure_of_a_matrix_has_its_source(source: TimeSource) -> None:
         check_labelled(text, source)
 
 
+def test_every_figure_of_a_search_has_its_source() -> None:
+    point = Point(options={}, command="", cycles=5e3, flash=1, ram=1, error_percent=20.0)
+    search = TuneRecord(
+        tool_version="", started="", model="m", board="b", seed=0, gain="accuracy",
+        limits=Limits(time_us=1), conversions=(), points=(point, point), front=(0,), planned=1,
+        vectors={"choosing": 9, "unseen": 9, "calibration": 9},
+    )  # fmt: skip
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)", tune_files(search)["report.html"])
+    timed = [text for text in cells if "000" in text]
+    assert len(timed) == 3
+    for text in timed:
+        check_labelled(text, TimeSource.MODEL)
+    out = StringIO()
+    print_tune(search, Console(width=80, file=out))
+    assert "cycles: model ±20 % at most" in out.getvalue()
+    slow = point.model_copy(update={"time_us": 2.0})
+    assert search.limits.broken_by(slow) == "2 us (model ±20 %), at most 1"
+
+
 @pytest.mark.parametrize("source", [s for s in TimeSource if s.has_cycles])
 def test_gate_of_cycles_has_their_source(source: TimeSource) -> None:
     facts = {"outputs_hash": "0" * 64, "vectors_hash": "1" * 64, "vectors": 1}
@@ -295,11 +316,12 @@ LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
     "nnom_hil/assertions.py", "report/facts.py",
-    "report/matrix.py",
+    "report/matrix.py", "report/tune.py", "templates/tune.html.j2",
     "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do, or as JUnit has it (seconds of the host)
     "report/junit.py",
     "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
+    "run/trials.py",
     # what a console's tables hold, and seconds that a user gives
     "run/monitor.py", "run/printed.py", "run/verdict.py",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from rich.text import Text
 from nnom_hil.report.charts import Dot, points
 from nnom_hil.report.figures import percent, size, thousands
 from nnom_hil.report.html import render_page
-from nnom_hil.tuning import Conversion, Point, TuneRecord
+from nnom_hil.tuning import WORTH, Conversion, Point, TuneRecord
 
 __all__ = ["print_tune", "tune_files"]
 
@@ -27,12 +27,12 @@ def print_tune(record: TuneRecord, console: Console) -> None:
     table = Table(title=f"{record.model} on {record.board}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", justify="right")
     table.add_column("way", overflow="fold", min_width=14)
-    for heading in (record.gain, "cycles", "flash", "RAM"):
+    for heading in (record.gain, "kcycles", "flash", "RAM"):
         table.add_column(heading, justify="right", overflow="fold")
     for number, place in enumerate(_shown(record), 1):
         point = record.points[place]
         table.add_row(
-            str(number), _name(record, place), _score(record, point.unseen), _cycles(point),
+            str(number), _name(record, place), _score(record, point.unseen), _kilo(point),
             size(point.flash or 0), size(point.ram or 0),
             style="" if place in record.front else "dim",
         )  # fmt: skip
@@ -63,10 +63,12 @@ def _score(record: TuneRecord, value: float | None) -> str:
     return f"{-value:.4g}" if record.gain == "mean absolute error" else percent(value)
 
 
+def _kilo(point: Point) -> str:
+    return thousands(None if point.cycles is None else point.cycles / 1000)
+
+
 def _cycles(point: Point) -> str:
-    if point.cycles is None:
-        return "–"
-    return f"{thousands(point.cycles)} ({point.time_source.words} ±{point.error_percent:.3g} %)"
+    return "–" if point.cycles is None else f"{thousands(point.cycles)} ({point.source})"
 
 
 def _remarks(record: TuneRecord) -> Iterator[str]:
@@ -76,6 +78,10 @@ def _remarks(record: TuneRecord) -> Iterator[str]:
         f"{record.gain} of {parts['unseen']} vectors that chose nothing; ways were chosen by "
         f"{parts['choosing']} others, formats by the calibration"
     )
+    if priced := [point for point in record.points if point.error_percent is not None]:
+        worst = max(priced, key=lambda point: point.error_percent or 0.0)
+        yield f"cycles: {worst.source} at most; ways on one core are nearer to each other"
+    yield from _against_default(record)
     for conversion in record.conversions:
         if conversion.overfits:
             yield f"{_options(conversion)} overfits: {_lost(record, conversion)}"
@@ -93,6 +99,22 @@ def _remarks(record: TuneRecord) -> Iterator[str]:
         yield f"{_name(record, place)}: its run {record.points[place].run} did not pass: see there"
     if any(record.points[place].equal is None for place in record.front):
         yield f"{record.board} has no machine in QEMU: outputs were not checked"
+
+
+def _against_default(record: TuneRecord) -> Iterator[str]:
+    """Yield what each cost of the default can be lowered to, at no loss beyond chance."""
+    default = record.points[0]
+    if default.cycles is None or default.trouble:
+        return
+    alike = [record.points[i] for i in record.front if record.points[i].level <= default.level]
+    names = ("cycles", "flash", "RAM")
+    told = []
+    for place, name in enumerate(names):
+        best = min((point.costs[place] for point in alike), default=default.costs[place])
+        if (share := 1 - best / default.costs[place]) >= WORTH:
+            told.append(f"{share:.1%} fewer {name}" if name == "cycles" else f"{share:.1%} {name}")
+    if told:
+        yield f"at no loss beyond chance, one or the other saves: {', '.join(told)}"
 
 
 def _options(what: Conversion | Point) -> str:
@@ -146,14 +168,14 @@ def _pictures(record: TuneRecord) -> Iterator[Markup]:
         return None if point.unseen is None else sign * scale * point.unseen
 
     costs: tuple[tuple[str, Callable[[Point], float | None]], ...] = (
-        ("cycles (model)", lambda p: p.cycles),
+        ("kcycles (model)", lambda p: None if p.cycles is None else p.cycles / 1000),
         ("flash, KiB", lambda p: None if p.flash is None else p.flash / 1024),
         ("RAM, KiB", lambda p: None if p.ram is None else p.ram / 1024),
     )
     for title, cost in costs:
         yield from _picture(record, f"{unit} against {title}", title, unit, cost, gain)
     yield from _picture(
-        record, "Cycles against flash", costs[1][0], costs[0][0], costs[1][1], costs[0][1]
+        record, "kcycles (model) against flash", costs[1][0], costs[0][0], costs[1][1], costs[0][1]
     )
 
 
@@ -178,5 +200,5 @@ def _picture(
     if sum(map(len, known.values())) > 1:
         yield points(
             title[0].upper() + title[1:], known,
-            x_title=x_title, y_title=y_title, from_zero=False, digits=2,
+            x_title=x_title, y_title=y_title, from_zero=False, digits=1,
         )  # fmt: skip

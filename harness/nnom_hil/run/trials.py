@@ -19,7 +19,7 @@ from nnom_hil.run.prepare import Prepared, prepare
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.runner import build_for
 from nnom_hil.run.service import run_and_report
-from nnom_hil.tuning import Conversion, Point, Score, better_by_chance, differs
+from nnom_hil.tuning import PARTS, Conversion, Point, Score, better_by_chance, differs
 
 __all__ = ["Judged", "check_point", "judge_conversion", "measure_point"]
 
@@ -45,7 +45,7 @@ class Judged:
 def judge_conversion(
     request: RunRequest, options: Cell, counts: Mapping[str, int], first: Judged | None
 ) -> Judged:
-    """Convert and let the reference answer all parts of the data, in the order of counts.
+    """Convert and let the reference answer all parts of the data. counts: vectors of each.
 
     first: the conversion that this one is to be better than. Raises DataError for data that cannot
     be judged; what keeps it from being converted is told in the result.
@@ -63,9 +63,9 @@ def judge_conversion(
         scale=2.0**-prepared.graph.output.dec,
     )
     gain, int8, float_ = gains(prepared.output, prepared.truth, answers)
-    ends = np.cumsum(list(counts.values()))[:-1]
-    ours = dict(zip(counts, np.split(int8, ends), strict=True))
-    keras = dict(zip(counts, np.split(float_, ends), strict=True))
+    ends = np.cumsum([counts[part] for part in PARTS])[:-1]
+    ours = dict(zip(PARTS, np.split(int8, ends), strict=True))
+    keras = dict(zip(PARTS, np.split(float_, ends), strict=True))
 
     def score(part: str) -> Score | None:
         if not (vectors := len(ours[part])):
@@ -73,7 +73,7 @@ def judge_conversion(
         means = float(ours[part].mean()), float(keras[part].mean())
         return Score(vectors=vectors, int8=means[0], float_=means[1])
 
-    lost = {part: keras[part] - ours[part] for part in counts}
+    lost = {part: keras[part] - ours[part] for part in PARTS}
     choosing = ours["choosing"]
     conversion = Conversion(
         options=options,

@@ -33,7 +33,8 @@ from nnom_hil.run.plan import MatrixObserver
 from nnom_hil.run.prepare import find_model
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.trials import Judged, check_point, judge_conversion, measure_point
-from nnom_hil.tuning import Limits, Point, TuneRecord, front_of
+from nnom_hil.tuning import CHANCE, Limits, Point, TuneRecord, front_of, levels_of
+from nnom_hil.zoo.data import is_bundled
 
 __all__ = ["TuneRun", "begin_tune", "resume_tune"]
 
@@ -46,7 +47,6 @@ _FEWEST: Final = 8
 """Vectors of each part."""
 _MOST_CALIBRATION: Final = 512
 """Vectors of the calibration that are scored, to see what it overfits."""
-_CHANCE: Final = 0.05
 _BASE: Final = {"board", "boards", "model", "compiler", "cmsis_nn"}
 _METHODS: Final[tuple[Cell, ...]] = (
     {},  # the default: mse
@@ -92,7 +92,8 @@ def begin_tune(
             "nothing of a microcontroller; name a board with a Cortex-M"
         )
     base = {key: _plain(value) for key, value in given.items() if key in _BASE}
-    base["model"] = str(request.model_file.resolve())
+    model = request.model_file
+    base["model"] = model.stem if is_bundled(model) else str(model.resolve())
     parts = _parted(request, seed)
     state = {
         "schema": _SCHEMA,
@@ -130,7 +131,7 @@ def _plain(value: Any) -> Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """counts: vectors by part, in the order in which data.npz has them. files: by name."""
+    """counts: vectors by part. files: by name; data.npz has the parts one after the other."""
 
     counts: dict[str, int]
     files: dict[str, bytes]
@@ -139,7 +140,7 @@ class _Parts:
 def _parted(request: RunRequest, seed: int) -> _Parts:
     """Part the vectors at random; raises ModelError and DataError."""
     from nnom_hil.model.read import read_model
-    from nnom_hil.zoo.data import is_bundled, load_bundled
+    from nnom_hil.zoo.data import load_bundled
     from nnom_hil.zoo.files import load_vectors
 
     model = find_model(request.model)
@@ -279,11 +280,11 @@ class TuneRun:
     def _searched(self, jobs: int) -> TuneRecord:
         alone: list[Cell] = [{}, *(way for axis in self._axes for way in axis[1:])]
         self._measure(alone, jobs)
-        default = self._known[cell_key({})]
+        default = self._levelled({})
         axes = [
             [
                 {},
-                *(way for way in axis[1:] if _gains_something(self._known[cell_key(way)], default)),
+                *(way for way in axis[1:] if _gains_something(self._levelled(way), default)),
             ]
             for axis in self._axes
         ]
@@ -312,7 +313,7 @@ class TuneRun:
 
     def _methods(self, way: Cell) -> list[Cell]:
         """Return the first method, and the best one if it is better than that beyond chance."""
-        form = {key: value for key, value in way.items() if key in _OF_CONVERSION}
+        form = _of_conversion(way)
         first = self._judge(form)
         if first.conversion.trouble:
             return []
@@ -321,7 +322,7 @@ class TuneRun:
             (judged.choosing.mean(), method)
             for method, judged in others
             if judged.conversion.chance is not None
-            and judged.conversion.chance < _CHANCE / len(others)  # Bonferroni: so many are tried
+            and judged.conversion.chance < CHANCE / len(others)  # Bonferroni: so many are tried
         ]
         return [{}, *([max(able, key=lambda pair: pair[0])[1]] if able else [])]
 
@@ -347,12 +348,12 @@ class TuneRun:
     def _measure(self, ways: Sequence[Cell], jobs: int) -> None:
         """Build what is not known yet and learn what it costs."""
         todo = [way for way in ways if cell_key(way) not in self._known]
-        self._observer.begin(len(self._known), len(self._known) + len(todo))
-        judged = [self._judge({k: v for k, v in w.items() if k in _OF_CONVERSION}) for w in todo]
+        self._observer.begin(0, len(todo))
+        judged = {cell_key(way): self._judge(_of_conversion(way)) for way in ways}
         with ThreadPoolExecutor(jobs) as pool:
             points = [
-                pool.submit(copy_context().run, self._measured, way, of)
-                for way, of in zip(todo, judged, strict=True)
+                pool.submit(copy_context().run, self._measured, way, judged[cell_key(way)])
+                for way in todo
             ]
             try:
                 for way, point in zip(todo, points, strict=True):
@@ -380,13 +381,19 @@ class TuneRun:
         )
         return measure_point(point, request, judged)
 
+    def _levelled(self, way: Cell) -> Point:
+        """Return a measured point with its conversion's level among all that were judged."""
+        able = {key: j.choosing for key, j in self._judged.items() if j.prepared is not None}
+        level = levels_of(able).get(cell_key(_of_conversion(way)), 0)
+        return self._known[cell_key(way)].model_copy(update={"level": level})
+
     # ---- the record
 
     def _record(self, ways: Sequence[Cell], planned: int) -> TuneRecord:
         """Return what was found; the points of the front are run."""
         points = []
         for way in ways:
-            point = self._known[cell_key(way)]
+            point = self._levelled(way)
             broken = "" if point.trouble else self._limits.broken_by(point)
             points.append(point.model_copy(update={"trouble": broken}) if broken else point)
         front = front_of(points)
@@ -418,7 +425,11 @@ def _gains_something(point: Point, default: Point) -> bool:
     """Whether a choice, made alone, is better than the default in anything."""
     if point.trouble:
         return False
-    return bool(default.trouble) or len(front_of([default, point])) > 1
+    return 1 in front_of([default, point])
+
+
+def _of_conversion(way: Cell) -> Cell:
+    return {key: value for key, value in way.items() if key in _OF_CONVERSION}
 
 
 def _words(way: Cell) -> str:
