@@ -339,7 +339,9 @@ def _tap_by_tap(op: QConv, padded: Any, kernel: Any, out: tuple[int, ...]) -> An
             if op.depthwise:
                 total += part[..., tf.newaxis] * kernel[i, j]
             else:
-                total += tf.matmul(part, kernel[i, j])
+                # two axes each: TensorFlow's products of batches write past their memory on some
+                # CPUs (2.20 and 2.21 with oneDNN)
+                total += tf.tensordot(part, kernel[i, j], 1)
     return tf.reshape(total, (-1, *out)) if op.depthwise else total
 
 
