@@ -58,6 +58,9 @@ def test_a_search_finds_what_its_commands_give(
     assert run["total_cycles"] == pytest.approx(small_one["cycles"], rel=1e-3)
     assert run["ram_bytes"] == pytest.approx(small_one["ram"], rel=0.05)
 
+    assert run_app([*SEARCH, "--out", str(folder)]) != 0
+    assert "a search is there already; go on with it" in capsys.readouterr().err
+
     # a journal whose last lines are gone goes on to the same end
     journal = folder / "tried.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
