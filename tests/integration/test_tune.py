@@ -78,7 +78,13 @@ def test_limits_that_nothing_keeps(
 ) -> None:
     words = [*SEARCH, "--out", str(tmp_path / "s"), "--max-flash", "1000", "--trials", "1"]
     assert run_app(words) == 1
-    assert "bytes of flash, at most 1000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "bytes of flash, at most 1000" in said
+    assert "1 of 3 ways were measured" in said
+    data = np.load(tmp_path / "s" / "data.npz")
+    np.savez(tmp_path / "s" / "data.npz", **{**data, "x": data["x"] / 2})
+    assert run_app(["tune", "--resume", str(tmp_path / "s")]) != 0
+    assert "its data or what converts them is not what it was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

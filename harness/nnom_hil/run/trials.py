@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil.errors import DataError, HilError
+from nnom_hil.errors import HilError
 from nnom_hil.matrix import Cell
 from nnom_hil.records import Verdict
 from nnom_hil.run.estimate import estimate_layers
@@ -47,14 +47,14 @@ def judge_conversion(
 ) -> Judged:
     """Convert and let the reference answer all parts of the data. counts: vectors of each.
 
-    first: the conversion that this one is to be better than. Raises DataError for data that cannot
-    be judged; what keeps it from being converted is told in the result.
+    first: the conversion that this one is to be better than. Raises ModelError and DataError where
+    the default cannot be converted; what keeps others from it is told in the result.
     """
     try:
         prepared = prepare(request.model_file, request.data, options=request.conversion)
-    except DataError:
-        raise
     except HilError as exc:
+        if first is None and not options:
+            raise
         told = Conversion(options=options, trouble=str(exc).splitlines()[0])
         return Judged(conversion=told, choosing=np.empty(0), gain="", prepared=None)
     answers = Answers(

@@ -30,7 +30,7 @@ from nnom_hil.locks import FileLock
 from nnom_hil.matrix import Cell, Value, cell_key
 from nnom_hil.run.options import checked, command_of, options_of, request_of
 from nnom_hil.run.plan import MatrixObserver
-from nnom_hil.run.prepare import find_model
+from nnom_hil.run.prepare import find_model, preparation_key
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.trials import Judged, check_point, judge_conversion, measure_point
 from nnom_hil.tuning import CHANCE, Limits, Point, TuneRecord, front_of, levels_of
@@ -220,7 +220,7 @@ class TuneRun:
     def __init__(
         self,
         folder: Path,
-        state: Mapping[str, Any],
+        state: dict[str, Any],
         known: dict[str, Point],
         files: Mapping[str, bytes],
     ) -> None:
@@ -237,8 +237,9 @@ class TuneRun:
     def execute(self, jobs: int, observer: MatrixObserver | None = None) -> TuneRecord:
         """Search, `jobs` builds at a time, and return what was found.
 
-        Raises UsageError where another process is at it, StoreError where the folder cannot be
-        written, and what keeps every build from being measured.
+        Raises UsageError where another process is at it, or a search that goes on has another model
+        or data, StoreError where the folder cannot be written, and what keeps the default from
+        being converted.
         """
         self._observer = observer or self._observer
         lock = FileLock(self.folder / ".lock")
@@ -246,14 +247,12 @@ class TuneRun:
             make_folder(self.folder)
             if not lock.acquire():
                 raise UsageError(f"{self.folder}: another process is at this search; wait for it")
+        except OSError as exc:
+            raise self._unwritten(exc) from exc
+        try:
             self._open()
             with sharing_trees():
                 return self._searched(jobs)
-        except OSError as exc:
-            raise StoreError(
-                f"{self.folder}: cannot write the search: {exc.strerror}; free space, then: "
-                f"nnom-hil tune --resume {self.folder}"
-            ) from exc
         finally:
             if self._lines is not None:
                 self._lines.close()
@@ -262,36 +261,50 @@ class TuneRun:
     def _open(self) -> None:
         for name, data in self._files.items():
             write_whole(self.folder / name, data)
+        default = self._request({})
+        key = preparation_key(default.model_file, default.data, default.conversion)
+        if self._state.setdefault("conversion", key) != key:
+            raise UsageError(
+                f"{self.folder}: its model, its data or what converts them is not what it was when "
+                "this search began; start another one"
+            )
         path = self.folder / _JOURNAL
-        is_new = not path.exists()
-        torn = not is_new and not path.read_bytes().endswith(b"\n")
-        self._lines = Appender(path)
+        try:
+            is_new = not path.exists()
+            torn = not is_new and not path.read_bytes().endswith(b"\n")
+            self._lines = Appender(path)
+            if torn:
+                self._lines.write(b"\n")
+        except OSError as exc:
+            raise self._unwritten(exc) from exc
         if is_new:
             self._write(self._state)
-        elif torn:
-            self._lines.write(b"\n")
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         assert self._lines is not None
-        self._lines.write(f"{json.dumps(seal(entry), sort_keys=True)}\n".encode())
+        try:
+            self._lines.write(f"{json.dumps(seal(entry), sort_keys=True)}\n".encode())
+        except OSError as exc:
+            raise self._unwritten(exc) from exc
+
+    def _unwritten(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self.folder}: cannot write the search: {error.strerror}; free space, then: nnom-hil "
+            f"tune --resume {self.folder}"
+        )
 
     # ---- the search
 
     def _searched(self, jobs: int) -> TuneRecord:
+        trials = int(self._state["trials"])
         alone: list[Cell] = [{}, *(way for axis in self._axes for way in axis[1:])]
-        self._measure(alone, jobs)
-        default = self._levelled({})
-        axes = [
-            [
-                {},
-                *(way for way in axis[1:] if _gains_something(self._levelled(way), default)),
-            ]
-            for axis in self._axes
-        ]
+        self._measure(alone[:trials], jobs)
+        worth = [way for way in alone[1:trials] if self._gains_something(way)]
+        axes = [[{}, *(way for way in axis[1:] if way in worth)] for axis in self._axes]
         together = [way for way in self._together(axes) if way not in alone]
-        left = max(0, int(self._state["trials"]) - len(alone))
-        seeded = random.Random(self._state["seed"]).sample(together, len(together))[:left]
-        self._measure([way for way in together if way in seeded], jobs)
+        seeded = random.Random(self._state["seed"]).sample(together, len(together))
+        chosen = seeded[: max(0, trials - len(alone))]
+        self._measure([way for way in together if way in chosen], jobs)
         measured = [way for way in (*alone, *together) if cell_key(way) in self._known]
         return self._record(measured, planned=len(alone) + len(together))
 
@@ -301,6 +314,10 @@ class TuneRun:
         kinds, kernels, *others = _AXES
         cmsis = self._base.get("cmsis_nn")
         return (kinds, (*kernels, {"cmsis_nn": cmsis}) if cmsis else kernels, *others)
+
+    def _gains_something(self, way: Cell) -> bool:
+        """Whether a choice, made alone, is better than the default in anything."""
+        return 1 in front_of([self._levelled({}), self._levelled(way)])
 
     def _together(self, axes: Sequence[Sequence[Cell]]) -> Iterator[Cell]:
         """Yield all ways that these choices make together, by each conversion that is worth it."""
@@ -410,7 +427,7 @@ class TuneRun:
             model=Path(str(self._base["model"])).stem,
             board=str(self._base.get("board", "stm32f4")),
             seed=self._state["seed"],
-            gain=next(j.gain for j in judged if j.gain),
+            gain=self._judge({}).gain,
             limits=self._limits,
             vectors=self._state["vectors"],
             conversions=tuple(j.conversion for j in judged),
@@ -419,13 +436,6 @@ class TuneRun:
             planned=planned,
             command=tuple(self._state["command"]),
         )
-
-
-def _gains_something(point: Point, default: Point) -> bool:
-    """Whether a choice, made alone, is better than the default in anything."""
-    if point.trouble:
-        return False
-    return 1 in front_of([default, point])
 
 
 def _of_conversion(way: Cell) -> Cell:
