@@ -26,6 +26,7 @@ from nnom_hil.model.graph import (
     Input,
     MergeKind,
     Padding,
+    Pool,
     PoolKind,
     Reshape,
     Softmax,
@@ -275,6 +276,49 @@ def test_equalised_graph_computes_the_same() -> None:
         assert data.found[name].largest == pytest.approx(np.abs(values).max(), rel=1e-4)
     largest = np.abs(b["n3"]).max(axis=(0, 1, 2))
     assert largest.min() / largest.max() > np.abs(a["n3"]).max(axis=(0, 1, 2)).min() / a["n3"].max()
+
+
+CAP = Activation(kind=ActivationKind.ADV_RELU, max_value=6.0)
+LOWER_CAP = Activation(kind=ActivationKind.ADV_RELU, max_value=3.0)
+RELU = Activation(kind=ActivationKind.RELU)
+SUM = Combine(kind=MergeKind.ADD)
+HALVES = Pool(kind=PoolKind.MAX, size=(2, 2), stride=(2, 2), padding=Padding.VALID, dims=2)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [("cap", CAP, "a")],
+        [("relu", RELU, "a"), ("cap", CAP, "relu")],
+        [("cap", CAP, "a"), ("cap3", LOWER_CAP, "cap")],
+        [("pool", HALVES, "a"), ("cap", CAP, "pool")],
+        [("sum", SUM, "a", "b"), ("cap", CAP, "sum")],
+        [("cap", CAP, "a"), ("cap3", LOWER_CAP, "cap"), ("sum", SUM, "cap", "cap3")],
+        [("cap", CAP, "a"), ("own", cell(np.eye(3)), "a"), ("sum", SUM, "cap", "own")],
+    ],
+    ids=lambda nodes: "-".join(name for name, *_ in nodes),
+)
+def test_equalising_keeps_limits_of_relu(
+    between: list[tuple[str, FloatOp, *tuple[str, ...]]],
+) -> None:
+    """Values far above the limit, in channels of different strength."""
+    rng = np.random.default_rng(0)
+    strong = [cell(rng.normal(0, 3, (3, 3)) * [1, 0.3, 2]) for _ in range(3)]
+    first = (
+        node("x", Input(shape=(6, 6, 3))),
+        node("a", strong[0], "x"),
+        node("b", strong[1], "x"),
+    )
+    rest = [node(name, op, *inputs) for name, op, *inputs in between]
+    last = node("last", strong[2], between[-1][0])
+    graph = FloatGraph(name="g", nodes=(*first, *rest, last))
+    x = values((6, 6, 3), scale=2.0)
+    scaled, data = equalise(graph, observe(graph, x))
+    before, after = run_float(graph, x), run_float(scaled, x)
+    np.testing.assert_allclose(before["last"], after["last"], rtol=1e-4, atol=1e-3)
+    for name, found in after.items():
+        np.testing.assert_allclose(data.values(name), found, rtol=1e-4, atol=1e-3)
+    assert sqnr(graph, x, QuantiseOptions(method=Method.MSE)) > 25
 
 
 def test_weights_rounded_to_data_err_less_on_it() -> None:

@@ -4,7 +4,9 @@ Between two linear layers, everything that ReLU, pooling, padding and adding do 
 positive factor per channel (Nagel et al. 2019, Data-free quantization, section 4.1). A format of a
 power of two leaves up to half of the range empty, and most of it in weak channels; the factor goes
 into the weights before, its inverse into those after. The limit of a ReLU6 takes part: it is moved
-to where the strongest channel fills the format, whose end then does the clipping.
+to where the strongest channel fills the format, whose end then does the clipping. Where factors are
+chosen by values above the limit too (it has a sibling, or stands behind a sum or a pool), that
+would lift it: there all channels share one factor, and the limit has the same.
 """
 
 from dataclasses import replace
@@ -63,6 +65,7 @@ def equalise(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, Observed]:
         return graph, data
     measured = _measuring_points(graph, heads, groups, free)
     limits = _best_limits(data, set(measured))
+    lowest = _lowest_limits(graph, heads, groups)
     factors: dict[str, Float64] = {}
     ends: dict[str, float] = {}
     for group in free:
@@ -73,8 +76,11 @@ def equalise(graph: FloatGraph, data: Observed) -> tuple[FloatGraph, Observed]:
         top = limit.max(initial=0.0)
         if top == 0:  # nothing ever comes out of it
             continue
-        factors[group] = full / top * np.minimum((top / alive) ** _BALANCE, _MOST)
-        ends[group] = full
+        if lowest.get(group, np.inf) < top:
+            factors[group] = np.full_like(limit, full / top)
+        else:
+            factors[group] = full / top * np.minimum((top / alive) ** _BALANCE, _MOST)
+            ends |= dict.fromkeys(points, full)
     rescaled, carried = _rescaled(graph, heads, groups, factors, ends)
     return rescaled, data.changed({name: Change(scale=scale) for name, scale in carried.items()})
 
@@ -105,6 +111,22 @@ def _limits(op: FloatOp) -> bool:
         and op.max_value is not None
         and op.negative_slope == op.threshold == 0
     )
+
+
+def _lowest_limits(graph: FloatGraph, heads: dict[str, str], groups: Groups) -> dict[str, float]:
+    """Return the smallest maximum of a ReLU in each group that has one."""
+    lowest: dict[str, float] = {}
+    for node in graph.nodes:
+        if _limits(node.op):
+            group = groups.find(heads[node.name])
+            lowest[group] = min(lowest.get(group, np.inf), _maximum(node.op))
+    return lowest
+
+
+def _maximum(op: FloatOp) -> float:
+    assert isinstance(op, Activation)
+    assert op.max_value is not None
+    return op.max_value
 
 
 def _heads(graph: FloatGraph) -> dict[str, str]:
@@ -172,9 +194,10 @@ def _measuring_points(
     result = {}
     for node in graph.nodes:
         if heads[node.name] == node.name and (group := groups.find(node.name)) in free:
-            tail = tail_of(node, readers)
-            passed = tail is not None and _passes(tail.op)
-            result[tail.name if tail is not None and passed else node.name] = group
+            last = node
+            while (tail := tail_of(last, readers)) is not None and _passes(tail.op):
+                last = tail
+            result[last.name] = group
     return result
 
 
@@ -215,8 +238,8 @@ def _rescaled(
 ) -> tuple[FloatGraph, dict[str, Float64]]:
     """Put the factors into the weights before and their inverses into those after.
 
-    ends: the largest value of each group's format. Also return what the channels of each node are
-    multiplied by, where they are.
+    ends: the largest value of a node's format, where that is what clips. Also return what the
+    channels of each node are multiplied by, where they are.
     """
     carried: dict[str, Float64 | None] = {}
     nodes = []
@@ -245,7 +268,8 @@ def _rescaled(
                 times = shapes[node.name][-1] // incoming[0].size
                 carried[node.name] = np.tile(incoming[0], times)
             case Activation() if _limits(op) and incoming[0] is not None:
-                op = replace(op, max_value=ends[group])
+                lowest = _maximum(op) * float(incoming[0].min())
+                op = replace(op, max_value=ends.get(node.name, lowest))
                 carried[node.name] = incoming[0]
             case (
                 Input() | Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding()
