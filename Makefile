@@ -20,7 +20,11 @@ define install-missing
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -q --no-install-recommends$$missing
 endef
 
-.PHONY: help run test lint unit robot renode nightly mutants oldest other-tools setup packages clean
+# Of what pip says: each file that it fetches, with its size, and that it installs them.
+told-short = sed -un -e '/\.metadata/d' -e 's/^ *Downloading \([^-]*-[^-]*\)[^ ]*\(.*\)/  fetching \1\2/p' \
+	-e 's/^Installing collected packages.*/  installing them/p'
+
+.PHONY: help run test lint unit robot renode nightly mutants oldest other-tools setup packages dist sbom clean
 
 # Of conversions and builds: what pytest has made, Robot need not make again.
 TEST_CACHE := $(CURDIR)/.test_cache
@@ -75,6 +79,18 @@ oldest:
 	VIRTUAL_ENV=$(VENV)-oldest $(VENV)-oldest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[dev]'
 	$(VENV)-oldest/bin/pytest -n 2 --dist loadgroup
 
+# Wheel and source archive in dist/, and what an installation has: packages, versions, licences.
+dist: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build --outdir dist .
+
+sbom: setup
+	$(PYTHON) -m venv $(VENV)-sbom
+	$(VENV)-sbom/bin/pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=5,<8'
+	mkdir -p dist
+	$(VENV)-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+	  --output-format JSON --output-file dist/sbom.cdx.json $(BIN)/python
+
 # 200 random mutants each of the C library and of what judges: at least 85 % must be noticed.
 mutants: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mutation]'
@@ -107,9 +123,9 @@ packages:
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
-	@echo "setting up $(VENV): TensorFlow and others, about 2.7 GB; some minutes, once"
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "setting up $(VENV): Python packages, TensorFlow the largest, about 2.7 GB; some minutes, once"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --editable '.[dev]' | $(told-short)
 	touch $@
 
 clean:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nnom_hil.run.service import RunRequest, open_run
     from nnom_hil.run.store import RunFolder
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Board",
@@ -50,6 +50,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from nnom_hil.version import version
+
+        return version()
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,8 +31,8 @@ PACKAGES = {
     "arm-none-eabi-objdump": "apt-get install binutils-arm-none-eabi",
     "arm-none-eabi-size": "apt-get install binutils-arm-none-eabi",
     "cc": "apt-get install gcc libc6-dev",
-    "cmake": "pip install cmake",
-    "ninja": "pip install ninja",
+    "cmake": "pip install 'nnom-hil[build]', or apt-get install cmake",
+    "ninja": "pip install 'nnom-hil[build]', or apt-get install ninja-build",
     "qemu-system-arm": "apt-get install qemu-system-arm",
 }
 """How to get each program, on Debian and Ubuntu."""

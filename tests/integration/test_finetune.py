@@ -254,8 +254,8 @@ def test_a_model_without_weights_has_nothing_to_train(
 def test_without_tensorflow_the_extra_is_named(
     net: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "nnom_hil.train.distil", None)
-    assert tune(net, tmp_path / "o.keras") == 2
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert tune(net, tmp_path / "o.keras") == 3
     assert "pip install 'nnom-hil[train]'" in told(capsys)
 
 

@@ -15,10 +15,13 @@ PACKAGE = Path(nnom_hil.__file__).parent
 # What each room may import, besides itself and what its own imports may (docs/architecture.md).
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "record_files", "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
-    "profiles", "toml", "gates", "matrix", "tuning", "explanations"}  # fmt: skip
+    "profiles", "toml", "gates", "matrix", "tuning", "explanations",
+    "extras", "version"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "deadline": set(),
+    "version": set(),
+    "extras": {"errors"},
     "text": set(),
     "toml": {"text"},
     "files": {"errors", "toml"},
@@ -40,9 +43,9 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": {"text"},
     "explanations": set(),
     "train": {"errors", "model"},
-    "model": {"errors", "deadline", "files", "archives", "temporary", "tool"},
-    "zoo": {"errors", "archives"},
-    "boards": {"errors", "paths", "toml"},
+    "model": {"errors", "extras", "deadline", "files", "archives", "temporary", "tool"},
+    "zoo": {"errors", "extras", "archives"},
+    "boards": {"errors", "extras", "paths", "toml"},
     "codegen": {"errors", "text", "model", "boards"},
     "diagnosis": {"codegen", "explanations", "model"},
     "build": {
@@ -58,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
         "codegen",
     },
     "link": {"errors", "deadline"},
-    "probe": {"errors", "files", "locks", "paths", "text", "boards"},
+    "probe": {"errors", "extras", "files", "locks", "paths", "text", "boards"},
     "target": {
         "errors",
         "deadline",
@@ -85,9 +88,10 @@ ALLOWED: dict[str, set[str]] = {
         "boards",
         "target",
     },
-    "virtual": {"errors", "deadline", "files", "variables", "boards", "link", "target"},
+    "virtual": {"errors", "extras", "deadline", "files", "variables", "boards", "link", "target"},
     "history": {
         "errors",
+        "extras",
         "files",
         "gates",
         "locks",
@@ -127,7 +131,7 @@ ALLOWED: dict[str, set[str]] = {
         "tuning",
     },
     "assertions": {"errors", "gates", "paths", "records", "report", "times"},
-    "compat": {"errors", "files", "model", "codegen"},
+    "compat": {"errors", "extras", "files", "model", "codegen"},
     "cli": LEAVES | {"history", "boards", "codegen", "link", "run", "report"},
     "robot": LEAVES | {"assertions", "boards", "link", "report", "run"},
     "pytest_plugin": LEAVES | {"model", "run"},
@@ -144,7 +148,7 @@ HEAVY_IMPORTERS = {"model/keras_import/load.py", "model/keras_import/translate.p
     "model/onnx_import/constants.py", "model/onnx_import/load.py", "model/onnx_import/node.py",
     "model/onnx_import/operators.py", "model/onnx_import/runtime.py",
     "model/tflite_import/load.py", "model/tflite_import/node.py", "model/tflite_import/runtime.py",
-    "zoo/data.py", "zoo/shapes.py", "zoo/train.py",
+    "zoo/shapes.py", "zoo/train.py",
     "compat/__init__.py", "compat/scripts.py"}  # fmt: skip
 
 

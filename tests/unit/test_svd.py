@@ -181,7 +181,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.M
 def test_without_the_package_its_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cmsis_svd.parser", None)
+    monkeypatch.setitem(sys.modules, "cmsis_svd", None)
     with pytest.raises(ToolError, match=r"pip install 'nnom-hil\[svd\]'"):
         load_svd(written(tmp_path))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from nnom_hil.boards.chip import BitField
-from nnom_hil.errors import BoardError, ToolError
+from nnom_hil.errors import BoardError
+from nnom_hil.extras import need
 
 __all__ = ["Svd", "SvdRegister", "load_svd"]
 
@@ -51,13 +52,9 @@ def load_svd(path: Path) -> Svd:
 
     Raises BoardError for a file that cannot be read or is none, ToolError without cmsis-svd.
     """
-    try:
-        from cmsis_svd.parser import SVDParser
-    except ImportError as exc:
-        raise ToolError(
-            f"{path}: SVD files are read with cmsis-svd, which is not installed: "
-            "pip install 'nnom-hil[svd]'"
-        ) from exc
+    need("svd", f"{path}: reading SVD files")
+    from cmsis_svd.parser import SVDParser
+
     tree = _parsed(path)
     try:
         return _collected(path, SVDParser(tree).get_device())

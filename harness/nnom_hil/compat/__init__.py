@@ -11,6 +11,10 @@ import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from nnom_hil.extras import need
+
+need("convert", "nnom_hil.compat")
+
 import keras
 import keras.layers
 import numpy as np

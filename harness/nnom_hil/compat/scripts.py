@@ -254,10 +254,8 @@ def evaluate_model(
         print("Top 1:", scores[1])
     truth = np.asarray(y_test)
     if truth.ndim == 2 and truth.shape[1] > 1:
-        from sklearn.metrics import confusion_matrix
-
         predicted = np.asarray(model.predict(x_test, verbose=0)).argmax(axis=1)
-        matrix = confusion_matrix(truth.argmax(axis=1), predicted)
+        matrix = _confusion(truth.argmax(axis=1), predicted)
         print(matrix)
         lines += [", ".join(map(str, row)) for row in matrix.tolist()]
     if running_time:
@@ -268,3 +266,11 @@ def evaluate_model(
         lines.insert(0, f"Runing time: {taken}us")
     write_whole(Path(to_file), "\n".join(lines) + "\n")
     return scores
+
+
+def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Count answers by what is true (rows) and what was said, of the classes that occur."""
+    classes = np.union1d(truth, predicted)
+    matrix = np.zeros((classes.size, classes.size), np.int64)
+    np.add.at(matrix, (np.searchsorted(classes, truth), np.searchsorted(classes, predicted)), 1)
+    return matrix

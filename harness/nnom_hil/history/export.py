@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from nnom_hil.errors import ToolError, UsageError
+from nnom_hil.errors import UsageError
+from nnom_hil.extras import need
 from nnom_hil.files import writing_whole
 from nnom_hil.history.columns import COLUMNS
 from nnom_hil.text import sheet_cell
@@ -43,14 +44,10 @@ def _csv(rows: Iterable[dict[str, Any]], file: Path) -> int:
 
 
 def _parquet(rows: Iterable[dict[str, Any]], file: Path) -> int:
-    try:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
-    except ImportError as exc:
-        raise ToolError(
-            f"{file}: pyarrow is missing, which writes Parquet; try: pip install "
-            "'nnom-hil[parquet]', or name a .csv file"
-        ) from exc
+    need("parquet", f"{file}: writing Parquet, unlike .csv,")
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(column.name, kinds[column.kind]) for column in COLUMNS])
     with writing_whole(file) as binary:

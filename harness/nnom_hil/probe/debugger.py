@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from nnom_hil.boards import Check, ProbeBackend
 from nnom_hil.errors import TargetError
+from nnom_hil.extras import need
 
 __all__ = ["REMOTE", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list_probes"]
 
@@ -34,6 +35,7 @@ class ProbeInfo:
 
 def check_pyocd() -> str:
     """Return pyOCD's version; raises TargetError where it does not start."""
+    need("probe", "a board at a debug probe")
     with _quiet():
         try:
             import pyocd
@@ -76,6 +78,7 @@ def _info(probe: Any) -> ProbeInfo:
 
 def list_probes() -> list[ProbeInfo]:
     """Return the probes attached to this machine; raises TargetError where pyOCD cannot look."""
+    need("probe", "looking for debug probes")
     from pyocd.core.helpers import ConnectHelper
 
     with _quiet(), _named("looking for probes"):
@@ -96,6 +99,7 @@ def find_probe(name: str) -> ProbeInfo | None:
 
 
 def _probe(name: str) -> Any:
+    need("probe", f"--probe {name}")
     from pyocd.probe.aggregator import DebugProbeAggregator
 
     with _quiet(), _named(f"looking for probe {name}"):

@@ -13,6 +13,7 @@ import numpy as np
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
+from nnom_hil.extras import need
 from nnom_hil.records import Task
 from nnom_hil.run.conversion import weight_bytes
 from nnom_hil.run.judge import Answers, judge
@@ -136,10 +137,10 @@ def figures(output: Output, truth: Truth, answers: Answers, size: int) -> Figure
 
 def _vectors(path: Path, data: Path | None) -> DataSet:
     """Return the vectors as the model takes them; those that are prepared are int8."""
-    from nnom_hil.model.read import read_model
+    from nnom_hil.run.source import source_of
     from nnom_hil.run.vectors import vectors_for
 
-    return vectors_for(read_model(path), path, data)
+    return vectors_for(source_of(path), path, data)
 
 
 def _ask_tflite(path: Path, data: Path | None) -> dict[str, Any]:
@@ -147,6 +148,7 @@ def _ask_tflite(path: Path, data: Path | None) -> dict[str, Any]:
 
     Raises ToolError where a package is missing.
     """
+    need("convert", "--against tflite")
     vectors = _vectors(path, data)
     with private_folder() as folder:
         given, result = folder / "given.npz", folder / "result.npz"

@@ -48,6 +48,7 @@ from nnom_hil.run.notes import layout_note, notes_on
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
 from nnom_hil.run.request import for_header
 from nnom_hil.run.runner import build_for
+from nnom_hil.run.source import loading, source_of
 from nnom_hil.run.task import Output, head_of
 
 __all__ = ["HeaderRequest", "inspect_model", "weight_bytes", "write_header"]
@@ -203,11 +204,10 @@ def inspect_model(
     flash and RAM. Raises ModelError, BoardError for a name that is none.
     """
     from nnom_hil.model.quantise import quantise
-    from nnom_hil.model.read import front_end, read_model
 
     path = find_model(model)
-    on_step(f"loading {front_end(path)}")
-    imported = read_model(path)
+    on_step(loading(path))
+    imported = source_of(path)
     graph = imported.graph
     output = Output(shape=imported.output_shape, head=head_of(graph))
     x = np.random.default_rng(0).uniform(-1, 1, (_INSPECTED_VECTORS, *graph.input.shape))

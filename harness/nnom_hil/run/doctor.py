@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, ToolError
+from nnom_hil.extras import EXTRAS, command_for, missing_of
 from nnom_hil.paths import cache_dir, runs_dir
 from nnom_hil.probe import list_probes, list_usb_ids
 from nnom_hil.run.boardfiles import known_boards
@@ -23,15 +24,7 @@ from nnom_hil.tool import PACKAGES, run_tool, tool_version
 __all__ = ["Finding", "examine"]
 
 _TOOLS = ("qemu-system-arm", "arm-none-eabi-gcc", "cmake", "ninja", "cc")
-_PYTHON_PACKAGES = (
-    "tensorflow",
-    "keras",
-    "numpy",
-    "scikit-learn",
-    "pyserial",
-    "pyocd",
-    "robotframework",
-)
+_PYTHON_PACKAGES = ("numpy", "pyserial")
 _RENODE_START_S = 120.0
 _MIN_FREE_BYTES = 100_000_000
 
@@ -51,6 +44,7 @@ def examine() -> list[Finding]:
     """Return what was found, in the order of use."""
     findings = [_python()]
     findings += [_package(name) for name in _PYTHON_PACKAGES]
+    findings += [_extra(name) for name in EXTRAS if name != "build"]  # its program is looked for
     findings += [_tool(name) for name in _TOOLS]
     findings.append(_newlib())
     findings += [_renode(), _probes()]
@@ -71,6 +65,18 @@ def _package(name: str) -> Finding:
         return Finding(what=name, ok=True, found=metadata.version(name))
     except metadata.PackageNotFoundError:
         return Finding(what=name, ok=False, found="", remedy=f"pip install {name} (or: make setup)")
+
+
+def _extra(name: str) -> Finding:
+    """What the base installation leaves out; runs of models that are converted do without."""
+    missing = missing_of(name)
+    return Finding(
+        what=f"extra [{name}]",
+        ok=not missing,
+        found="" if missing else ", ".join(EXTRAS[name].values()),
+        remedy=command_for(name) if missing else "",
+        optional=True,
+    )
 
 
 def _tool(name: str) -> Finding:
@@ -115,7 +121,7 @@ def _probes() -> Finding:
     """Real boards need them; nothing else does."""
     try:
         found = [f"{probe.id} ({probe.description})" for probe in list_probes()]
-    except TargetError as exc:
+    except (TargetError, ToolError) as exc:
         return Finding(what="debug probes", ok=False, found="", remedy=str(exc), optional=True)
     strangers = _strangers()
     remedy = "; ".join(strangers)

@@ -37,7 +37,6 @@ from nnom_hil.model.graph import FloatGraph
 from nnom_hil.model.qgraph import Int8, QGraph, QInput, QNode
 from nnom_hil.model.quantise import Calibration, calibrate, decibels
 from nnom_hil.model.quantise.options import Method
-from nnom_hil.model.read import read_model
 from nnom_hil.model.reference import run_all_layers
 from nnom_hil.records import Task
 from nnom_hil.run.journal import read_journal
@@ -53,6 +52,7 @@ from nnom_hil.run.reproduce import (
 )
 from nnom_hil.run.request import RunRequest, read_header
 from nnom_hil.run.runner import build_for
+from nnom_hil.run.source import source_of
 from nnom_hil.run.task import Output, Truth, decide, head_of
 from nnom_hil.run.verdict import layer_type
 from nnom_hil.target.base import Target
@@ -99,7 +99,7 @@ def float_side(model: Path, data: Path | None, limit: int | None = None) -> Floa
     """Return a model's float graph and data; raises ModelError, DataError."""
     from nnom_hil.run.vectors import vectors_for
 
-    read = read_model(model)
+    read = source_of(model)
     graph = read.graph
     vectors = vectors_for(read, model, data)
     output = Output(shape=read.output_shape, head=head_of(graph))

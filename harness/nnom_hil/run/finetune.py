@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnom_hil import __version__
 from nnom_hil.errors import DataError, HilEnvironmentError, ModelError, UsageError
+from nnom_hil.extras import need
 from nnom_hil.files import check_writable, write_whole
 from nnom_hil.model.float_run import run_float
 from nnom_hil.model.graph import Flatten, FloatGraph, Reshape, Softmax
@@ -20,7 +21,7 @@ from nnom_hil.model.keras_export import keras_members, packed, renamed
 from nnom_hil.model.qgraph import QGraph
 from nnom_hil.model.quantise import calibrate, decibels
 from nnom_hil.model.quantise.statistics import Change
-from nnom_hil.model.read import front_end, read_model
+from nnom_hil.model.read import read_model
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.model.simplify import simplify
@@ -28,6 +29,7 @@ from nnom_hil.records import FineTuned, FineTuneRecord, TunedEpoch, TunedScore
 from nnom_hil.run.judge import Answers, judge
 from nnom_hil.run.plan import FineTuneObserver
 from nnom_hil.run.prepare import ConvertOptions, find_model
+from nnom_hil.run.source import loading, source_of
 from nnom_hil.run.task import Output, Truth, decide, head_of
 from nnom_hil.run.vectors import vectors_for
 from nnom_hil.temporary import private_folder
@@ -116,8 +118,8 @@ def fine_tune(request: FineTuneRequest, observer: FineTuneObserver) -> FineTuneR
     model = find_model(request.model)
     observer.step("loading TensorFlow")
     _need_tensorflow()
-    observer.step(f"loading {front_end(model)}")
-    source = read_model(model)
+    observer.step(loading(model))
+    source = source_of(model)
     if isinstance(read_formats(model, source.graph), KeptFormats):
         raise ModelError(
             f"{model}: it was fine-tuned already, and its float weights are those of the integers; "
@@ -166,12 +168,8 @@ def _check_output(request: FineTuneRequest) -> None:
 
 
 def _need_tensorflow() -> None:
-    try:
-        import nnom_hil.train.distil  # noqa: F401
-    except ImportError as exc:
-        raise UsageError(
-            f"fine-tuning needs TensorFlow ({exc}): pip install 'nnom-hil[train]'"
-        ) from exc
+    need("train", "fine-tuning")
+    import nnom_hil.train.distil  # noqa: F401
 
 
 # ---- vectors -------------------------------------------------------------------------------------

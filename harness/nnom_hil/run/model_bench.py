@@ -20,6 +20,7 @@ from nnom_hil.boards.schema import Facts, Hertz, load_facts
 from nnom_hil.build import Image, Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import BoardError, UsageError
+from nnom_hil.extras import need
 from nnom_hil.paths import boards_dir
 from nnom_hil.profiler import disassemble, machine_for, profile_layers, stretch_cycles
 from nnom_hil.run.prepare import ConvertOptions, Prepared, prepare
@@ -247,6 +248,7 @@ def _prepared(table: MeasuredTable) -> tuple[Prepared, list[str]]:
     """Return the converted model, and the names of the nodes that the table's layers are."""
     with tempfile.TemporaryDirectory() as folder:
         model, data = Path(folder) / "model.keras", Path(folder) / "data.npz"
+        need("convert", "bench model")
         names = write_shaped_model(model, table.input, table.layers)
         rng = np.random.default_rng(0)
         np.savez(data, x=rng.normal(size=(8, *table.input)).astype(np.float32))

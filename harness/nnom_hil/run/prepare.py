@@ -1,6 +1,6 @@
 """From model and data files to a quantised graph and int8 vectors; done once, then kept.
 
-TensorFlow and scikit-learn are imported only when the cache has no answer.
+TensorFlow is imported only when the cache has no answer, and the model is not a bundled one.
 """
 
 import contextlib
@@ -24,14 +24,15 @@ from nnom_hil.files import digest
 from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
 from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
-from nnom_hil.model.read import front_end, model_files, read_model
+from nnom_hil.model.read import model_files
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import Task
 from nnom_hil.run.kept import kept_formats
 from nnom_hil.run.provenance import loaded_libraries
+from nnom_hil.run.source import loading, source_of, stored_libraries
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
-from nnom_hil.zoo.data import is_bundled, zoo_model, zoo_models
+from nnom_hil.zoo.data import is_bundled, stored_graph, zoo_model, zoo_models
 
 if TYPE_CHECKING:
     from nnom_hil.model.quantise import Calibration
@@ -250,7 +251,10 @@ def _read(model: Path) -> bytes:
     with _reading(model, ModelError):
         if not model.is_dir():
             _must_be_a_file(model, ModelError)
-        return b"".join(file.read_bytes() for file in model_files(model))
+        files = list(model_files(model))
+        if is_bundled(model) and (stored := stored_graph(model)).is_file():
+            files.append(stored)
+        return b"".join(file.read_bytes() for file in files)
 
 
 def _must_be_a_file(path: Path, error: type[ModelError | DataError]) -> None:
@@ -285,11 +289,11 @@ def _convert(
     *,
     on_step: Callable[[str], None],
 ) -> Prepared:
-    on_step(f"loading {front_end(model)}")
+    on_step(loading(model))
     from nnom_hil.model.quantise import calibrate, measure_quality
     from nnom_hil.run.vectors import vectors_for
 
-    source = read_model(model)
+    source = source_of(model)
     on_step("loading vectors")
     vectors = vectors_for(source, model, data)
     output, truth, classes = _truth(source, vectors, data or model)
@@ -318,7 +322,7 @@ def _convert(
         truth=truth,
         float_outputs=source.predict(vectors.x),
         key=key,
-        libraries=loaded_libraries(),
+        libraries={**stored_libraries(source), **loaded_libraries()},
         notes=notes,
     )
 

@@ -139,7 +139,7 @@ class _Parts:
 
 def _parted(request: RunRequest, seed: int) -> _Parts:
     """Part the vectors at random; raises ModelError and DataError."""
-    from nnom_hil.model.read import read_model
+    from nnom_hil.run.source import source_of
     from nnom_hil.zoo.data import load_bundled
     from nnom_hil.zoo.files import load_vectors
 
@@ -151,7 +151,7 @@ def _parted(request: RunRequest, seed: int) -> _Parts:
     data = (
         load_bundled(model)
         if request.data is None
-        else load_vectors(request.data, read_model(model).input_shape)
+        else load_vectors(request.data, source_of(model).input_shape)
     )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(data.x))

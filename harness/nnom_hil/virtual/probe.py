@@ -8,7 +8,8 @@ from pyocd.core import exceptions
 from pyocd.probe.debug_probe import DebugProbe
 
 from nnom_hil.boards import find_board
-from nnom_hil.errors import UsageError
+from nnom_hil.errors import ToolError, UsageError
+from nnom_hil.extras import need
 from nnom_hil.virtual.debug_port import BusFaultError, DebugPort
 from nnom_hil.virtual.firmware import SerialPort, VirtualFirmware
 from nnom_hil.virtual.flash_controller import FlashController
@@ -82,11 +83,11 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]  # pyOCD ships no types
     def open(self) -> None:
         """Power the board; its firmware starts."""
         try:
-            from nnom_hil.virtual.chip import Chip
-        except ImportError as exc:
-            raise exceptions.ProbeError(
-                "a virtual board needs the package unicorn: pip install 'nnom-hil[virtual]'"
-            ) from exc
+            need("virtual", "a virtual board")
+        except ToolError as exc:
+            raise exceptions.ProbeError(str(exc)) from exc
+        from nnom_hil.virtual.chip import Chip
+
         faults, runs_as = self._board.faults, find_board(self._board.board)
         self._memory = self._kept_flash()
         flash = FlashController(

@@ -13,13 +13,13 @@ __all__ = [
     "load_bundled",
     "load_digit_rows",
     "load_digits",
+    "stored_graph",
     "zoo_model",
     "zoo_models",
 ]
 
 Labels = npt.NDArray[np.integer | np.floating | np.bool_]
 
-TEST_IMAGES = 360
 _READ_BY_ROWS = {"gru", "lstm"}
 SIDE = 28
 
@@ -58,6 +58,11 @@ def zoo_model(name: str) -> Path:
     return Path(__file__).parent / "models" / f"{name}.keras"
 
 
+def stored_graph(model: Path) -> Path:
+    """Return where the float graph of a bundled model is, which is read without Keras."""
+    return model.with_suffix(".npz")
+
+
 def zoo_models() -> list[str]:
     """Return the names of the bundled models."""
     return sorted(path.stem for path in zoo_model("").parent.glob("*.keras"))
@@ -76,7 +81,7 @@ def load_bundled(model: Path) -> DataSet:
 def load_digits() -> DataSet:
     """Return the digits test set as (n, 28, 28, 1), with the training images for calibration.
 
-    1797 handwritten digits of scikit-learn, values 0 to 1; 360 of them are for testing only.
+    1797 handwritten digits (zoo/LICENCES.md), values 0 to 1; 360 of them are for testing only.
     """
     return _digits(_resize)
 
@@ -89,20 +94,11 @@ def load_digit_rows() -> DataSet:
 def _digits(
     shaped: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float32]],
 ) -> DataSet:
-    from sklearn.datasets import load_digits as bundled
-    from sklearn.model_selection import train_test_split
-
-    digits = bundled()
-    x_train, x_test, y_train, y_test = train_test_split(
-        shaped(digits.images / 16.0),
-        digits.target,
-        test_size=TEST_IMAGES,
-        random_state=0,
-        stratify=digits.target,
-    )
+    with np.load(Path(__file__).parent / "digits.npz", allow_pickle=False) as npz:
+        found = {name: npz[name] for name in npz.files}
     return DataSet(
-        x=x_test,
-        y=y_test.astype(np.int64),
-        x_calibration=x_train,
-        y_calibration=y_train.astype(np.int64),
+        x=shaped(found["x_test"] / 16.0),
+        y=found["y_test"].astype(np.int64),
+        x_calibration=shaped(found["x_train"] / 16.0),
+        y_calibration=found["y_train"].astype(np.int64),
     )

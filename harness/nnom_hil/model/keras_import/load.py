@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nnom_hil.errors import HilError, ModelError
+from nnom_hil.extras import need
 from nnom_hil.model.keras_import.checked import Words, checked
 from nnom_hil.model.keras_import.cudnn import CUDNN, plain_weights
 from nnom_hil.model.keras_import.limits import (
@@ -42,6 +43,7 @@ def load_keras(path: Path) -> Any:
     """Return the Keras 3 model in a file or SavedModel folder; raises ModelError."""
     with told(path):
         kind = _kind(path)
+        need("convert", f"{path}: reading a Keras model")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
         with without_native_stderr():

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nnom_hil.extras import need
 from nnom_hil.model.translation.problems import Problem
 
 __all__ = [
@@ -284,6 +285,7 @@ def _is_neutral(kind: str, key: str, value: Any) -> bool:
     """Tell whether an argument changes nothing at inference, or is Keras 2's default."""
     if value is None or value is False or key in _TRAINING_NAMES or key.endswith(_TRAINING):
         return True
+    need("savedmodel", f"reading {kind} of Keras 2")
     import tf_keras
 
     for base in getattr(getattr(tf_keras.layers, kind, None), "__mro__", ()):

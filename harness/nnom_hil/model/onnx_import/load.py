@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import HilError, ModelError
+from nnom_hil.extras import need
 from nnom_hil.model.translation.limits import (
     MAX_TENSOR_FILE,
     MOST_OPERATORS,
     check_file,
-    need_packages,
 )
 from nnom_hil.model.translation.problems import one_line
 
@@ -38,7 +38,7 @@ class LoadedOnnx:
 
 def need_onnx() -> None:
     """Raise ToolError with the command where a package for ONNX is missing."""
-    need_packages("onnx", "reading ONNX models", ("onnx", "onnxruntime"))
+    need("onnx", "reading ONNX models")
 
 
 def load_onnx(path: Path) -> LoadedOnnx:

@@ -7,8 +7,8 @@ translate each, constants.py computes what needs no data; runtime.py is a proces
 from pathlib import Path
 from typing import Final
 
+from nnom_hil.extras import need
 from nnom_hil.model.translation.imported import ImportedModel
-from nnom_hil.model.translation.limits import need_packages
 
 __all__ = ["read_tflite"]
 
@@ -22,7 +22,7 @@ def read_tflite(path: Path) -> ImportedModel:
     every such operator with the tensor that it gives and the reason. ToolError where a package is
     missing.
     """
-    need_packages("tflite", "reading TFLite models", ("tflite", "ai_edge_litert"))
+    need("tflite", "reading TFLite models")
     from nnom_hil.model.tflite_import.load import load_tflite
     from nnom_hil.model.tflite_import.walk import to_graph
     from nnom_hil.model.translation.runtime import ask_runtime

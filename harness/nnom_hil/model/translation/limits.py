@@ -1,13 +1,11 @@
 """What a model file may take, whatever its format."""
 
-import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.errors import ModelError, ToolError
+from nnom_hil.errors import ModelError
 
-__all__ = ["MAX_FILE", "MAX_TENSOR_FILE", "MOST_OPERATORS", "check_file", "need_packages"]
+__all__ = ["MAX_FILE", "MAX_TENSOR_FILE", "MOST_OPERATORS", "check_file"]
 
 MAX_FILE: Final = 1 << 30
 """Bytes of a file, and of all that is in it when unpacked."""
@@ -26,20 +24,3 @@ def check_file(path: Path, most: int = MAX_FILE) -> int:
     if size > most:
         raise ModelError(f"{path}: {size} bytes; it may have {most}, and none for a Cortex-M has")
     return size
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # of one that is broken, or kept out on purpose
-        return False
-
-
-def need_packages(extra: str, what: str, modules: Sequence[str]) -> None:
-    """Raise ToolError with the command where a package of an extra is missing."""
-    missing = [module for module in modules if not _is_there(module)]
-    if missing:
-        raise ToolError(
-            f"{what} needs {' and '.join(missing)}, which cannot be found; try: "
-            f"pip install 'nnom-hil[{extra}]'"
-        )
