@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The few system calls that newlib needs: text goes to the console, the heap lies below the
- * stack. */
+ * stack. Those about files and the program's end are weak: guests have their own. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,45 +42,45 @@ void *_sbrk(ptrdiff_t increment)
     return old;
 }
 
-int _write(int file, const char *data, int len)
+__attribute__((weak)) int _write(int file, const char *data, int len)
 {
     (void)file;
     text_write((const uint8_t *)data, (size_t)len);
     return len;
 }
 
-int _read(int file, char *data, int len)
+__attribute__((weak)) int _read(int file, char *data, int len)
 {
     (void)file, (void)data, (void)len;
     return 0;
 }
 
-int _close(int file)
+__attribute__((weak)) int _close(int file)
 {
     (void)file;
     return -1;
 }
 
-int _fstat(int file, struct stat *st)
+__attribute__((weak)) int _fstat(int file, struct stat *st)
 {
     (void)file;
     st->st_mode = S_IFCHR;
     return 0;
 }
 
-int _isatty(int file)
+__attribute__((weak)) int _isatty(int file)
 {
     (void)file;
     return 1;
 }
 
-off_t _lseek(int file, off_t offset, int whence)
+__attribute__((weak)) off_t _lseek(int file, off_t offset, int whence)
 {
     (void)file, (void)offset, (void)whence;
     return 0;
 }
 
-void _exit(int code)
+__attribute__((weak)) void _exit(int code)
 {
     (void)code;
     platform_reset();

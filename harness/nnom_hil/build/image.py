@@ -42,12 +42,15 @@ from nnom_hil.tool import find_tool, run_tool, tool_version
 __all__ = [
     "Image",
     "Program",
+    "Recipe",
     "build_image",
     "build_program",
     "check_drivers",
     "drivers",
+    "run_cmake",
     "sharing_trees",
     "tree_digest",
+    "write_new",
 ]
 
 _SCHEMA = "nnom-hil/image/3"
@@ -225,7 +228,8 @@ class Recipe:
         return self.compiler, cpu_flags(self.board), self.optimise.flag, compat, self.switches
 
     @property
-    def _options(self) -> list[str | Path]:
+    def options(self) -> list[str | Path]:
+        """CMake's options that say how, for whatever is built."""
         cmsis = self.cmsis_nn
         theirs = () if cmsis is None else (
             f"-DCMSIS_NN={cmsis.root}", f"-DCMSIS_INCLUDES={';'.join(map(str, cmsis.includes))}",
@@ -257,18 +261,18 @@ class Recipe:
 
         def make() -> dict[str, bytes]:
             with work_folder() as work:
-                _cmake(firmware_dir() / "library", work, self._options, self)
+                run_cmake(firmware_dir() / "library", work, self.options, self)
                 return {_LIBRARY: (work / _LIBRARY).read_bytes()}
 
         return obtain(self._kept, make, lambda kept: kept.file(_LIBRARY))
 
     def compile(self, work: Path, generated: dict[str, str], *options: str) -> Path:
         """Compile and link in a folder; return the build's own. options: more of CMake's."""
-        _write_new(work / _LIBRARY, self.library())
+        write_new(work / _LIBRARY, self.library())
         for name, text in generated.items():
-            _write_new(work / "generated" / name, text.encode())
+            write_new(work / "generated" / name, text.encode())
         settled = [
-            *self._options, *options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+            *self.options, *options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
             f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}",
         ]  # fmt: skip
         if _is_native(self.board):
@@ -279,13 +283,13 @@ class Recipe:
                 f"-DUART_DRIVER={self.board.console.driver}",
                 f"-DTIME_DRIVER={self.board.time.driver}",
             ]
-        _cmake(firmware_dir(), work / "build", settled, self)
+        run_cmake(firmware_dir(), work / "build", settled, self)
         return work / "build"
 
     @property
     def tree_key(self) -> str:
         """Return what builds have in common that differ by their model alone."""
-        same = (board_config_h(self.board), *map(str, self._options))
+        same = (board_config_h(self.board), *map(str, self.options))
         return digest(*self._chosen, *same, tree_digest(firmware_dir()), tree_digest(self.nnom))
 
 
@@ -395,13 +399,14 @@ def _folder_for(recipe: Recipe) -> Iterator[Path]:
         lock.release()
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
     """Write a file unless it is so already: what is made of it need not be made again."""
     if not path.exists() or path.read_bytes() != data:
         write_whole(path, data)
 
 
-def _cmake(source: Path, build: Path, options: list[str | Path], recipe: Recipe) -> None:
+def run_cmake(source: Path, build: Path, options: list[str | Path], recipe: Recipe) -> None:
+    """Configure and build; raises as build_image does, with what a failure means for the user."""
     deadline = Deadline.after(_BUILD_TIMEOUT_S)
     try:
         if not (build / "build.ninja").exists():

@@ -5,8 +5,8 @@ other and whether NNoM reported errors.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnom_hil import __version__
@@ -35,7 +35,7 @@ from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
 
-__all__ = ["ConsoleRequest", "judge_console", "monitor"]
+__all__ = ["About", "ConsoleRequest", "judge_console", "monitor", "record_console"]
 
 _MAX_BYTES = 64 << 20
 _MOST_LETTERS = 300
@@ -55,6 +55,23 @@ class ConsoleRequest:
     core_hz: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is known of a firmware beside its console. checks: what was found of it otherwise; notes:
+    what else to know. flash_bytes, static_ram: of its image, None where it is not ours to see.
+    """
+
+    name: str
+    core_hz: int = 0
+    command: tuple[str, ...] = ()
+    board: str = "console"
+    title: str = "Firmware without our agent; layers' MACs as printed, rounded down"
+    checks: tuple[CrossCheck, ...] = ()
+    notes: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    flash_bytes: int | None = None
+
+
 def monitor(request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: None) -> Outcome:
     """Read a console, write its run folder, and return folder and record.
 
@@ -63,18 +80,23 @@ def monitor(request: ConsoleRequest, on_text: Callable[[str], None] = lambda _: 
     """
     source = request.file or request.port
     name = request.file.stem if request.file is not None else str(request.port)
-    label = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:40]
     parts = _read(request, on_text) if request.file is None else _read_file(request.file)
     text = "".join(parts)
-    facts = _facts(text)
-    if facts is None:
+    if not _facts(text).is_known:
         raise DataError(
             f"{source}: no table of NNoM's in {len(text)} characters: neither a compile log, nor "
             "what model_stat(), model_io_format() or prediction_summary() print"
         )
-    folder = RunFolder(request.runs, f"console-{label or 'text'}")
+    about = About(name=name, core_hz=request.core_hz, command=_command(request))
+    return record_console(text, about, request.runs)
+
+
+def record_console(text: str, about: About, runs: Path) -> Outcome:
+    """Write the run folder of a console's text, and return folder and record; raises StoreError."""
+    label = re.sub(r"[^A-Za-z0-9_-]+", "_", about.name).strip("_")[:40]
+    folder = RunFolder(runs, f"{about.board}-{label or 'text'}")
     folder.console(text)
-    record = _record(facts, folder, name, request)
+    record = _record(_facts(text), folder, about)
     folder.finish(record)
     shown = Shown(record=record, console=folder.console_text(), files=files_of(folder.path))
     folder.write(REPORT_FILE, render_shown(shown))
@@ -120,10 +142,16 @@ class _Facts:
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is any table of NNoM's."""
+        known = (self.compiled, self.stat, self.formats, self.prediction)
+        return any(part is not None for part in known)
 
-def _facts(text: str) -> _Facts | None:
+
+def _facts(text: str) -> _Facts:
     clean = clean_console(text)
-    facts = _Facts(
+    return _Facts(
         compiled=parse_compile_log(clean),
         stat=parse_model_stat(clean),
         formats=parse_io_format(clean),
@@ -132,14 +160,11 @@ def _facts(text: str) -> _Facts | None:
         errors=error_lines(clean),
         warnings=warning_lines(clean),
     )
-    known = (facts.compiled, facts.stat, facts.formats, facts.prediction)
-    return facts if any(part is not None for part in known) else None
 
 
 def judge_console(text: str) -> tuple[CrossCheck, ...]:
     """Return what the tables in a console text say about each other; empty without tables."""
-    facts = _facts(text)
-    return () if facts is None else tuple(_checks(facts))
+    return tuple(_checks(_facts(text)))
 
 
 def _checks(facts: _Facts) -> Iterator[CrossCheck]:
@@ -248,12 +273,12 @@ def _macs(printed: str) -> tuple[int, int]:
     return least, least + step - 1
 
 
-def _record(facts: _Facts, folder: RunFolder, name: str, request: ConsoleRequest) -> RunRecord:
-    checks = tuple(_checks(facts))
+def _record(facts: _Facts, folder: RunFolder, about: About) -> RunRecord:
+    checks = (*_checks(facts), *about.checks)
     reasons = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
     reasons += [f"NNoM printed: {line}" for line in facts.errors]
     stat, prediction = facts.stat, facts.prediction
-    title = "Firmware without our agent; layers' MACs as printed, rounded down"
+    title = about.title
     if stat is not None and stat.time_us == 0:
         title += "; no times: its nnom_us_get() is not ported"
     memory = stat.total_memory if stat is not None else None
@@ -268,11 +293,11 @@ def _record(facts: _Facts, folder: RunFolder, name: str, request: ConsoleRequest
         started=folder.started.isoformat(timespec="seconds"),
         verdict=Verdict.FAIL if reasons else Verdict.PASS,
         reasons=tuple(reasons),
-        board="console",
+        board=about.board,
         board_title=title,
-        core_hz=request.core_hz,
-        model=name,
-        notes=tuple(f"NNoM printed: {line}" for line in facts.warnings),
+        core_hz=about.core_hz,
+        model=about.name,
+        notes=(*about.notes, *(f"NNoM printed: {line}" for line in facts.warnings)),
         vectors=0,
         vectors_planned=prediction.frames if prediction is not None else 0,
         accuracy=accuracy,
@@ -282,10 +307,11 @@ def _record(facts: _Facts, folder: RunFolder, name: str, request: ConsoleRequest
         total_time_us=float(stat.time_us) if stat is not None and stat.time_us else None,
         layers=tuple(_layers(facts)),
         macs=stat.total_macs if stat is not None else None,
+        flash_bytes=about.flash_bytes,
         ram_bytes=memory,
         cross_checks=checks,
-        tools={"nnom-hil": __version__},
-        command=_command(request),
+        tools={"nnom-hil": __version__, **about.tools},
+        command=about.command,
         commit=commit_of(),
         printed_memory=memory_as_printed(facts.compiled, stat, facts.banner),
         printed=figures_as_printed(facts.compiled, stat, prediction, facts.banner),

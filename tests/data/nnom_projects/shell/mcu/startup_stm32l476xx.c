@@ -1,0 +1,1 @@
+#error "the board's start-up code is ours"
