@@ -101,8 +101,10 @@ ALLOWED: dict[str, set[str]] = {
         "text",
         "times",
     },
+    "scaffold": set(),
     "run": LEAVES
     | {
+        "scaffold",
         "history",
         "model",
         "zoo",

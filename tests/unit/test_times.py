@@ -323,7 +323,7 @@ LABELLED = {
     "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
     "run/trials.py",
     # what a console's tables hold, and seconds that a user gives
-    "run/monitor.py", "run/printed.py", "run/verdict.py",
+    "run/monitor.py", "run/printed.py", "run/verdict.py", "run/guest.py",
 }  # fmt: skip
 WISHES = {"searched {} s", "searching formats for {} s"}  # how long a user lets something take
 

@@ -21,6 +21,7 @@ from nnom_hil.cli import (
     explain,
     finetune,
     history,
+    init,
     inspect,
     matrix,
     monitor,
@@ -44,6 +45,7 @@ _INTERRUPTED = 130
 _OURS = logging.getLogger("nnom_hil")
 
 _COMMANDS: dict[str, Command] = {
+    "init": init.main,
     "run": run.main,
     "convert": convert.main,
     "inspect": inspect.main,

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board, find_board
-from nnom_hil.build.guest import Guest, build_guest
+from nnom_hil.build.guest import build_guest
 from nnom_hil.cache import work_folder
 from nnom_hil.console import clean_console, parse_compile_log, parse_prediction
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import LinkError, TargetError, ToolError, UsageError
+from nnom_hil.errors import LinkError, ToolError, UsageError
 from nnom_hil.records import CrossCheck
 from nnom_hil.run.monitor import About, record_console
 from nnom_hil.run.nnom_project import NnomProject
 from nnom_hil.run.shown import Outcome
-from nnom_hil.target.base import Target
 from nnom_hil.target.select import make_target
 from nnom_hil.target.symbols import describe_address
 from nnom_hil.tool import run_tool
@@ -173,7 +172,8 @@ def _checks(
     yield _check(
         "the network of the header runs",
         bool(mine) and not refused,
-        vectors.trouble or (f"model_run() gives {mine[refused[0]][0]}" if refused else "no outputs"),
+        vectors.trouble
+        or (f"model_run() gives {mine[refused[0]][0]}" if refused else "no outputs"),
     )
     wrong = sorted(i for i, found in theirs.items() if mine.get(i) != found)
     yield _check(
@@ -214,9 +214,7 @@ def _check(what: str, ok: bool, detail: str) -> CrossCheck:
     return CrossCheck(what=what, ok=ok, detail="" if ok else detail[:300])
 
 
-def _notes(
-    project: NnomProject, heard: _Heard, vectors: _Heard, as_nnom: _Heard
-) -> Iterator[str]:
+def _notes(project: NnomProject, heard: _Heard, vectors: _Heard, as_nnom: _Heard) -> Iterator[str]:
     if heard.ended is None and heard.trouble is None:
         yield "the program does not end; it was stopped when it had been silent for long enough"
     differing = sum(

@@ -57,8 +57,9 @@ class ConsoleRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What is known of a firmware beside its console. checks: what was found of it otherwise; notes:
-    what else to know. flash_bytes, static_ram: of its image, None where it is not ours to see.
+    """What is known of a firmware beside its console. checks: what was found of it otherwise.
+
+    notes: what else to know. flash_bytes: of its image, None where it is not ours to see.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,17 +17,17 @@ _MOST_FILES: Final = 20_000
 _MOST_BYTES: Final = 64 << 20
 _SKIPPED: Final = {"build", "CMakeFiles", "node_modules", "__pycache__", "site-packages"}
 # what a board needs that we bring: start-up code, system calls, the vendor's drivers
-_OF_A_BOARD: Final = re.compile(
-    r"(startup_|system_|sysc|sysmem|cmsis_|core_cm|stm32\w*_(hal|ll|it)|stm32\w*xx)", re.IGNORECASE
+_OF_A_BOARD: Final = ("startup_", "system_", "sysc", "sysmem", "cmsis_", "core_cm", "stm32")
+_VENDOR: Final = "stm32"
+_INCLUDE: Final = re.compile(
+    r'^[ \t]*+#[ \t]*+include[ \t]*+[<"]([^">\n]{1,255}+)[">]', re.MULTILINE
 )
-_INCLUDE: Final = re.compile(r'^[ \t]*#[ \t]*include[ \t]+[<"]([^">\n]{1,255})[">]', re.MULTILINE)
-_LITERAL: Final = re.compile(r'"([\w./ -]{1,200}\.\w{1,8})"')
-_MAIN: Final = re.compile(r"^[ \t]*(int|void|signed)[ \t]+main[ \t]*\(", re.MULTILINE)
-_EXPORT: Final = re.compile(r"\b(?:MSH_CMD_EXPORT|FINSH_FUNCTION_EXPORT)(?:_ALIAS)?[ \t]*\(")
-_CREATE: Final = re.compile(r"\bnnom_model_create[ \t]*\([ \t]*(?:void)?[ \t]*\)[ \t\r\n]*\{")
-_CONVOLUTION: Final = re.compile(r"\b(?:DW_)?Conv2D[ \t]*\(")
-_VENDORS: Final = re.compile(r"stm32\w{2,5}xx(_hal\w*)?\.h", re.IGNORECASE)
-_GENERATES: Final = re.compile(r"\bgenerate_model[ \t]*\(")
+_LITERAL: Final = re.compile(r'"([\w./ -]{1,200}+)"')
+_MAIN: Final = re.compile(r"^[ \t]*+(int|void|signed)[ \t]++main[ \t]*+\(", re.MULTILINE)
+_EXPORT: Final = re.compile(r"\b(?:MSH_CMD|FINSH_FUNCTION)_EXPORT(?:_ALIAS[ \t]*+\(|[ \t]*+\()")
+_CREATE: Final = re.compile(r"\bnnom_model_create[ \t]*+\([void \t]*+\)[ \t\r\n]*+\{")
+_CONVOLUTION: Final = re.compile(r"\b(?:DW_Conv2D|Conv2D)[ \t]*+\(")
+_GENERATES: Final = re.compile(r"\bgenerate_model[ \t]*+\(")
 _MODELS: Final = {".keras", ".h5", ".hdf5", ".onnx", ".tflite"}
 
 
@@ -90,7 +90,7 @@ def find_project(
     beside = [
         path for path in texts
         if path.suffix == ".c" and path.parent == main.parent and path != main
-        and not _OF_A_BOARD.match(path.name) and not _MAIN.search(texts[path])
+        and not path.name.lower().startswith(_OF_A_BOARD) and not _MAIN.search(texts[path])
         and header.name not in _INCLUDE.findall(texts[path])
     ]  # fmt: skip
     chosen = tuple(dict.fromkeys((main, *sorted(beside), *more)))
@@ -109,8 +109,7 @@ def find_project(
             port=port,
             defines=(*(name for name, wanted in macros.items() if wanted), *defines),
             script=tuple(script),
-            stubs=tuple(sorted({n for t in texts.values() for n in _INCLUDE.findall(t)
-                                if _VENDORS.fullmatch(n)} - {p.name for p in texts})),
+            stubs=tuple(sorted(_missing_of_a_vendor(texts))),
             files=tuple(_opened(folder, main, (texts.get(p) or _text(p) for p in chosen))),
         ),
         models=tuple(sorted(path for path in files if path.suffix in _MODELS)),
@@ -127,7 +126,7 @@ def _files(folder: Path) -> list[Path]:
         result += [Path(place, name) for name in sorted(names)]
         if len(result) > _MOST_FILES:
             raise UsageError(
-                f"{folder}: more than {_MOST_FILES} files; name the folder of the NNoM project alone"
+                f"{folder}: more than {_MOST_FILES} files; name the NNoM project's folder alone"
             )
     return result
 
@@ -174,7 +173,7 @@ def _main_and_header(
     ]
     # the nearest header of several of one name
     pairs.sort(key=lambda pair: (pair[0].parent != pair[1].parent, str(pair[0])))
-    nearest = {path: found for path, found in reversed(pairs)}
+    nearest = dict(reversed(pairs))
     programs = [p for p in nearest if _MAIN.search(texts[p]) or _EXPORT.search(texts[p])]
     if not programs:
         raise UsageError(
@@ -208,12 +207,21 @@ def _is_old(header: str) -> bool:
     return bool(calls) and not any("dilation(" in header[c.end() : c.end() + 200] for c in calls)
 
 
+def _missing_of_a_vendor(texts: Mapping[Path, str]) -> set[str]:
+    """Return the headers of a vendor's that the project includes and has not."""
+    included = {name for text in texts.values() for name in _INCLUDE.findall(text)}
+    named = {n for n in included if n.lower().startswith(_VENDOR) and n.endswith(".h")}
+    return named - {path.name for path in texts}
+
+
 def _opened(folder: Path, main: Path, texts: Iterator[str]) -> Iterator[tuple[str, Path]]:
     """Yield the files that string literals name, and that are there."""
     names = dict.fromkeys(name for text in texts for name in _LITERAL.findall(text))
     sourced = {".c", ".h"}
     for name in names:
         for place in (main.parent, folder):
+            if not Path(name).suffix:
+                break
             path = (place / name).resolve()
             inside = path.is_relative_to(folder) and path.suffix not in sourced
             if inside and path.is_file():

@@ -32,7 +32,7 @@ from nnom_hil.run.kept import kept_formats
 from nnom_hil.run.provenance import loaded_libraries
 from nnom_hil.run.source import loading, source_of, stored_libraries
 from nnom_hil.run.task import Head, Output, Truth, decide, head_of
-from nnom_hil.zoo.data import is_bundled, stored_graph, zoo_model, zoo_models
+from nnom_hil.zoo.data import is_bundled, known_graph, zoo_model, zoo_models
 
 if TYPE_CHECKING:
     from nnom_hil.model.quantise import Calibration
@@ -252,7 +252,7 @@ def _read(model: Path) -> bytes:
         if not model.is_dir():
             _must_be_a_file(model, ModelError)
         files = list(model_files(model))
-        if is_bundled(model) and (stored := stored_graph(model)).is_file():
+        if stored := known_graph(model):
             files.append(stored)
         return b"".join(file.read_bytes() for file in files)
 

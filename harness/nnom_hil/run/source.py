@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnom_hil.zoo.data import is_bundled, stored_graph
+from nnom_hil.zoo.data import known_graph
 
 if TYPE_CHECKING:
     from nnom_hil.model.read import SourceModel
@@ -15,11 +15,7 @@ def loading(path: Path) -> str:
     """Return what is told while a model is read."""
     from nnom_hil.model.read import front_end
 
-    return f"reading {path.stem}" if _is_stored(path) else f"loading {front_end(path)}"
-
-
-def _is_stored(path: Path) -> bool:
-    return is_bundled(path) and stored_graph(path).is_file()
+    return f"reading {path.stem}" if known_graph(path) else f"loading {front_end(path)}"
 
 
 def source_of(path: Path) -> "SourceModel":
@@ -28,10 +24,10 @@ def source_of(path: Path) -> "SourceModel":
     Raises ModelError for a file that is none, or holds what NNoM cannot express; ToolError where a
     package is missing.
     """
-    if _is_stored(path):
+    if stored := known_graph(path):
         from nnom_hil.model.stored import read_stored
 
-        return read_stored(stored_graph(path))
+        return read_stored(stored)
     from nnom_hil.model.read import read_model
 
     return read_model(path)
