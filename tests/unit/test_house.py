@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
         "codegen",
     },
     "link": {"errors", "deadline"},
+    "mlperf": {"errors", "deadline", "link", "model", "codegen"},
     "probe": {"errors", "extras", "files", "locks", "paths", "text", "boards"},
     "target": {
         "errors",
@@ -117,6 +118,7 @@ ALLOWED: dict[str, set[str]] = {
         "target",
         "report",
         "profiler",
+        "mlperf",
         "train",
     },
     "report": {

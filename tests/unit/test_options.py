@@ -60,6 +60,7 @@ OTHER: dict[str, Any] = {  # a value beside the default, and where it is found i
     "profile": True, "tensors": "all", "estimate": False,
     "encoding": "raw", "port": "p", "probe": "1", "pack": Path("k"), "baud": 9600,
     "faults": "drop=0.5", "seed": 7, "runs": Path("out"), "boards": None, "resume": Path("x"),
+    "protocol": "mlperf", "console_baud": 9600, "pixels": "unit",
 }  # fmt: skip
 
 
@@ -195,7 +196,9 @@ def as_typed(words: Sequence[str]) -> RunRequest:
     return caught[0]
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHER) - {"resume", "renode", "boards"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(OTHER) & set(DOORS["run"]) - {"resume", "renode", "boards"})
+)
 def test_request_says_how_it_is_asked_for(name: str) -> None:
     """Whether a front door made it or a program: the command makes the same request."""
     request = request_of(checked({name: OTHER[name]}))

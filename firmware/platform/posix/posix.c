@@ -19,6 +19,7 @@
 #include "platform/platform.h"
 #include "platform/text.h"
 
+#define HUNG_UP_MS 5 /* between looks for somebody who opens the terminal */
 #define RESUME "NNOM_HIL_CONSOLE" /* the terminal's descriptor, handed on by a reset */
 
 /* ---- time: ticks are nanoseconds ------------------------------------------------------------ */
@@ -91,14 +92,39 @@ static void take_in(const uint8_t *data, size_t len)
     pthread_mutex_unlock(&rx.lock);
 }
 
+/* Whether somebody has the terminal open. */
+static bool has_listener(void)
+{
+    struct pollfd line = {.fd = terminal};
+    return poll(&line, 1, 0) == 0 || (line.revents & POLLHUP) == 0;
+}
+
+/* What the last one has not read is not for the next one, as on a line. */
+static void forget_unread(void)
+{
+    const int other = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    if (other >= 0) {
+        (void)tcflush(other, TCIFLUSH);
+        close(other);
+    }
+}
+
 static void *receive(void *unused)
 {
     (void)unused;
+    bool had_listener = true;
     for (;;) {
         struct pollfd watched[2] = {{.fd = terminal, .events = POLLIN},
                                     {.fd = STDIN_FILENO, .events = POLLIN}};
         uint8_t chunk[4096];
-        if (poll(watched, 2, -1) < 0) {
+        const nfds_t silent = has_listener() ? 0 : 1; /* a terminal that is hung up is always ready */
+        if (silent != 0 && had_listener) {
+            const ssize_t n = read(terminal, chunk, sizeof(chunk)); /* its last words */
+            take_in(chunk, n > 0 ? (size_t)n : 0u);
+            forget_unread();
+        }
+        had_listener = silent == 0;
+        if (poll(watched + silent, 2 - silent, silent != 0 ? HUNG_UP_MS : -1) < 0) {
             continue; /* a signal */
         }
         if (watched[1].revents != 0 && read(STDIN_FILENO, chunk, sizeof(chunk)) <= 0) {
@@ -111,7 +137,8 @@ static void *receive(void *unused)
     }
 }
 
-/* A new terminal in raw mode. Its other end stays open here, so that it outlives its users. */
+/* A new terminal in raw mode. Its other end is opened and closed, so that it is known from then on
+ * whether anybody has it open. */
 static void open_terminal(void)
 {
     terminal = posix_openpt(O_RDWR | O_NOCTTY);
@@ -130,6 +157,7 @@ static void open_terminal(void)
     if (tcsetattr(other, TCSANOW, &mode) != 0 || write(STDOUT_FILENO, line, (size_t)len) != len) {
         give_up("cannot set up the pseudo-terminal");
     }
+    close(other);
     if (read(STDIN_FILENO, line, sizeof(line)) <= 0) {
         _exit(0);
     }
@@ -168,6 +196,9 @@ void console_set_baud(uint32_t baud)
 
 void console_write(const uint8_t *data, size_t len)
 {
+    if (!has_listener()) {
+        return;
+    }
     while (len > 0) {
         const ssize_t n = write(terminal, data, len);
         if (n < 0 && errno != EINTR) {

@@ -1,6 +1,7 @@
 """Boards are data: TOML files become validated facts. No board or chip has code of its own."""
 
 from nnom_hil.boards.against import Comparison, compare
+from nnom_hil.boards.baud import baud_fault
 from nnom_hil.boards.board import (
     Board,
     FlashReads,
@@ -35,6 +36,7 @@ __all__ = [
     "Region",
     "RenodeBackend",
     "Step",
+    "baud_fault",
     "board_template",
     "compare",
     "core_timing",

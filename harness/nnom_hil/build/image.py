@@ -24,6 +24,7 @@ from nnom_hil.codegen.firmware import (
     library_switches,
     linker_script,
 )
+from nnom_hil.codegen.mlperf import mlperf_config_h
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import (
     BoardError,
@@ -203,11 +204,14 @@ class Recipe:
     def generated(self, image_id: str) -> dict[str, str]:
         """Return the headers about board and model, and link.ld."""
         template = (firmware_dir() / "platform" / "link.ld.in").read_text()
-        return {
+        texts = {
             "board_config.h": board_config_h(self.board),
             "config.h": config_h(self.board, self.settings, image_id=image_id),
             "link.ld": linker_script(template, self.board),
         }
+        if self.settings.mlperf is not None:
+            texts["mlperf_config.h"] = mlperf_config_h(self.settings.mlperf)
+        return texts
 
     def digest(self, *parts: str) -> str:
         """Return a hash of all that goes into an image beside these parts."""
@@ -275,6 +279,8 @@ class Recipe:
             *self.options, *options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
             f"-DNNOM_LIBRARY={work / _LIBRARY}", f"-DGENERATED_DIR={work / 'generated'}",
         ]  # fmt: skip
+        if self.settings.mlperf is not None:
+            settled.append("-DPROTOCOL=mlperf")
         if _is_native(self.board):
             settled.append("-DPLATFORM=posix")
         else:
@@ -289,7 +295,8 @@ class Recipe:
     @property
     def tree_key(self) -> str:
         """Return what builds have in common that differ by their model alone."""
-        same = (board_config_h(self.board), *map(str, self.options))
+        mlperf = str(self.settings.mlperf is not None)
+        same = (board_config_h(self.board), mlperf, *map(str, self.options))
         return digest(*self._chosen, *same, tree_digest(firmware_dir()), tree_digest(self.nnom))
 
 

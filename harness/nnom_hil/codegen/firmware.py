@@ -7,6 +7,7 @@ from string import Template
 
 from nnom_hil.boards import Board, Cpu, Step
 from nnom_hil.codegen.layouts import DenseOrder, HeaderOptions, Layout
+from nnom_hil.codegen.mlperf import MlperfSettings
 
 __all__ = [
     "FRAME_OVERHEAD",
@@ -31,6 +32,7 @@ _STACK_BYTES = 4096
 _HEAP_MIN_BYTES = 1024
 _WINDOW_VECTORS = 4
 _RX_MIN_BYTES = 4096
+_MLPERF_RX_BYTES = 256
 _COMPACT_BYTES = 512
 _COMPACT_BYTES_PER_ELEMENT = 5
 _MAX_SLOTS = 8
@@ -46,7 +48,7 @@ class FirmwareSettings:
     header: how weights.h is written.
 
     step, stride: how far an input's left and upper neighbours are, for the compact encoding; 0
-    where its rows are too long for it.
+    where its rows are too long for it. mlperf: for firmware that speaks MLPerf Tiny's protocol.
     """
 
     input_bytes: int
@@ -55,6 +57,7 @@ class FirmwareSettings:
     model_hash: str
     compat: bool = False
     header: HeaderOptions = field(default_factory=HeaderOptions)
+    mlperf: MlperfSettings | None = None
 
 
 def library_switches(settings: FirmwareSettings) -> list[str]:
@@ -83,6 +86,8 @@ def cpu_flags(board: Board) -> str:
 
 def rx_size(board: Board, settings: FirmwareSettings) -> int:
     """Return the receive ring's bytes: room for some vectors ahead, within an eighth of the RAM."""
+    if settings.mlperf is not None:  # a command is answered before the next one comes
+        return _MLPERF_RX_BYTES
     # COBS adds one byte in 254 and the delimiters, CRC and header some more
     frame = settings.input_bytes + FRAME_OVERHEAD
     encoded = frame + frame // 254 + 3

@@ -15,6 +15,7 @@ from nnom_hil import variables
 from nnom_hil.boards import Board, find_board
 from nnom_hil.build import Kernels, Library, Optimise
 from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
+from nnom_hil.codegen.mlperf import Pixels, Protocol
 from nnom_hil.errors import UsageError, did_you_mean
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.model.quantise.options import Method
@@ -22,7 +23,7 @@ from nnom_hil.paths import runs_dir
 from nnom_hil.run.against import Against
 from nnom_hil.run.plan import Encoding, Timing
 from nnom_hil.run.prepare import ConvertOptions
-from nnom_hil.run.request import LARGEST_BAUD, RunRequest
+from nnom_hil.run.request import LARGEST_BAUD, RunRequest, at_baud
 
 __all__ = [
     "DOORS",
@@ -141,6 +142,12 @@ _BUILD = (
     ),
     _option("optimise", str, "What the compiler optimises for", words=Optimise),
 )
+_PROTOCOL = (
+    _option("protocol", str, "What the firmware speaks", words=Protocol),
+    _option("console_baud", int, "Rate of the console", low=1200, high=LARGEST_BAUD, flag="--baud",
+            shown="the board file's", default=None),
+    _option("pixels", str, "With mlperf, what the model takes an image's bytes for", words=Pixels),
+)  # fmt: skip
 _WEIGHTS = _option("weights", Path, "Build on this weights.h, not the model's", shown="converted")
 _RUN = (
     _option("limit", int, "Take the first N vectors", low=1),
@@ -180,6 +187,7 @@ _ALL: Final = {
         *_CONVERT,
         *_BUILD,
         _WEIGHTS,
+        *_PROTOCOL,
         *_RUN[3:],
         _BOARD[1],
         *_BENCH,
@@ -195,11 +203,11 @@ def _names(*groups: tuple[Option, ...] | str) -> tuple[str, ...]:
     )
 
 
-_RUNS: Final = tuple(name for name in _ALL if name not in _names(_BENCH))
+_RUNS: Final = tuple(name for name in _ALL if name not in _names(_BENCH, _PROTOCOL))
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "run": _RUNS,
     "open run": _RUNS,
-    "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD),
+    "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD, _PROTOCOL),
     "convert": _names(_MODEL, _CONVERT),
     "finetune": _names(_MODEL, "method", "per_channel", "percentile", "raw_input"),
     "inspect": _names("model", "boards"),
@@ -255,8 +263,9 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def board_of(given: Mapping[str, Any]) -> Board:
-    """Return the board that was asked for; raises BoardError."""
-    return find_board(given.get("board", _ALL["board"].default), given.get("boards"))
+    """Return the board that was asked for, its console at that rate; raises BoardError."""
+    board = find_board(given.get("board", _ALL["board"].default), given.get("boards"))
+    return at_baud(board, given.get("console_baud"))
 
 
 def conversion_of(given: Mapping[str, Any]) -> tuple[ConvertOptions, HeaderOptions]:

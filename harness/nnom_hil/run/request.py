@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.boards import Board
+from nnom_hil.boards import Board, baud_fault
 from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
+from nnom_hil.codegen.mlperf import Pixels, Protocol
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_regular, seal, unseal
 from nnom_hil.link.faults import LinkFaults
@@ -18,6 +19,7 @@ __all__ = [
     "LARGEST_BAUD",
     "REQUEST_FILE",
     "RunRequest",
+    "at_baud",
     "for_header",
     "load_request",
     "read_header",
@@ -40,8 +42,9 @@ class RunRequest:
     backend: what runs the board; None is the first of its file that is there. jobs: targets that
     share the vectors. library: what the firmware is built on; the answers of an NNoM tree are
     compared with NNoM 0.4.3's. weights: a weights.h to build on, not the model's. port: a serial
-    port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip. command: the words
-    that asked for it, where a front door knows them.
+    port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip. protocol: what
+    the firmware speaks; pixels: what an image's bytes mean to a model of MLPerf Tiny. command: the
+    words that asked for it, where a front door knows them.
     Raises UsageError for numbers that cannot be.
     """
 
@@ -70,6 +73,8 @@ class RunRequest:
     baud: int | None = None
     probe: str | None = None
     pack: Path | None = None
+    protocol: Protocol = Protocol.AGENT
+    pixels: Pixels | None = None
     command: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +116,21 @@ class RunRequest:
     def is_compat(self) -> bool:
         """Whether answers are compared with NNoM 0.4.3's own."""
         return self.compat or self.library.nnom is not None
+
+
+def at_baud(board: Board, baud: int | None) -> Board:
+    """Return the board with its console at another rate; None is its own.
+
+    Raises UsageError for a rate that its UART does not have.
+    """
+    if baud is None:
+        return board
+    console = board.console
+    if fault := baud_fault(console.driver, console.clock_hz, baud):
+        raise UsageError(f"--baud {baud}: board {board.name}: {fault}; name another rate")
+    return board.model_copy(
+        update={"console": console.model_copy(update={"baud": baud})},
+    )
 
 
 def for_header(

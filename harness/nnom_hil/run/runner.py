@@ -17,6 +17,7 @@ from nnom_hil.boards import Board
 from nnom_hil.build import Image, Library, build_image, cmsis_nn_tree, tree_digest
 from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.codegen.layouts import HeaderOptions
+from nnom_hil.codegen.mlperf import MlperfSettings
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import HilError, StoreError, TargetError, UsageError
 from nnom_hil.files import digest
@@ -65,15 +66,20 @@ def firmware_header(graph: QGraph, options: HeaderOptions) -> str:
 
 
 def firmware_settings(
-    graph: QGraph, *, header: HeaderOptions, compat: bool = False
+    graph: QGraph,
+    *,
+    header: HeaderOptions,
+    compat: bool = False,
+    mlperf: MlperfSettings | None = None,
 ) -> FirmwareSettings:
-    """Return what the firmware is told of its model."""
+    """Return what the firmware is told of its model; mlperf: where it speaks that protocol."""
     layout = layout_of(graph.input.shape)
     return FirmwareSettings(
         input_bytes=graph.input.size,
         model_hash=graph.content_hash,
         compat=compat,
         header=header,
+        mlperf=mlperf,
         step=layout.step if layout else 0,
         stride=layout.stride if layout else 0,
     )
@@ -87,13 +93,15 @@ def build_for(
     compat: bool = False,
     library: Library | None = None,
     weights: str | None = None,
+    mlperf: MlperfSettings | None = None,
 ) -> Image:
     """Return the firmware for a board and a model; raises as build_image does.
 
-    weights: the text of weights.h, where it is not to be the model's own.
+    weights: the text of weights.h, where it is not to be the model's own. mlperf: for firmware that
+    speaks MLPerf Tiny's protocol.
     """
     header = header or HeaderOptions()
-    settings = firmware_settings(graph, header=header, compat=compat)
+    settings = firmware_settings(graph, header=header, compat=compat, mlperf=mlperf)
     text = firmware_header(graph, header) if weights is None else weights
     return build_image(board, text, settings, library)
 

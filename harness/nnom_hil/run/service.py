@@ -8,6 +8,7 @@ from nnom_hil.boards import Board
 from nnom_hil.build import Image, check_drivers
 from nnom_hil.codegen.firmware import compact_ring
 from nnom_hil.codegen.layouts import Layout
+from nnom_hil.codegen.mlperf import MlperfSettings, Protocol, mlperf_settings, pixels_of
 from nnom_hil.codegen.renode import platform_description
 from nnom_hil.errors import UsageError
 from nnom_hil.files import write_whole
@@ -238,7 +239,21 @@ def _image(request: RunRequest, board: Board, prepared: Prepared) -> Image:
         compat=request.is_compat,
         library=request.library,
         weights=None if request.weights is None else read_header(request.weights),
+        mlperf=_mlperf(request, prepared),
     )
+
+
+def _mlperf(request: RunRequest, prepared: Prepared) -> MlperfSettings | None:
+    """Return what firmware of MLPerf Tiny is told; raises UsageError where it cannot be."""
+    if request.protocol is Protocol.AGENT:
+        return None
+    if request.library.nnom is not None:
+        raise UsageError(
+            "--nnom --protocol mlperf: that protocol is spoken by firmware on our own library "
+            "only; leave out one of the two"
+        )
+    pixels = request.pixels or pixels_of(prepared.graph, prepared.x)
+    return mlperf_settings(prepared.graph, pixels)
 
 
 def profile_model(request: RunRequest, on_step: Callable[[str], None]) -> ProfileRecord:
