@@ -11,7 +11,8 @@ HilError
     ├── BuildError    the firmware does not compile or does not fit
     ├── StoreError    a file cannot be written
     └── TargetError   the emulator or board is in trouble
-        └── LinkError the link to it is in trouble
+        ├── LinkError the link to it is in trouble
+        └── TargetGoneError  it ended, or another has it: another one may do
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,7 @@ __all__ = [
     "NotFiniteError",
     "StoreError",
     "TargetError",
+    "TargetGoneError",
     "ToolError",
     "UsageError",
     "did_you_mean",
@@ -120,6 +122,10 @@ class TargetError(HilEnvironmentError):
 
 class LinkError(TargetError):
     """The serial link to the target is missing, silent, noisy or speaks to the wrong firmware."""
+
+
+class TargetGoneError(TargetError):
+    """The emulator or board ended, was unplugged, or is another's: another one may do."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

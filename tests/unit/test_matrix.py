@@ -27,7 +27,8 @@ from nnom_hil.paths import boards_dir
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.report.html import Shown
 from nnom_hil.report.matrix import matrix_files, print_matrix
-from nnom_hil.run import matrix
+from nnom_hil.run import cell_work, matrix
+from nnom_hil.run import cells as cells_module
 from nnom_hil.run.matrix import begin_matrix, resume_matrix
 from nnom_hil.run.plan import MatrixObserver
 from nnom_hil.run.shown import Outcome
@@ -208,8 +209,8 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if model.stem == "gru" and (begun / "bad-memory").exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(matrix, "run_and_report", run)
-    monkeypatch.setattr(matrix, "prepare", prepare)
+    monkeypatch.setattr(cell_work, "run_and_report", run)
+    monkeypatch.setattr(cell_work, "prepare", prepare)
     return begun
 
 
@@ -309,7 +310,7 @@ def test_killed_matrix_takes_its_processes_with_it(
         (made_up / f"asleep-{os.getpid()}").touch()
         time.sleep(3600)
 
-    monkeypatch.setattr(matrix, "run_and_report", sleep)
+    monkeypatch.setattr(cell_work, "run_and_report", sleep)
     run = begin(tmp_path)
     process = multiprocessing.get_context("fork").Process(target=run.execute, args=(2,))
     process.start()
@@ -362,7 +363,7 @@ def test_resuming_refuses_what_is_not_the_same(
         begin(tmp_path)
     with pytest.raises(UsageError, match="not a matrix's folder"):
         resume_matrix(tmp_path)
-    monkeypatch.setattr(matrix, "preparation_key", lambda *_: "another")
+    monkeypatch.setattr(cells_module, "preparation_key", lambda *_: "another")
     with pytest.raises(UsageError, match="digits on stm32f4: its model, its data or"):
         resume_matrix(tmp_path / "out")
 

@@ -9,6 +9,8 @@ from nnom_hil.build.image import (
     build_program,
     check_drivers,
     drivers,
+    joining_trees,
+    kept_image,
     sharing_trees,
     tree_digest,
 )
@@ -28,6 +30,8 @@ __all__ = [
     "cmsis_nn_tree",
     "constants_of",
     "drivers",
+    "joining_trees",
+    "kept_image",
     "nnom_tree",
     "sharing_trees",
     "tree_digest",

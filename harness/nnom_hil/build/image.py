@@ -48,6 +48,8 @@ __all__ = [
     "build_program",
     "check_drivers",
     "drivers",
+    "joining_trees",
+    "kept_image",
     "run_cmake",
     "sharing_trees",
     "tree_digest",
@@ -105,7 +107,17 @@ def build_image(
         return _build(recipe, generated, names)
 
     recipe.check_kept()  # a damaged library is found now, not when it is needed
-    return obtain(Entry(kind="images", key=image_id, programs=(_ELF,)), make, _image_of)
+    return obtain(_entry(image_id), make, _image_of)
+
+
+def kept_image(image_id: str) -> Image:
+    """Return what build_image() has built, from the cache alone; raises StoreError."""
+    entry = _entry(image_id)
+    return obtain(entry, entry.must_be_kept, _image_of)
+
+
+def _entry(image_id: str) -> Entry:
+    return Entry(kind="images", key=image_id, programs=(_ELF,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,18 +383,24 @@ def _build(recipe: Recipe, generated: dict[str, str], names: dict[str, str]) -> 
 
 
 @contextlib.contextmanager
-def sharing_trees() -> Iterator[None]:
+def sharing_trees() -> Iterator[Path]:
     """Let images that differ by their model alone be built in one folder while this lasts, by this
-    process and those that it forks: what does not depend on the model is compiled once.
+    process and those that join it: what does not depend on the model is compiled once.
 
     Such a folder changes, so that it cannot be kept and checked as what is in the cache.
     """
-    with work_folder() as folder:
-        token = _TREES.set(folder)
-        try:
-            yield
-        finally:
-            _TREES.reset(token)
+    with work_folder() as folder, joining_trees(folder):
+        yield folder
+
+
+@contextlib.contextmanager
+def joining_trees(folder: Path | None) -> Iterator[None]:
+    """Let this process build in a folder that another one shares, or in none."""
+    token = _TREES.set(folder)
+    try:
+        yield
+    finally:
+        _TREES.reset(token)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from nnom_hil import variables
-from nnom_hil.errors import UsageError
+from nnom_hil.errors import StoreError, UsageError
 from nnom_hil.files import remove_tree
 from nnom_hil.locks import FileLock, lock_folder
 from nnom_hil.paths import cache_dir
@@ -51,6 +51,12 @@ class Entry:
     def name(self) -> str:
         """What messages call it."""
         return f"{self.kind}/{self.key[:8]}"
+
+    def must_be_kept(self) -> NoReturn:
+        """Raise StoreError: for one that is not made here."""
+        raise StoreError(
+            f"cache: {self.name} is not there any more; was the cache cleared? run it again"
+        )
 
 
 def limit_bytes() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import LinkError, TargetError
+from nnom_hil.errors import LinkError, TargetError, TargetGoneError
 from nnom_hil.link.frame import (
     AgentError,
     Damaged,
@@ -186,7 +186,7 @@ class Channel:
                 continue
             if not data:
                 if reason := self._why_dead():
-                    raise TargetError(reason)
+                    raise TargetGoneError(reason)
                 return None
             self.stats.rx_bytes += len(data)
             for item in self._splitter.feed(data):
@@ -240,7 +240,7 @@ class Channel:
         grace = Deadline.after(_GRACE_S)  # which may show a moment later
         while not grace.expired:
             if reason := self._why_dead():
-                raise TargetError(reason) from error
+                raise TargetGoneError(reason) from error
             time.sleep(0.01)
         LOG.warning("%s; waiting for it to come back", error)
         try:

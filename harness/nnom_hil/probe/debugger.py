@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nnom_hil.boards import Check, ProbeBackend
-from nnom_hil.errors import TargetError
+from nnom_hil.errors import TargetError, TargetGoneError
 from nnom_hil.extras import need
 
 __all__ = ["REMOTE", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list_probes"]
@@ -147,7 +147,7 @@ class Debugger:
         self._check_chip_is_known()
         probe = _probe(self.probe)
         if probe is None:
-            raise TargetError(f"probe {self.probe} is not attached; check its cable")
+            raise TargetGoneError(f"probe {self.probe} is not attached; check its cable")
         try:
             self._open(probe, "attach")
         except TargetError as first:
@@ -221,7 +221,7 @@ class Debugger:
             try:
                 yield
             except exceptions.ProbeDisconnected as exc:
-                raise TargetError(
+                raise TargetGoneError(
                     f"probe {self.probe}: {what}: its connection was lost ({exc}); plug it in "
                     "again and run again"
                 ) from exc

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from nnom_hil.errors import TargetError
+from nnom_hil.errors import TargetError, TargetGoneError
 from nnom_hil.files import make_folder, read_regular
 from nnom_hil.locks import FileLock
 from nnom_hil.paths import locks_dir
@@ -44,7 +44,7 @@ class BoardLock:
         """Take the board; raises TargetError naming its holder when another process has it."""
         try:
             if not self._lock.acquire():
-                raise TargetError(
+                raise TargetGoneError(
                     f"the board at probe {self._probe} is in use by {self._who()}; wait until it "
                     "is done, or end it"
                 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nnom_hil.boards import Board
-from nnom_hil.build import Library
+from nnom_hil.build import Image, Library
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
@@ -52,7 +52,8 @@ class Plan:
 
     min_accuracy: the verdict is fail below this share of right answers on the target, 0 to 1.
     max_error: it is fail above this mean absolute error. library: what the firmware is built on.
-    weights: the text of a weights.h to build instead of the model's own.
+    weights: the text of a weights.h to build instead of the model's own. image, library_tools: what
+    another machine has built, and the versions of what is not ours in its library.
     jobs: targets that share the vectors. timing_only: the layers are timed and no vectors
     streamed. profile: what the layers run is counted, too. tensors: layers whose outputs
     for the first vector are fetched. faults, seed: what is spoiled on the
@@ -71,6 +72,8 @@ class Plan:
     max_error: float | None = None
     library: Library = field(default_factory=Library)
     weights: str | None = None
+    image: Image | None = None
+    library_tools: dict[str, str] | None = None
     jobs: int = 1
     timing: Timing = Timing()
     timing_only: bool = False

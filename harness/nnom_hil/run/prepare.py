@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from nnom_hil.model.read import SourceModel
     from nnom_hil.zoo.data import DataSet
 
-__all__ = ["ConvertOptions", "Prepared", "find_model", "preparation_key", "prepare"]
+__all__ = ["ConvertOptions", "Prepared", "find_model", "kept_preparation", "preparation_key",
+    "prepare"]  # fmt: skip
 
 _SCHEMA = "nnom-hil/prepared/6"
 _REFERENCE_SCHEMA = "nnom-hil/reference/1"
@@ -220,6 +221,12 @@ def prepare(
     return obtain(
         Entry(kind="prepared", key=key), make, lambda kept: _prepared_of(kept, key, model.stem)
     )
+
+
+def kept_preparation(key: str, name: str) -> Prepared:
+    """Return what prepare() has made, from the cache alone; raises StoreError where it is not."""
+    entry = Entry(kind="prepared", key=key)
+    return obtain(entry, entry.must_be_kept, lambda kept: _prepared_of(kept, key, name))
 
 
 def preparation_key(model: Path, data: Path | None, options: ConvertOptions) -> str:

@@ -48,7 +48,8 @@ from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 from nnom_hil.times import TimeSource
 
-__all__ = ["Run", "begin_counts", "build_for", "firmware_header", "firmware_settings"]
+__all__ = ["Run", "begin_counts", "build_for", "firmware_header", "firmware_settings",
+    "library_tools"]  # fmt: skip
 
 _ENCODED_AT_ONCE = 512
 
@@ -106,6 +107,17 @@ def build_for(
     return build_image(board, text, settings, library)
 
 
+def library_tools(library: Library) -> dict[str, str]:
+    """Return the versions of what is not ours of a library, for records; raises UsageError."""
+    found = {}
+    if (nnom := library.nnom) is not None:
+        found["nnom"] = f"{nnom.resolve().name} {tree_digest(nnom)[:12]}"
+    if (cmsis := library.cmsis_nn) is not None:
+        sources = tree_digest(cmsis_nn_tree(cmsis).root / "Source")
+        found["CMSIS-NN"] = f"{cmsis.resolve().name} {sources[:12]}"
+    return found
+
+
 class Run:
     """One attempt. The steps are called in order, each once; finish() ends it at any point.
 
@@ -159,7 +171,7 @@ class Run:
         self._observer.phase("build")
         self._observer.step("building the firmware")
         plan = self.plan
-        image = self._image(plan.board)
+        image = self._image(plan.board) if plan.image is None else plan.image
         self.found.image = image
         x = self._prepared.x
         identity = Identity(
@@ -170,11 +182,8 @@ class Run:
         self.folder.identify(identity)
         self.found.vectors_hash = identity.vectors
         self.found.tools["compiler"] = image.compiler
-        if (nnom := plan.library.nnom) is not None:
-            self.found.tools["nnom"] = f"{nnom.resolve().name} {tree_digest(nnom)[:12]}"
-        if (cmsis := plan.library.cmsis_nn) is not None:
-            sources = tree_digest(cmsis_nn_tree(cmsis).root / "Source")
-            self.found.tools["CMSIS-NN"] = f"{cmsis.resolve().name} {sources[:12]}"
+        tools = plan.library_tools
+        self.found.tools |= library_tools(plan.library) if tools is None else tools
         return image
 
     def _image(self, board: Board, library: Library | None = None) -> Image:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnom_hil.boards import Board
@@ -37,14 +38,35 @@ from nnom_hil.run.tensors import wanted_layers
 from nnom_hil.target.select import check_wishes, make_target
 
 __all__ = [
+    "Given",
     "RunRequest",
     "build_files",
+    "execute_and_report",
+    "open_given",
     "open_run",
+    "prepare_run",
     "profile_model",
     "report_on",
     "resume_run",
     "run_and_report",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a run is made of, beside what was asked for. prepared: limited as that says.
+
+    image, weights, tools: None where the run builds its own. document: request.json.
+    """
+
+    model_name: str
+    prepared: Prepared
+    document: str
+    command: tuple[str, ...]
+    commit: str | None
+    weights: str | None = None
+    image: Image | None = None
+    tools: dict[str, str] | None = None
 
 
 def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
@@ -55,25 +77,41 @@ def open_run(request: RunRequest, observer: Observer | None = None) -> Run:
     folder with its record, which can be resumed.
     """
     try:
-        prepared = _prepare(request, observer)
+        prepared = prepare_run(request, observer)
     except KeyboardInterrupt as exc:
-        folder = _folder(request)
+        folder = _folder(request, request.model_file.stem, request_document(request))
         record = interrupted_record(request, folder.id, folder.started, exc)
         made_by = {"command": command_of(request), "commit": commit_of()}
         folder.finish(record.model_copy(update=made_by))
         raise
-    folder = _folder(request)
+    return open_given(request, _given(request, prepared), observer)
+
+
+def open_given(request: RunRequest, given: Given, observer: Observer | None = None) -> Run:
+    """Return a run with a folder of its own; raises StoreError where none can be made."""
+    folder = _folder(request, given.model_name, given.document)
     try:
-        return _run(request, prepared, folder, observer)
+        return _run(request, given, folder, observer)
     except BaseException:
         folder.close()
         raise
 
 
-def _folder(request: RunRequest) -> RunFolder:
-    label = re.sub(r"[^A-Za-z0-9_-]", "_", request.model_file.stem)[:40]
+def _given(request: RunRequest, prepared: Prepared) -> Given:
+    return Given(
+        model_name=request.model_file.stem,
+        prepared=prepared.limited(request.limit),
+        document=request_document(request),
+        command=command_of(request),
+        commit=commit_of(),
+        weights=None if request.weights is None else read_header(request.weights),
+    )
+
+
+def _folder(request: RunRequest, model: str, document: str) -> RunFolder:
+    label = re.sub(r"[^A-Za-z0-9_-]", "_", model)[:40]
     folder = RunFolder(request.runs, f"{request.board.name}-{label}")
-    folder.write(REQUEST_FILE, request_document(request))
+    folder.write(REQUEST_FILE, document)
     return folder
 
 
@@ -82,14 +120,17 @@ def resume_run(path: Path, observer: Observer | None = None) -> Run:
     folder = RunFolder.resume(path)
     try:
         request = load_request(path)
-        return _run(request, _prepare(request, observer), folder, observer)
+        return _run(request, _given(request, prepare_run(request, observer)), folder, observer)
     except BaseException:
         folder.close()  # it is another's to take up
         raise
 
 
-def _prepare(request: RunRequest, observer: Observer | None) -> Prepared:
-    """Check what was asked for, convert the model, and check what only it can tell."""
+def prepare_run(request: RunRequest, observer: Observer | None) -> Prepared:
+    """Check what was asked for, convert the model, and check what only it can tell.
+
+    Raises what open_run does.
+    """
     _check(request)
     observer = observer or Observer()
     observer.phase("conversion")
@@ -98,7 +139,7 @@ def _prepare(request: RunRequest, observer: Observer | None) -> Prepared:
         request.model_file, request.data, options=request.conversion, on_step=observer.step
     )
     _check_model(request, prepared)
-    return prepared.limited(request.limit)
+    return prepared
 
 
 def _check(request: RunRequest) -> None:
@@ -144,13 +185,11 @@ def _check_model(request: RunRequest, prepared: Prepared) -> None:
         )
 
 
-def _run(
-    request: RunRequest, prepared: Prepared, folder: RunFolder, observer: Observer | None
-) -> Run:
+def _run(request: RunRequest, given: Given, folder: RunFolder, observer: Observer | None) -> Run:
     plan = Plan(
         board=request.board,
-        model_name=request.model_file.stem,
-        prepared=prepared,
+        model_name=given.model_name,
+        prepared=given.prepared,
         header=request.header,
         target=lambda board: make_target(
             board,
@@ -165,19 +204,21 @@ def _run(
         min_accuracy=request.min_accuracy,
         max_error=request.max_error,
         library=request.library,
-        weights=None if request.weights is None else read_header(request.weights),
+        weights=given.weights,
+        image=given.image,
+        library_tools=given.tools,
         jobs=request.jobs,
         timing=request.timing,
         timing_only=request.timing_only,
         profile=request.profile,
-        tensors=wanted_layers(prepared.graph, request.tensors),
+        tensors=wanted_layers(given.prepared.graph, request.tensors),
         encoding=request.encoding,
         faults=request.faults,
         seed=request.seed,
         baud=request.baud,
         conversion=request.conversion_words,
-        command=command_of(request),
-        commit=commit_of(),
+        command=given.command,
+        commit=given.commit,
     )
     return Run(plan, folder, observer)
 
@@ -190,6 +231,11 @@ def run_and_report(request: RunRequest | Path, observer: Observer) -> Outcome:
     run = (
         resume_run(request, observer) if isinstance(request, Path) else open_run(request, observer)
     )
+    return execute_and_report(run)
+
+
+def execute_and_report(run: Run) -> Outcome:
+    """Execute a run; what stops it is in the outcome."""
     error: BaseException | None = None
     try:
         record = run.execute()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nnom_hil.boards import Board, QemuBackend
 from nnom_hil.deadline import Deadline
-from nnom_hil.errors import LinkError, TargetError
+from nnom_hil.errors import LinkError, TargetError, TargetGoneError
 from nnom_hil.link.datagrams import DatagramTransport
 from nnom_hil.link.transport import Transport
 from nnom_hil.target.base import ProcessTarget, Target
@@ -97,7 +97,7 @@ class QemuTarget(ProcessTarget):
         while not console.has_output(first_words.remaining_s) and not first_words.expired:
             pass
         if reason := self.why_dead():
-            raise TargetError(reason)
+            raise TargetGoneError(reason)
         return console
 
     def stop(self) -> None:
