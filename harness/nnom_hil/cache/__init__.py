@@ -9,16 +9,21 @@ when there are too many bytes; those that a running process uses stay.
 from nnom_hil.cache.care import Usage, clear, usage, verify
 from nnom_hil.cache.content import Kept, UnfitError
 from nnom_hil.cache.obtaining import obtain, work_folder
+from nnom_hil.cache.parcels import Parcel, is_kept, pack, unpack
 from nnom_hil.cache.places import Entry, limit_bytes
 
 __all__ = [
     "Entry",
     "Kept",
+    "Parcel",
     "UnfitError",
     "Usage",
     "clear",
+    "is_kept",
     "limit_bytes",
     "obtain",
+    "pack",
+    "unpack",
     "usage",
     "verify",
     "work_folder",

@@ -29,8 +29,10 @@ from nnom_hil.cli import (
     replay,
     report,
     run,
+    scheduler,
     site,
     tune,
+    worker,
 )
 from nnom_hil.cli.options import Command, expand, stub
 from nnom_hil.cli.terminal import shielded
@@ -59,6 +61,8 @@ _COMMANDS: dict[str, Command] = {
     "site": site.main,
     "compare": compare.main,
     "matrix": matrix.main,
+    "worker": worker.main,
+    "scheduler": scheduler.main,
     "tune": tune.main,
     "doctor": doctor.main,
 }

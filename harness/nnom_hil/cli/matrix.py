@@ -5,7 +5,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from nnom_hil.cli.options import JsonOption
 from nnom_hil.errors import ExitCode, UsageError
 
 __all__ = ["main"]
+
+if TYPE_CHECKING:
+    from nnom_hil.cli.progress import MatrixProgress
+    from nnom_hil.run.crew import Crew
 
 
 def main(
@@ -34,6 +38,10 @@ def main(
     update: Annotated[
         bool, typer.Option("--update", help="Make baselines of the runs that pass.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", "-s", help="Of a farm that runs the cells (docs/farm.md)."),
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Run models x boards x options. Exit code 1: a cell or a gate failed; the others ran."""
@@ -55,7 +63,8 @@ def main(
         matrix = begin_matrix(file, folder, ("nnom-hil", *sys.argv[1:]), runs=runs)
     try:
         with MatrixProgress(terminal(stderr=True), quiet=json) as progress:
-            record = matrix.execute(jobs, progress, update=update)
+            crew = None if scheduler is None else _farm(scheduler, progress)
+            record = matrix.execute(jobs, progress, update=update, crew=crew)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
             print(f"go on with: nnom-hil matrix --resume {matrix.folder}", file=sys.stderr)
@@ -68,6 +77,15 @@ def main(
         print_matrix(record, terminal())
         print(f"report: {matrix.folder / 'report.html'}")
     return int(ExitCode.PASS if record.passed else ExitCode.FAIL)
+
+
+def _farm(scheduler: str, progress: "MatrixProgress") -> "Crew":
+    from nnom_hil.farm import check_farm
+
+    check_farm()
+    from nnom_hil.farm.crew import FarmCrew
+
+    return FarmCrew(scheduler, say=lambda text: progress.notice("farm", text))
 
 
 def _folder_name(file: Path) -> str:

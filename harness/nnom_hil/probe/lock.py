@@ -9,7 +9,7 @@ import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from nnom_hil.errors import TargetError, TargetGoneError
 from nnom_hil.files import make_folder, read_regular
@@ -27,12 +27,17 @@ class BoardLock:
 
     The locks of all users of a machine lie in one folder, since a board is there once. What lies
     there may be opened by all, but removed by nobody else: the folder is sticky, and it is root's
-    or ours. Raises TargetError for a folder that is not.
+    or ours. purpose: offer, of a farm's worker, whose runs lock the board itself, one after the
+    other. Raises TargetError for a folder that is not.
     """
 
-    def __init__(self, probe: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, probe: str, folder: Path | None = None, *, purpose: Literal["run", "offer"] = "run"
+    ) -> None:
         folder = folder or locks_dir()
         self._probe = probe
+        self._doing = "in use" if purpose == "run" else "offered"
+        probe = probe if purpose == "run" else f"{purpose}-{probe}"
         name = re.sub(r"[^A-Za-z0-9._-]", "_", probe)
         try:
             _check_folder(folder)
@@ -45,8 +50,8 @@ class BoardLock:
         try:
             if not self._lock.acquire():
                 raise TargetGoneError(
-                    f"the board at probe {self._probe} is in use by {self._who()}; wait until it "
-                    "is done, or end it"
+                    f"the board at probe {self._probe} is {self._doing} by {self._who()}; wait "
+                    "until it is done, or end it"
                 )
         except OSError as exc:
             self._lock.release()
@@ -68,7 +73,7 @@ class BoardLock:
     def _who(self) -> str:
         try:
             who = json.loads(read_regular(self._lock.path, _LONGEST))
-            if who["pid"] == os.getpid():
+            if who["pid"] == os.getpid() and self._doing == "in use":
                 return "this very run, which cannot share it (--jobs must be 1 on a board)"
             said = f"{who['user']}, process {who['pid']} ({who['command']}), since {who['since']}"
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

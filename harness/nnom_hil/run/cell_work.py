@@ -40,6 +40,11 @@ class HandedCell:
     probe: str | None = None
     port: str | None = None
 
+    def on(self, backend: str) -> "HandedCell":
+        """Return it for a back end, so that the worker does not choose another one."""
+        request = replace(self.cell.request, backend=backend)
+        return replace(self, cell=replace(self.cell, request=request))
+
     def at(self, probe: str, port: str) -> "HandedCell":
         """Return it for a board that is attached there."""
         return replace(self, probe=probe, port=port or None)

@@ -23,10 +23,11 @@ from nnom_hil.interrupt import Signals
 from nnom_hil.run.plan import Observer
 from nnom_hil.run.request import RunRequest
 
-__all__ = ["GONE", "Crew", "Job", "Processes", "Said", "Steps", "Tell"]
+__all__ = ["CANNOT", "GONE", "Crew", "Job", "Processes", "Said", "Steps", "Tell"]
 
 Tell = Callable[[str, Any], None]
 GONE: Final = "gone"
+CANNOT: Final = "cannot"
 _PATIENCE_S: Final = 30.0
 _PRELOADED: Final = ["__main__", "nnom_hil.run.cell_work"]
 
@@ -50,7 +51,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is heard of a job. kind GONE: it is over; what: why, where it was not by itself."""
+    """What is heard of a job. kind GONE: it is over; what: why, where it was not by itself. CANNOT:
+    it is over and will not be begun again; what: why.
+    """
 
     job: Job
     kind: str

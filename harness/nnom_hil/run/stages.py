@@ -13,7 +13,7 @@ from nnom_hil.run.cell_work import (
     without_run,
 )
 from nnom_hil.run.cells import ReadyCell
-from nnom_hil.run.crew import GONE, Crew, Job, Processes, Said
+from nnom_hil.run.crew import CANNOT, GONE, Crew, Job, Processes, Said
 from nnom_hil.run.handed import Handed
 
 __all__ = ["Ended", "Stages"]
@@ -129,6 +129,9 @@ class Stages:
             self._making.pop(key, None)
             if self._running.pop(key, None) is not None or said.job.work is make_image:
                 yield what
+        elif kind == CANNOT:
+            if (cell := self._running.pop(key, None)) is not None:
+                yield Ended(cell=without_run(cell, what))
         elif kind == GONE and said.job.work is convert_all:
             self._converting = False
             if what and self._to_convert:  # it was at the first of them

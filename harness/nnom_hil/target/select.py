@@ -1,5 +1,6 @@
 """Which back end runs a board: those its file names, those that are there, the one to take."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.renode import RenodeTarget, find_renode
 from nnom_hil.tool import find_tool
 
-__all__ = ["backends", "check_wishes", "make_target"]
+__all__ = ["backends", "check_wishes", "emulators_here", "make_target"]
 
 
 def _native() -> None:
@@ -54,6 +55,19 @@ _TARGETS: Final[dict[str, Callable[[Board], Target]]] = {
     "native": NativeTarget,
     "renode": RenodeTarget,
 }
+
+
+def emulators_here() -> tuple[str, ...]:
+    """Return the back ends without a board of which this machine has the programs.
+
+    native is always one: what another machine has built for this kind needs no compiler here.
+    """
+    found = []
+    for name in ("qemu", "renode"):
+        with contextlib.suppress(HilError):
+            _CHECKS[name]()
+            found.append(name)
+    return (*found, "native")
 
 
 def backends(board: Board) -> dict[str, str | None]:

@@ -1,0 +1,33 @@
+"""Dask, imported when it is needed, quiet, and with what a farm of boards wants of it."""
+
+from typing import Any, Final
+
+from nnom_hil.extras import need
+
+__all__ = ["check_farm", "quiet_dask"]
+
+_SETTINGS: Final = {
+    "logging": {"distributed": "error"},
+    "distributed.admin.large-graph-warning-threshold": "1GiB",
+    "distributed.scheduler.worker-saturation": 1.0,
+    # a worker of ours waits for a board or an emulator: what it has is not to be guessed at
+    "distributed.worker.profile.enabled": False,
+}
+
+
+def check_farm() -> None:
+    """Raise ToolError where Dask is not installed."""
+    quiet_dask()
+
+
+def quiet_dask() -> Any:
+    """Return the package `distributed`; raises ToolError where it is not installed."""
+    need("farm", "a farm")
+    import dask
+
+    given = dask.config.get("logging", None) is not None
+    wanted = {k: v for k, v in _SETTINGS.items() if k != "logging" or not given}
+    dask.config.set(wanted)
+    import distributed  # which reads how it is to log
+
+    return distributed

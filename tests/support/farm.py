@@ -1,0 +1,174 @@
+"""Farms for tests, in a thread of this process or as programs; made-up work."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from nnom_hil.farm import Offer, check_farm
+from nnom_hil.matrix import CellRecord
+from nnom_hil.records import Verdict
+from nnom_hil.run.cell_work import Ended, HandedCell
+from nnom_hil.run.cells import ReadyCell
+from nnom_hil.run.crew import Tell
+from nnom_hil.run.handed import Handed
+
+__all__ = ["Farm", "free_port", "made_up_cell", "made_up_conversion", "made_up_image", "programs"]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Farm:
+    """A scheduler and workers in a thread; workers are those that nnom-hil worker has."""
+
+    def __init__(self, offers: Sequence[Offer]) -> None:
+        check_farm()
+        self._offers = offers
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.said: list[str] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._tasks: list[Future[None]] = []
+        self.scheduler: Any = None
+
+    def __enter__(self) -> "Farm":
+        from nnom_hil.farm.worker import serve_worker
+
+        self._thread.start()
+        self.start_scheduler()
+        for offer in self._offers:
+            work = serve_worker(self.address, offer, "127.0.0.1", 30, self.said.append)
+            self._tasks.append(asyncio.run_coroutine_threadsafe(work, self._loop))
+        self.wait_for_workers(len(self._offers))
+        return self
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def start_scheduler(self) -> None:
+        async def start() -> Any:
+            from distributed import Scheduler
+
+            port = int(self.address.rpartition(":")[2])
+            return await Scheduler(host="127.0.0.1", port=port, dashboard=False)
+
+        self.scheduler = self._do(start())
+
+    def stop_scheduler(self) -> None:
+        """Take it away as a kill does: workers are not told."""
+
+        async def stop() -> None:
+            for comm in list(self.scheduler.stream_comms.values()):
+                comm.abort()
+            for comm in list(self.scheduler.client_comms.values()):
+                comm.abort()
+            await self.scheduler.close()
+
+        self._do(stop())
+
+    def wait_for_workers(self, n: int) -> None:
+        while len(self.scheduler.workers) < n:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            time.sleep(0.01)
+
+    def __exit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(BaseException):
+                task.result()
+        self._do(self.scheduler.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@contextlib.contextmanager
+def programs(n: int, cores: int = 1, **variables: str) -> Iterator[tuple[str, list[Any]]]:
+    """Give the address of a scheduler and n workers that are programs of their own.
+
+    variables: of the workers' environment, {} in them is the worker's number.
+    """
+    port, started = free_port(), []
+    address = f"tcp://127.0.0.1:{port}"
+
+    def start(*words: str, number: int = 0) -> None:
+        code = "import sys; from nnom_hil.cli import main; sys.argv[0] = 'nnom-hil'; main()"
+        env = {**os.environ, **{k: v.format(number) for k, v in variables.items()}}
+        started.append(subprocess.Popen([sys.executable, "-c", code, *words], env=env))
+
+    start("scheduler", "--port", str(port))
+    for number in range(n):
+        start("worker", "--scheduler", address, "--cores", str(cores), "--no-boards", number=number)
+    try:
+        yield address, started[1:]
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+# ---- made-up work, done in processes of workers
+
+
+def made_up_conversion(cells: Sequence[ReadyCell], tell: Tell) -> None:
+    for cell in cells:
+        tell("converted", cell.conversion)
+
+
+def made_up_image(cell: ReadyCell, tell: Tell) -> None:
+    words: dict[str, Any] = {"prepared": "", "image": "", "document": "", "weights": None}
+    name = cell.request.model_file.stem
+    tell("handed", Unsent(model_name=name, command=(), commit=None, tools={}, **words))
+
+
+class Unsent(Handed):
+    """Has nothing to send."""
+
+    __slots__ = ()
+
+    @property
+    def parcels(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+
+def made_up_cell(handed: HandedCell, tell: Tell) -> None:
+    """Leave a mark in marks/, beside the runs; do what is asked for by a file there."""
+    cell = handed.cell
+    marks = cell.request.runs.parent / "marks"
+    name = f"{cell.request.model_file.stem}-{cell.request.board.name}"
+    (marks / f"{name}.{os.getpid()}").touch()
+    if (marks / f"kill-{name}").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    while (marks / f"wait-{name}").exists():
+        time.sleep(0.01)
+    told = CellRecord(
+        key=cell.key, name=cell.name, options=cell.options, verdict=Verdict.PASS, run=name
+    )
+    tell("ended", Ended(cell=told, files={"console.log": b"made up"}))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it."""
+    while not is_so():
+        time.sleep(0.01)
+
+
+def marks_of(folder: Path) -> list[str]:
+    """Return which cells have begun."""
+    return sorted(path.name.partition(".")[0] for path in folder.glob("*.*"))
