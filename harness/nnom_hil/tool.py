@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import logging
 import os
 import re
@@ -44,11 +45,21 @@ def find_tool(name: str) -> Path:
     Programs that came as wheels stand beside the Python interpreter, which PATH may not name; they
     are the ones this version was installed with, so they come first.
     """
-    found = shutil.which(name, path=os.path.dirname(sys.executable)) or shutil.which(name)
+    found = _in_wheel(name) or shutil.which(name, path=os.path.dirname(sys.executable))
+    found = found or shutil.which(name)
     if found is None:
         remedy = PACKAGES.get(name, "install it and put it on PATH")
         raise ToolError(f"{name}: program not found; try: {remedy} (or: make setup)")
     return Path(found)
+
+
+def _in_wheel(name: str) -> str | None:
+    """Return CMake itself: what its wheel puts beside the interpreter starts Python first."""
+    if name != "cmake":
+        return None
+    spec = importlib.util.find_spec(name)
+    folders = (spec and spec.submodule_search_locations) or ()
+    return shutil.which(name, path=os.pathsep.join(f"{folder}/data/bin" for folder in folders))
 
 
 def run_tool(

@@ -173,7 +173,9 @@ def test_emulator_killed_in_the_middle(tmp_path: Path) -> None:
     record = run.finish(caught.value)
     assert record.verdict is Verdict.ERROR
     assert len(record.layers) == 12
-    assert json.loads((run.folder.path / "run.json").read_text())["error"]["kind"] == "TargetGoneError"
+    assert (
+        json.loads((run.folder.path / "run.json").read_text())["error"]["kind"] == "TargetGoneError"
+    )
     assert "Compling done" in (run.folder.path / "console.log").read_text()
 
 

@@ -74,7 +74,7 @@ def test_probes_are_not_looked_for_where_qemu_is_there(monkeypatch: pytest.Monke
     def look() -> bool:
         raise AssertionError("half a second for nothing")
 
-    monkeypatch.setattr("nnom_hil.target.select._probes_there", look)
+    monkeypatch.setattr("nnom_hil.target.there._probes_there", look)
     assert isinstance(make_target(find_board("stm32f4")), QemuTarget)
     assert isinstance(make_target(find_board("stm32f4"), "qemu"), QemuTarget)
 

@@ -1,28 +1,36 @@
 """Boards are data: TOML files become validated facts. No board or chip has code of its own."""
 
-from nnom_hil.boards.against import Comparison, compare
-from nnom_hil.boards.baud import baud_fault
-from nnom_hil.boards.board import (
-    Board,
-    FlashReads,
-    NativeBackend,
-    ProbeBackend,
-    QemuBackend,
-    RenodeBackend,
-    Step,
-    find_board,
-    list_boards,
-    load_board,
-)
-from nnom_hil.boards.chip import Chip, find_chip, list_chips
-from nnom_hil.boards.examine import Examination, examine, examine_alone
-from nnom_hil.boards.schema import Check, Cpu, Region
-from nnom_hil.boards.svd import load_svd
-from nnom_hil.boards.template import board_template
-from nnom_hil.boards.timing import CoreTiming, core_timing, timed_cores
+from typing import TYPE_CHECKING
+
+from nnom_hil.lazy import lazily
+
+if TYPE_CHECKING:
+    from nnom_hil.boards.against import Comparison, compare
+    from nnom_hil.boards.baud import baud_fault
+    from nnom_hil.boards.board import (
+        Board,
+        FlashReads,
+        NativeBackend,
+        ProbeBackend,
+        QemuBackend,
+        RenodeBackend,
+        Step,
+        find_board,
+        list_boards,
+        load_board,
+    )
+    from nnom_hil.boards.chip import Chip, find_chip, list_chips
+    from nnom_hil.boards.examination import Examination, examine, examine_alone
+    from nnom_hil.boards.listing import BACKENDS, BoardLine, board_files, board_lines
+    from nnom_hil.boards.schema import Check, Cpu, Region
+    from nnom_hil.boards.svd import load_svd
+    from nnom_hil.boards.template import board_template
+    from nnom_hil.boards.timing import CoreTiming, core_timing, timed_cores
 
 __all__ = [
+    "BACKENDS",
     "Board",
+    "BoardLine",
     "Check",
     "Chip",
     "Comparison",
@@ -37,6 +45,8 @@ __all__ = [
     "RenodeBackend",
     "Step",
     "baud_fault",
+    "board_files",
+    "board_lines",
     "board_template",
     "compare",
     "core_timing",
@@ -50,3 +60,40 @@ __all__ = [
     "load_svd",
     "timed_cores",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "BACKENDS": "listing",
+        "BoardLine": "listing",
+        "baud_fault": "baud",
+        "board_files": "listing",
+        "board_lines": "listing",
+        "Board": "board",
+        "Check": "schema",
+        "Chip": "chip",
+        "Comparison": "against",
+        "CoreTiming": "timing",
+        "Cpu": "schema",
+        "Examination": "examination",
+        "FlashReads": "board",
+        "NativeBackend": "board",
+        "ProbeBackend": "board",
+        "QemuBackend": "board",
+        "Region": "schema",
+        "RenodeBackend": "board",
+        "Step": "board",
+        "board_template": "template",
+        "compare": "against",
+        "core_timing": "timing",
+        "examine": "examination",
+        "examine_alone": "examination",
+        "find_board": "board",
+        "find_chip": "chip",
+        "list_boards": "board",
+        "list_chips": "chip",
+        "load_board": "board",
+        "load_svd": "svd",
+        "timed_cores": "timing",
+    },
+)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nnom_hil.boards.listing import board_files
 from nnom_hil.boards.schema import (
     Address,
     Check,
@@ -22,7 +23,6 @@ from nnom_hil.boards.schema import (
     load_facts,
 )
 from nnom_hil.errors import BoardError, did_you_mean
-from nnom_hil.paths import boards_dir
 
 __all__ = [
     "Board",
@@ -330,10 +330,7 @@ def load_board(path: Path) -> Board:
 
 def list_boards(extra: Path | None = None) -> dict[str, Path]:
     """Return every board file by name; those of the folder `extra` come before shipped ones."""
-    if extra is not None and not extra.is_dir():
-        raise BoardError(f"{extra}: not a folder; --boards names a folder of .toml files")
-    folders = [boards_dir(), *([extra] if extra is not None else [])]
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return board_files(extra)
 
 
 def find_board(name: str, extra: Path | None = None) -> Board:

@@ -6,35 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, TextIO
 
 import typer
 
-from nnom_hil.cli import (
-    bench,
-    boards,
-    build,
-    cache,
-    compare,
-    convert,
-    doctor,
-    explain,
-    finetune,
-    history,
-    init,
-    inspect,
-    matrix,
-    monitor,
-    profile,
-    replay,
-    report,
-    run,
-    scheduler,
-    site,
-    tune,
-    worker,
-)
-from nnom_hil.cli.options import Command, expand, stub
+from nnom_hil.cli.commands import Command, Group
+from nnom_hil.cli.options import expand, stub
 from nnom_hil.cli.terminal import shielded
 from nnom_hil.errors import ExitCode, HilError
 from nnom_hil.files import is_full
@@ -46,33 +24,35 @@ __all__ = ["run_app"]
 _INTERRUPTED = 130
 _OURS = logging.getLogger("nnom_hil")
 
-_COMMANDS: dict[str, Command] = {
-    "init": init.main,
-    "run": run.main,
-    "convert": convert.main,
-    "inspect": inspect.main,
-    "build": build.main,
-    "finetune": finetune.main,
-    "profile": profile.main,
-    "explain": explain.main,
-    "replay": replay.main,
-    "monitor": monitor.main,
-    "report": report.main,
-    "site": site.main,
-    "compare": compare.main,
-    "matrix": matrix.main,
-    "worker": worker.main,
-    "scheduler": scheduler.main,
-    "tune": tune.main,
-    "doctor": doctor.main,
-}
-_GROUPS = {"boards": boards, "bench": bench, "cache": cache, "history": history}
+_COMMANDS = (
+    "init",
+    "run",
+    "convert",
+    "inspect",
+    "build",
+    "finetune",
+    "profile",
+    "explain",
+    "replay",
+    "monitor",
+    "report",
+    "site",
+    "compare",
+    "matrix",
+    "worker",
+    "scheduler",
+    "tune",
+    "doctor",
+)
+_GROUPS = ("boards", "bench", "cache", "history")
+"""Each a module of this package; it is imported when it is wanted."""
 
 
 def _application(wanted: str) -> typer.Typer:
-    """Return the application; only the wanted command has its options."""
+    """Return the application: the wanted command alone, or all of them by name."""
     app = typer.Typer(
         name="nnom-hil",
+        cls=Group,
         help="Proves that a quantised neural network works on a Cortex-M.",
         no_args_is_help=True,
         add_completion=False,
@@ -80,21 +60,23 @@ def _application(wanted: str) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
-    for name, command in _COMMANDS.items():
-        app.command(name)(expand(command) if name == wanted else stub(command))
-    for name, module in _GROUPS.items():
-        if name == wanted:
+    known = wanted in _COMMANDS or wanted in _GROUPS
+    for name in (wanted,) if known else (*_COMMANDS, *_GROUPS):
+        module = import_module(f"nnom_hil.cli.{name}")
+        if not known:
+            app.command(name, cls=Command)(stub(module.main))
+        elif name in _GROUPS:
             app.add_typer(_group(module), name=name)
         else:
-            app.command(name)(stub(module.main))
+            app.command(name, cls=Command)(expand(module.main))
     return app
 
 
 def _group(module: Any) -> typer.Typer:
-    group = typer.Typer(no_args_is_help=module.NEEDS_COMMAND, rich_markup_mode=None)
+    group = typer.Typer(cls=Group, no_args_is_help=module.NEEDS_COMMAND, rich_markup_mode=None)
     group.callback(invoke_without_command=not module.NEEDS_COMMAND)(expand(module.main))
     for name, command in module.COMMANDS.items():
-        group.command(name)(expand(command))
+        group.command(name, cls=Command)(expand(command))
     return group
 
 

@@ -23,30 +23,26 @@ def main(context: typer.Context, **given: Any) -> int:
 
 
 def _list(boards: Path | None) -> int:
-    from rich.table import Table
+    from nnom_hil.boards.listing import board_lines
+    from nnom_hil.cli.columns import print_columns
+    from nnom_hil.report.writing import size
+    from nnom_hil.target.there import why_not
 
-    from nnom_hil.cli.terminal import terminal
-    from nnom_hil.report.figures import size
-    from nnom_hil.run.boardfiles import backends, known_boards
-
-    table = Table(
-        caption="back ends in brackets cannot run here; nnom-hil boards show NAME says why"
-    )
-    for heading in ("board", "core", "MHz", "flash", "RAM", "back ends", "title"):
-        table.add_column(heading, no_wrap=heading in ("board", "core"))  # names are copied
-    for board in known_boards(boards):
-        names = [name if why is None else f"({name})" for name, why in backends(board).items()]
-        native = board.backend.native is not None
-        table.add_row(
+    rows = []
+    for board in board_lines(boards):
+        ways = {name: why_not(name, board.needs) for name in board.backends}
+        row = (
             board.name,
-            board.core.cpu.value,
-            "–" if native else str(board.clock.core_hz // 1_000_000),
-            "–" if native else size(board.memory.flash.length),
-            "–" if native else size(board.memory.ram.length),
-            " ".join(names),
+            board.cpu,
+            "–" if board.hz is None else str(board.hz // 1_000_000),
+            "–" if board.flash is None else size(board.flash),
+            "–" if board.ram is None else size(board.ram),
+            " ".join(name if why is None else f"({name})" for name, why in ways.items()),
             board.title,
         )
-    terminal().print(table)
+        rows.append(row)
+    print_columns(("board", "core", "MHz", "flash", "RAM", "back ends", "title"), rows)
+    print("\nback ends in brackets cannot run here; nnom-hil boards show NAME says why")
     return 0
 
 

@@ -5,20 +5,15 @@ __all__ = ["main"]
 
 def main() -> int:
     """Show every tool and folder that runs need. Exit code 3 if one is missing."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.cli.columns import print_columns
     from nnom_hil.errors import ExitCode
     from nnom_hil.run.doctor import examine
 
     findings = examine()
-    table = Table()
-    for heading in ("", "what", "found", "what to do"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for finding in findings:
-        missing = Text("absent", "yellow") if finding.optional else Text("missing", "red")
-        mark = Text("ok", "green") if finding.ok else missing
-        table.add_row(mark, finding.what, finding.found, finding.remedy)
-    terminal().print(table)
+        mark = "ok" if finding.ok else "absent" if finding.optional else "MISSING"
+        told = "; ".join(filter(None, [finding.found, finding.remedy and f"try: {finding.remedy}"]))
+        rows.append((mark, finding.what, told))
+    print_columns(("", "what", "found, or what to do"), rows)
     return int(ExitCode.PASS if all(f.ok or f.optional for f in findings) else ExitCode.ENVIRONMENT)

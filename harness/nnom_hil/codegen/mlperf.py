@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from nnom_hil.codegen.firmware_options import Pixels, Protocol
 from nnom_hil.codegen.pieces import float_literal
 from nnom_hil.errors import UsageError
 from nnom_hil.model.graph import ActivationKind, Flatten, Reshape
@@ -35,13 +36,6 @@ _SIGNED_FROM: Final = -0.25
 _NO_LOGITS: Final = frozenset({ActivationKind.SIGMOID, ActivationKind.RELU})
 
 
-class Protocol(StrEnum):
-    """What firmware speaks: the project's own link, or MLPerf Tiny's lines."""
-
-    AGENT = "agent"
-    MLPERF = "mlperf"
-
-
 class Benchmark(StrEnum):
     """The benchmarks, by the names that the runner knows them by."""
 
@@ -49,14 +43,6 @@ class Benchmark(StrEnum):
     AD01 = "ad01"
     KWS01 = "kws01"
     VWW01 = "vww01"
-
-
-class Pixels(StrEnum):
-    """What the model takes a pixel's byte for: itself, 0 to 1, or -1 to 1."""
-
-    BYTES = "bytes"
-    UNIT = "unit"
-    SIGNED = "signed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

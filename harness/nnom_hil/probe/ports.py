@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SerialPortInfo", "list_serial_ports", "list_usb_ids", "port_of_probe"]
+__all__ = ["SerialPortInfo", "list_serial_ports", "port_of_probe"]
 
 _BY_ID: Final = Path("/dev/serial/by-id")
 
@@ -36,20 +36,6 @@ def list_serial_ports(by_id: Path = _BY_ID) -> list[SerialPortInfo]:
         device = stable.get(port.device, port.device)
         found.append(SerialPortInfo(device=device, serial=port.serial_number, usb=usb))
     return sorted(found, key=lambda port: port.device)
-
-
-def list_usb_ids() -> set[str]:
-    """Return "vvvv:pppp" of every USB device; nothing where the system cannot tell."""
-    import libusb_package
-    import usb.core
-
-    try:
-        return {
-            f"{device.idVendor:04x}:{device.idProduct:04x}"
-            for device in libusb_package.find(find_all=True)
-        }
-    except (usb.core.USBError, usb.core.NoBackendError):
-        return set()
 
 
 def port_of_probe(probe: str, ports: list[SerialPortInfo]) -> SerialPortInfo | None:

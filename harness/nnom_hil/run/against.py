@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import ToolError
 from nnom_hil.extras import need
 from nnom_hil.records import Task
+from nnom_hil.run.asked import Against
 from nnom_hil.run.conversion import weight_bytes
 from nnom_hil.run.judge import Answers, judge
 from nnom_hil.run.prepare import ConvertOptions, find_model, prepare
@@ -28,12 +28,6 @@ __all__ = ["Against", "Comparison", "Figures", "figures", "measure_against"]
 
 _MODULE: Final = "nnom_hil.model.keras_import.tflite"
 _MOST_SECONDS: Final = 3600.0
-
-
-class Against(StrEnum):
-    """Whose conversion ours is compared with."""
-
-    TFLITE = "tflite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from nnom_hil.boards.listing import board_lines
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, ToolError
 from nnom_hil.extras import EXTRAS, command_for, missing_of
 from nnom_hil.paths import cache_dir, runs_dir
-from nnom_hil.probe import list_probes, list_usb_ids
-from nnom_hil.run.boardfiles import known_boards
-from nnom_hil.target.renode import (
-    RENODE_LIMITS,
-    TRIED,
-    check_start,
-    examine_renode,
-    find_renode,
-)
+from nnom_hil.probe.usb import list_usb_ids, may_have_probes
+from nnom_hil.target.renode.finding import RENODE_LIMITS, TRIED, examine_renode, find_renode
 from nnom_hil.tool import PACKAGES, run_tool, tool_version
 
 __all__ = ["Finding", "examine"]
@@ -108,6 +102,8 @@ def _renode() -> Finding:
     try:
         program = str(find_renode())
         one = examine_renode(Path(program))
+        from nnom_hil.target.renode.target import check_start
+
         check_start(one.program, Deadline.after(_RENODE_START_S))
     except (ToolError, TargetError) as exc:
         remedy = f"{exc} (docs/renode.md)" if program else str(exc)  # where none is, that says it
@@ -120,7 +116,7 @@ def _renode() -> Finding:
 def _probes() -> Finding:
     """Real boards need them; nothing else does."""
     try:
-        found = [f"{probe.id} ({probe.description})" for probe in list_probes()]
+        found = _probe_words() if may_have_probes() else []
     except (TargetError, ToolError) as exc:
         return Finding(what="debug probes", ok=False, found="", remedy=str(exc), optional=True)
     strangers = _strangers()
@@ -136,13 +132,19 @@ def _probes() -> Finding:
     )
 
 
+def _probe_words() -> list[str]:
+    from nnom_hil.probe import list_probes
+
+    return [f"{probe.id} ({probe.description})" for probe in list_probes()]
+
+
 def _strangers() -> list[str]:
     """Boards whose own probe is attached, but is none that pyOCD can open: what they need."""
     there = list_usb_ids()
     return [
-        f"{', '.join(sorted(ids))}: {board.title} needs {probe.needs}"
-        for board in known_boards()
-        if (probe := board.backend.probe) and probe.needs and (ids := there & set(probe.usb))
+        f"{', '.join(sorted(ids))}: {board.title} needs {board.needs}"
+        for board in (board_lines() if there else ())
+        if board.needs and (ids := there & set(board.usb))
     ]
 
 

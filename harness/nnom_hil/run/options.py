@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nnom_hil import variables
-from nnom_hil.boards import Board, find_board
-from nnom_hil.build import Kernels, Library, Optimise
-from nnom_hil.codegen.layouts import Api, DenseOrder, HeaderOptions, Layout
-from nnom_hil.codegen.mlperf import Pixels, Protocol
+from nnom_hil.build.library import Kernels, Library, Optimise
+from nnom_hil.codegen.firmware_options import Pixels, Protocol
+from nnom_hil.codegen.header_options import Api, DenseOrder, HeaderOptions, Layout
 from nnom_hil.errors import UsageError, did_you_mean
-from nnom_hil.link.faults import LinkFaults
+from nnom_hil.link.fault_options import LinkFaults
 from nnom_hil.model.quantise.options import Method
 from nnom_hil.paths import runs_dir
-from nnom_hil.run.against import Against
-from nnom_hil.run.plan import Encoding, Timing
-from nnom_hil.run.prepare import ConvertOptions
-from nnom_hil.run.request import LARGEST_BAUD, RunRequest, at_baud
+from nnom_hil.run.asked import LARGEST_BAUD, Against, ConvertOptions, Encoding, Timing, Wishes
+
+if TYPE_CHECKING:
+    from nnom_hil.boards import Board
+    from nnom_hil.run.request import RunRequest
 
 __all__ = [
     "DOORS",
@@ -41,7 +41,7 @@ _LARGEST: Final = 1e18
 
 _DEFAULTS: Final = {
     f.name: f.default
-    for kind in (RunRequest, Timing, ConvertOptions, HeaderOptions, Library)
+    for kind in (Wishes, Timing, ConvertOptions, HeaderOptions, Library)
     for f in fields(kind)
 }
 
@@ -262,8 +262,11 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _ALL[name].check(value) for name, value in given.items() if value is not None}
 
 
-def board_of(given: Mapping[str, Any]) -> Board:
+def board_of(given: Mapping[str, Any]) -> "Board":
     """Return the board that was asked for, its console at that rate; raises BoardError."""
+    from nnom_hil.boards import find_board
+    from nnom_hil.run.request import at_baud
+
     board = find_board(given.get("board", _ALL["board"].default), given.get("boards"))
     return at_baud(board, given.get("console_baud"))
 
@@ -282,8 +285,10 @@ def conversion_of(given: Mapping[str, Any]) -> tuple[ConvertOptions, HeaderOptio
     return ConvertOptions(**wishes), header
 
 
-def request_of(given: Mapping[str, Any]) -> RunRequest:
+def request_of(given: Mapping[str, Any]) -> "RunRequest":
     """Return a run's request from checked options; raises UsageError or BoardError."""
+    from nnom_hil.run.request import RunRequest
+
     convert, header = conversion_of(given)
     if (renode := given.get("renode")) is not None:
         os.environ[variables.RENODE] = str(renode)  # as if the user had set it
@@ -318,7 +323,7 @@ def _words(given: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
 
-def command_of(request: RunRequest) -> tuple[str, ...]:
+def command_of(request: "RunRequest") -> tuple[str, ...]:
     """Return the command line that asks for the same run.
 
     That of the front door, or one from the request: a board of a file of the caller's own is then

@@ -2,48 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from nnom_hil.boards import Board
 from nnom_hil.build import Image, Library
 from nnom_hil.codegen.layouts import HeaderOptions
-from nnom_hil.errors import UsageError
 from nnom_hil.link.faults import LinkFaults
 from nnom_hil.records import TunedEpoch, TunedScore
+from nnom_hil.run.asked import Encoding, Timing
 from nnom_hil.run.prepare import Prepared
 from nnom_hil.target.base import Target
 
 __all__ = ["Encoding", "FineTuneObserver", "MatrixObserver", "Observer", "Plan", "Timing"]
-
-_MAX_RUNS = 10_000
-
-
-class Encoding(StrEnum):
-    """How vectors travel. auto: compact on serial lines, raw to emulators, which are fast."""
-
-    AUTO = "auto"
-    RAW = "raw"
-    COMPACT = "compact"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How layers are timed, with a quiet link: runs to warm up, then runs that count.
-
-    estimate: on an emulator, cycles by the core's model, where there is one. Raises UsageError for
-    numbers that cannot be.
-    """
-
-    warm_up: int = 1
-    repeats: int = 3
-    estimate: bool = True
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.warm_up <= _MAX_RUNS and 1 <= self.repeats <= _MAX_RUNS):
-            raise UsageError(
-                f"timing with {self.warm_up} runs to warm up and {self.repeats} repeats: "
-                f"at least 0 and 1, at most {_MAX_RUNS} each"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +44,7 @@ class Plan:
     image: Image | None = None
     library_tools: dict[str, str] | None = None
     jobs: int = 1
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     timing_only: bool = False
     profile: bool = False
     tensors: tuple[str, ...] = ()

@@ -19,15 +19,15 @@ import numpy.typing as npt
 
 from nnom_hil.cache import Entry, Kept, UnfitError, obtain
 from nnom_hil.codegen.portable import portable
-from nnom_hil.errors import DataError, ModelError, StoreError, UsageError, did_you_mean
+from nnom_hil.errors import DataError, ModelError, StoreError, did_you_mean
 from nnom_hil.files import digest
 from nnom_hil.model.qgraph import Int8, QGraph, load_qgraph, save_qgraph
-from nnom_hil.model.quantise.options import Method, QuantiseOptions
 from nnom_hil.model.quantise.quality import LayerQuality, Quality
 from nnom_hil.model.read import model_files
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.run_order import in_run_order
 from nnom_hil.records import Task
+from nnom_hil.run.asked import ConvertOptions
 from nnom_hil.run.kept import kept_formats
 from nnom_hil.run.provenance import loaded_libraries
 from nnom_hil.run.source import loading, source_of, stored_libraries
@@ -46,58 +46,6 @@ _SCHEMA = "nnom-hil/prepared/6"
 _REFERENCE_SCHEMA = "nnom-hil/reference/1"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, ModelError,
     zipfile.BadZipFile, zlib.error)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertOptions:
-    """How a model is converted, as a user says it.
-
-    method: max_min, kld, mse or percentile. percentile: per cent of the values that must fit.
-    search_seconds: time to try formats in; 0 for none. portable: right on NNoM's library as well.
-    raw_input: int8 inputs are the model's times a power of two, not scaled and shifted.
-    plain_pools: average pools keep their input's format, for the layer API. nnom_only: nothing that
-    NNoM's own library lacks.
-    """
-
-    method: str = "mse"
-    per_channel: bool = True
-    percentile: float = 99.99
-    search_seconds: float = 0.0
-    portable: bool = False
-    raw_input: bool = False
-    plain_pools: bool = False
-    nnom_only: bool = False
-
-    def quantise_options(self) -> QuantiseOptions:
-        """Return the options of the quantiser; raises UsageError for a method that is none."""
-        try:
-            method = Method(self.method.replace("-", "_"))
-        except ValueError as exc:
-            known = ", ".join(Method)
-            raise UsageError(
-                f"method {self.method!r} is unknown; there are: {known}"
-                f"{did_you_mean(self.method, Method)}"
-            ) from exc
-        return QuantiseOptions(
-            method=method,
-            per_channel=self.per_channel,
-            percentile=self.percentile,
-            portable=self.portable,
-            raw_input=self.raw_input,
-            plain_pools=self.plain_pools,
-            nnom_only=self.nnom_only,
-        )
-
-    def describe(self) -> str:
-        """Return the options in one line."""
-        method = self.quantise_options().method
-        words = [method.value]
-        words += ["per channel"] if self.per_channel else []
-        words += [f"{self.percentile:g} %"] if method is Method.PERCENTILE else []
-        words += [f"searched {self.search_seconds:g} s"] if self.search_seconds else []
-        words += ["raw input"] if self.raw_input else []
-        words += ["portable"] if self.portable else []
-        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

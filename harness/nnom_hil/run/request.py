@@ -1,19 +1,15 @@
 """What a user asks for, kept beside a run's journal so that it can be gone on with."""
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board, baud_fault
-from nnom_hil.build import Library
 from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
-from nnom_hil.codegen.mlperf import Pixels, Protocol
 from nnom_hil.errors import UsageError
 from nnom_hil.files import read_regular, seal, unseal
-from nnom_hil.link.faults import LinkFaults
-from nnom_hil.run.plan import Encoding, Timing
-from nnom_hil.run.prepare import ConvertOptions, find_model
+from nnom_hil.run.asked import LARGEST_BAUD, ConvertOptions, Wishes
+from nnom_hil.run.prepare import find_model
 
 __all__ = [
     "LARGEST_BAUD",
@@ -29,67 +25,14 @@ __all__ = [
 REQUEST_FILE: Final = "request.json"
 _LIMIT: Final = 1 << 24
 _HEADER_LIMIT: Final = 1 << 28
-_LARGEST: Final = 1e300
-LARGEST_BAUD: Final = (1 << 32) - 1  # frames hold no more
 _AGAIN: Final = "start the run again"
-_SHARES: Final = ("byte_error", "drop", "duplicate", "delay", "split", "garbage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What a user asks for; model None is the bundled digits. runs: the folder of all runs.
-
-    backend: what runs the board; None is the first of its file that is there. jobs: targets that
-    share the vectors. library: what the firmware is built on; the answers of an NNoM tree are
-    compared with NNoM 0.4.3's. weights: a weights.h to build on, not the model's. port: a serial
-    port. probe: the id of the one to flash by. pack: a CMSIS-Pack with the chip. protocol: what
-    the firmware speaks; pixels: what an image's bytes mean to a model of MLPerf Tiny. command: the
-    words that asked for it, where a front door knows them.
-    Raises UsageError for numbers that cannot be.
-    """
+class RunRequest(Wishes):
+    """What a user asks for, and the board. Raises UsageError for numbers that cannot be."""
 
     board: Board
-    runs: Path
-    model: Path | None = None
-    data: Path | None = None
-    limit: int | None = None
-    min_accuracy: float | None = None
-    max_error: float | None = None
-    convert: ConvertOptions = field(default_factory=ConvertOptions)
-    header: HeaderOptions = field(default_factory=HeaderOptions)
-    compat: bool = False
-    backend: str | None = None
-    jobs: int = 1
-    timing: Timing = field(default_factory=Timing)
-    timing_only: bool = False
-    profile: bool = False
-    tensors: str | None = None
-    library: Library = field(default_factory=Library)
-    weights: Path | None = None
-    encoding: Encoding = Encoding.AUTO
-    faults: LinkFaults | None = None
-    seed: int = 0
-    port: str | None = None
-    baud: int | None = None
-    probe: str | None = None
-    pack: Path | None = None
-    protocol: Protocol = Protocol.AGENT
-    pixels: Pixels | None = None
-    command: tuple[str, ...] = field(default=(), compare=False)
-
-    def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("limit", self.limit, 1, math.inf),
-            ("min_accuracy", self.min_accuracy, 0, 1),
-            ("max_error", self.max_error, 0, _LARGEST),
-            ("percentile", self.convert.percentile, 50, 100),
-            ("search", self.convert.search_seconds, 0, _LARGEST),
-            ("jobs", self.jobs, 1, 64),
-            ("baud", self.baud, 1200, LARGEST_BAUD),
-            *((f"faults: {s}", getattr(self.faults, s, None), 0, 1) for s in _SHARES),
-        ):
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"{name} {value}: needs a number from {low:g} to {high:g}")
 
     @property
     def model_file(self) -> Path:

@@ -1,56 +1,24 @@
 """Which back end runs a board: those its file names, those that are there, the one to take."""
 
-import contextlib
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from nnom_hil.boards import Board
-from nnom_hil.errors import HilError, TargetError, ToolError, UsageError, did_you_mean
+from nnom_hil.errors import TargetError, UsageError, did_you_mean
 from nnom_hil.paths import hardware_map
-from nnom_hil.probe import REMOTE, Attached, find_attached, list_probes, load_map
+from nnom_hil.probe import Attached, find_attached
 from nnom_hil.target.base import Target
 from nnom_hil.target.native import NativeTarget
 from nnom_hil.target.port import PortTarget
 from nnom_hil.target.probe import ProbeTarget
 from nnom_hil.target.qemu import QemuTarget
-from nnom_hil.target.renode import RenodeTarget, find_renode
-from nnom_hil.tool import find_tool
+from nnom_hil.target.renode import RenodeTarget
+from nnom_hil.target.there import why_not
 
 __all__ = ["backends", "check_wishes", "emulators_here", "make_target"]
 
 
-def _native() -> None:
-    find_tool("cc")
-
-
-def _qemu() -> None:
-    find_tool("qemu-system-arm")
-
-
-def _renode() -> None:
-    find_renode()
-
-
-def _probe() -> None:
-    if not _probes_there():
-        raise ToolError("no debug probe is attached")
-
-
-@functools.cache
-def _probes_there() -> bool:
-    """Whether there are probes, on this machine or far away; looked for once, it takes a moment."""
-    remote = any(entry.probe.startswith(REMOTE) for entry in load_map(hardware_map()).attached)
-    return remote or bool(list_probes())
-
-
-_CHECKS: Final[dict[str, Callable[[], None]]] = {
-    "native": _native,
-    "qemu": _qemu,
-    "renode": _renode,
-    "probe": _probe,
-}
 _TARGETS: Final[dict[str, Callable[[Board], Target]]] = {
     "native": NativeTarget,
     "renode": RenodeTarget,
@@ -62,12 +30,7 @@ def emulators_here() -> tuple[str, ...]:
 
     native is always one: what another machine has built for this kind needs no compiler here.
     """
-    found = []
-    for name in ("qemu", "renode"):
-        with contextlib.suppress(HilError):
-            _CHECKS[name]()
-            found.append(name)
-    return (*found, "native")
+    return (*(name for name in ("qemu", "renode") if why_not(name) is None), "native")
 
 
 def backends(board: Board) -> dict[str, str | None]:
@@ -76,16 +39,8 @@ def backends(board: Board) -> dict[str, str | None]:
 
 
 def _why_not(board: Board, name: str) -> str | None:
-    """Return what keeps a back end of the board's file from running here, or None."""
-    try:
-        _CHECKS[name]()
-        return None
-    except HilError as exc:
-        reason = str(exc)
     probe = board.backend.probe
-    if name == "probe" and probe is not None and probe.needs is not None:
-        return f"{reason}; the board needs {probe.needs}"
-    return reason
+    return why_not(name, None if probe is None else probe.needs)
 
 
 def check_wishes(board: Board, backend: str | None, *, probe: str | None) -> None:

@@ -7,11 +7,16 @@ logits.py, pools.py and fit.py improve on NNoM's methods, search.py tries format
 measures the result.
 """
 
-from nnom_hil.model.quantise.calibration import Calibration, calibrate, quantise
-from nnom_hil.model.quantise.numbers import dec_bits, to_int8
-from nnom_hil.model.quantise.options import Method, QuantiseOptions
-from nnom_hil.model.quantise.quality import LayerQuality, Quality, decibels, measure_quality
-from nnom_hil.model.quantise.search import SearchResult, search_formats
+from typing import TYPE_CHECKING
+
+from nnom_hil.lazy import lazily
+
+if TYPE_CHECKING:
+    from nnom_hil.model.quantise.calibration import Calibration, calibrate, quantise
+    from nnom_hil.model.quantise.numbers import dec_bits, to_int8
+    from nnom_hil.model.quantise.options import Method, QuantiseOptions
+    from nnom_hil.model.quantise.quality import LayerQuality, Quality, decibels, measure_quality
+    from nnom_hil.model.quantise.search import SearchResult, search_formats
 
 __all__ = [
     "Calibration",
@@ -28,3 +33,22 @@ __all__ = [
     "search_formats",
     "to_int8",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Calibration": "calibration",
+        "LayerQuality": "quality",
+        "Method": "options",
+        "Quality": "quality",
+        "QuantiseOptions": "options",
+        "SearchResult": "search",
+        "calibrate": "calibration",
+        "dec_bits": "numbers",
+        "decibels": "quality",
+        "measure_quality": "quality",
+        "quantise": "calibration",
+        "search_formats": "search",
+        "to_int8": "numbers",
+    },
+)

@@ -1,11 +1,9 @@
 """Where Renode is, how it was packaged, which version it says it is."""
 
 import os
-import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nnom_hil import variables
 from nnom_hil.deadline import Deadline
@@ -13,6 +11,9 @@ from nnom_hil.errors import ToolError
 from nnom_hil.files import digest
 from nnom_hil.paths import cache_dir
 from nnom_hil.tool import find_tool, run_tool
+
+if TYPE_CHECKING:
+    import tarfile
 
 __all__ = [
     "RENODE_LIMITS",
@@ -114,6 +115,9 @@ def find_renode() -> Path:
 
 
 def _unpacked(package: Path) -> Path:
+    import tarfile
+    import tempfile
+
     stat = package.stat()
     name = digest(str(package.resolve()), str(stat.st_size), str(stat.st_mtime_ns))[:16]
     folder = cache_dir() / "renode" / name
@@ -130,8 +134,10 @@ def _unpacked(package: Path) -> Path:
     return folder
 
 
-def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+def _extract(archive: "tarfile.TarFile", folder: Path) -> None:
     """Unpack into a folder; raises TarError for what would land outside it."""
+    import tarfile
+
     if hasattr(tarfile, "data_filter"):
         archive.extractall(folder, filter="data")
         return
