@@ -8,7 +8,7 @@ HilError
 │   └── BoardError    a board file is wrong or unknown
 └── HilEnvironmentError  the surroundings do not play along                exit 3
     ├── ToolError     a program is missing or failed
-    ├── BuildError    the firmware does not compile or does not fit
+    │   └── BuildError  the firmware does not compile or does not fit
     ├── StoreError    a file cannot be written
     └── TargetError   the emulator or board is in trouble
         ├── LinkError the link to it is in trouble

@@ -26,6 +26,7 @@ __all__ = [
     "TornError",
     "check_writable",
     "digest",
+    "first_problem",
     "is_full",
     "make_folder",
     "read_regular",
@@ -78,15 +79,18 @@ def read_toml(path: Path, model: type[_Model], *, what: str) -> _Model:
     try:
         return model.model_validate(document)
     except ValidationError as exc:
-        raise UsageError(f"{path}: {what} is wrong at {_first_problem(exc, model)}") from exc
+        raise UsageError(f"{path}: {what} is wrong at {first_problem(exc, model)}") from exc
 
 
-def _first_problem(error: "ValidationError", model: "type[BaseModel]") -> str:
-    """Return key, value and what is wrong; of unknown keys the nearest. Lists count from 1."""
+def first_problem(error: "ValidationError", model: "type[BaseModel] | None" = None) -> str:
+    """Return key and what is wrong of the first problem. Lists count from 1.
+
+    model: what was to be read, whose keys are told where one is unknown.
+    """
     first = error.errors(include_url=False)[0]
     place = [f"item {part + 1}" if isinstance(part, int) else str(part) for part in first["loc"]]
     where = ".".join(place) or "the file"
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "extra_forbidden" and model is not None:
         known = _keys_at(model, first["loc"][:-1])
         there = f"; there are: {', '.join(known)}" if known else ""
         return f"{where}: unknown key{there}{did_you_mean(place[-1], known)}"

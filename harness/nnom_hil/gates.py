@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nnom_hil.errors import UsageError
-from nnom_hil.files import read_regular, read_toml, write_whole
+from nnom_hil.files import first_problem, read_regular, read_toml, write_whole
 from nnom_hil.records import RunRecord, Verdict
 from nnom_hil.times import TimeSource
 from nnom_hil.tool import compiler_family
@@ -240,9 +240,7 @@ def load_baseline(path: Path) -> Baseline:
             "with: nnom-hil compare RUN --update"
         ) from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: not a baseline: {where or 'it'}: {first['msg']}") from exc
+        raise UsageError(f"{path}: not a baseline: {first_problem(exc)}") from exc
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise UsageError(
             f"{path}: not a baseline ({type(exc).__name__}: {exc}); make it anew with: "

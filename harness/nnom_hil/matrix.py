@@ -151,6 +151,18 @@ def expand(file: MatrixFile, path: Path) -> list[Cell]:
 
     Raises UsageError for axes without values, for entries that match nothing, and for no cell.
     """
+    _check_axes(file, path)
+    axes = file.matrix
+    cells = [
+        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
+    ] if axes else []  # fmt: skip
+    made = [{**file.options, **cell} for cell in _with_more(_without(cells, file, path), file)]
+    if not made:
+        raise UsageError(f"{path}: it has no cells: name boards and models under [matrix]")
+    return list({cell_key(cell): cell for cell in made}.values())
+
+
+def _check_axes(file: MatrixFile, path: Path) -> None:
     axes = file.matrix
     for name, values in axes.items():
         where = f"{path}{line_of(path, name)}: [matrix] {name}"
@@ -165,10 +177,11 @@ def expand(file: MatrixFile, path: Path) -> list[Cell]:
         count *= len(values)
     if count > _MOST_CELLS:
         raise UsageError(f"{path}: [matrix] has {count} cells, more than {_MOST_CELLS}")
-    cells = [
-        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ] if axes else []  # fmt: skip
-    cells = _without(cells, file, path)
+
+
+def _with_more(cells: list[Cell], file: MatrixFile) -> list[Cell]:
+    """Return the cells with what [[include]] adds to them, and those that it adds."""
+    axes = file.matrix
     extras: list[Cell] = [{} for _ in cells]
     alone: list[Cell] = []
     for wish in file.include:
@@ -179,12 +192,7 @@ def expand(file: MatrixFile, path: Path) -> list[Cell]:
             extras[i] |= {key: value for key, value in wish.items() if key not in axes}
         if not fitting:
             alone.append(wish)
-    made = [
-        {**file.options, **cell, **extra} for cell, extra in zip(cells, extras, strict=True)
-    ] + [{**file.options, **cell} for cell in alone]  # fmt: skip
-    if not made:
-        raise UsageError(f"{path}: it has no cells: name boards and models under [matrix]")
-    return list({cell_key(cell): cell for cell in made}.values())
+    return [{**cell, **extra} for cell, extra in zip(cells, extras, strict=True)] + alone
 
 
 def _without(cells: list[Cell], file: MatrixFile, path: Path) -> list[Cell]:

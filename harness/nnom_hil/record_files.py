@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nnom_hil.errors import UsageError
-from nnom_hil.files import read_regular
+from nnom_hil.files import first_problem, read_regular
 
 if TYPE_CHECKING:
     from nnom_hil.records import RunRecord  # pydantic: only what reads a record waits for it
@@ -28,13 +28,10 @@ def load_record(path: Path) -> "RunRecord":
     except OSError as exc:
         raise UsageError(f"{file}: cannot read the record: {exc.strerror}") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
         remedy = ""
         if (file.parent / "request.json").is_file():
             remedy = f"; made again from its journal by: nnom-hil run --resume {file.parent}"
-        raise UsageError(f"{file}: not a run record: {where or 'it'}: {said}{remedy}") from exc
+        raise UsageError(f"{file}: not a run record: {first_problem(exc)}{remedy}") from exc
 
 
 def run_schema() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -36,7 +37,6 @@ from nnom_hil.model.qgraph import (
     QOutput,
     QRnn,
     QSoftmax,
-    make_qgraph,
 )
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.npz"

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -34,7 +35,6 @@ from nnom_hil.model.qgraph import (
     QOutput,
     QRnn,
     QSoftmax,
-    make_qgraph,
     shape3d,
 )
 

@@ -29,6 +29,7 @@ from nnom_hil.diagnosis.target import (
 )
 from nnom_hil.errors import UsageError
 from nnom_hil.explanations import Cause, Confidence, Finding
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import ActivationKind, Padding, Pool, PoolKind
 from nnom_hil.model.qgraph import (
     Int8,
@@ -40,7 +41,6 @@ from nnom_hil.model.qgraph import (
     QNode,
     QOutput,
     QSoftmax,
-    make_qgraph,
 )
 from nnom_hil.model.reference import run_all_layers, run_layer
 from nnom_hil.run.reproduce import Reproducer, alone, load_reproducer, save_reproducer, shrink

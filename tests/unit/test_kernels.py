@@ -15,8 +15,9 @@ import pytest
 from tests.support.native import Toolchain, library_objects
 
 from nnom_hil.codegen.streams import interleave_dense, interleave_q7_q15
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import ActivationKind
-from nnom_hil.model.qgraph import CellKind, QInput, QOutput, QRnn, make_qgraph
+from nnom_hil.model.qgraph import CellKind, QInput, QOutput, QRnn
 from nnom_hil.model.reference import run_all_layers
 
 DATA = Path(__file__).parents[1] / "data" / "kernels.jsonl.gz"

@@ -15,6 +15,7 @@ from tests.support.native import Runner, build_native
 from tests.support.random_graphs import Layer
 from tests.unit.test_nnom import NATIVE, output_of
 
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     ActivationKind,
     Padding,
@@ -33,7 +34,6 @@ from nnom_hil.model.qgraph import (
     QOutput,
     QRnn,
     QSoftmax,
-    make_qgraph,
 )
 from nnom_hil.model.reference import run_all_layers
 from nnom_hil.model.reference_rnn import look_up16

@@ -1,7 +1,10 @@
 """Random layers and networks: the NumPy reference and the C library give the same bytes."""
 
+import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tests.support.random_graphs import (
 )
 
 from nnom_hil.codegen.layouts import stored_order
+from nnom_hil.errors import ModelError
 from nnom_hil.model.qgraph import QGraph, in_run_order, load_qgraph, save_qgraph
 from nnom_hil.model.reference import run_all_layers
 
@@ -138,3 +142,36 @@ def test_graph_survives_the_disk(seed: int) -> None:
     x = random_inputs(graph, seed, 2)
     for name, values in run_all_layers(graph, x).items():
         np.testing.assert_array_equal(values, run_all_layers(loaded, x)[name])
+
+
+JUNK = st.none() | st.integers(-3, 3) | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_graph_is_refused_or_read(data: st.DataObject) -> None:
+    """Whatever the document says: a graph, or ModelError."""
+    with np.load(BytesIO(save_qgraph(random_graph(0))), allow_pickle=False) as npz:
+        arrays = {name: npz[name] for name in npz.files}
+    document = json.loads(arrays.pop("document").tobytes())
+    node = data.draw(st.sampled_from(document["nodes"]))
+    key = data.draw(st.sampled_from(sorted(node)))
+    marks = st.sampled_from(["$type", "$array", "$enum"])
+    node[key] = data.draw(JUNK | st.dictionaries(marks, JUNK))
+    for name in data.draw(st.sets(st.sampled_from(["schema", "name", "nodes"]), max_size=1)):
+        del document[name]
+    text = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
+    packed = BytesIO()
+    np.savez(packed, allow_pickle=False, document=text, **arrays)
+    with suppress(ModelError):
+        load_qgraph(packed.getvalue())
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_file_that_is_cut_or_changed_is_refused_or_read(data: st.DataObject) -> None:
+    whole = bytearray(save_qgraph(random_graph(0)))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    whole[place] ^= data.draw(st.integers(1, 255))
+    with suppress(ModelError):
+        load_qgraph(bytes(whole[: data.draw(st.integers(0, len(whole)))]))

@@ -131,7 +131,7 @@ def test_schema_names_all_that_is_written_and_nothing_else() -> None:
          f"and this one reads records up to {RUN_SCHEMA}: update nnom-hil"),
         ({"schema": "nnom-hil/profile/1"}, f"schema: Input should be '{RUN_SCHEMA}'"),
         ({"schema": ["x"]}, f"schema: Input should be '{RUN_SCHEMA}'"),
-        ({"vectors": 9}, "it: 9 answers to 4 vectors"),
+        ({"vectors": 9}, "the file: 9 answers to 4 vectors"),
         ({"outputs_hash": "ABC"}, "outputs_hash: String should match pattern"),
         ({"worst": [{"vector": 1, "margin": 0.5, "shape": [4]}] * 13}, "worst: Tuple should have"),
     ],

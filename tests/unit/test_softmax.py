@@ -13,7 +13,8 @@ from tests.unit.test_wide_kernels import ptr
 from nnom_hil.codegen.layouts import HeaderOptions
 from nnom_hil.codegen.weights import weights_h
 from nnom_hil.errors import ModelError
-from nnom_hil.model.qgraph import Int8, QGraph, QInput, QOutput, QSoftmax, make_qgraph
+from nnom_hil.model.assemble import make_qgraph
+from nnom_hil.model.qgraph import Int8, QGraph, QInput, QOutput, QSoftmax
 from nnom_hil.model.reference import run_reference
 from nnom_hil.model.reference_softmax import _power, softmax
 from nnom_hil.run.notes import notes_on

@@ -17,6 +17,7 @@ from nnom_hil.console import (
     parse_io_format,
     parse_model_stat,
 )
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     ActivationKind,
     Cropping,
@@ -46,7 +47,6 @@ from nnom_hil.model.qgraph import (
     QRnn,
     QSoftmax,
     in_run_order,
-    make_qgraph,
 )
 from nnom_hil.records import CrossCheck
 from nnom_hil.run.verdict import (

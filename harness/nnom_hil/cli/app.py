@@ -82,9 +82,9 @@ def _group(module: Any) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from nnom_hil import __version__
+        from nnom_hil.version import version
 
-        print(f"nnom-hil {__version__}")
+        print(f"nnom-hil {version()}")
         raise typer.Exit
 
 

@@ -1,12 +1,15 @@
 """nnom-hil finetune: a model's weights are trained for the formats of its conversion."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnom_hil.cli.options import JsonOption, door
 from nnom_hil.errors import ExitCode
+
+if TYPE_CHECKING:
+    from nnom_hil.records import FineTuneRecord
 
 __all__ = ["main"]
 
@@ -46,7 +49,6 @@ def main(
     """Train a model's weights for its conversion. Exit code 1: nothing better, nothing written."""
     from nnom_hil.cli.progress import FineTuneProgress
     from nnom_hil.cli.terminal import terminal
-    from nnom_hil.report.finetune import print_fine_tuning
     from nnom_hil.run.finetune import FineTuneRequest, fine_tune
     from nnom_hil.run.options import conversion_of
     from nnom_hil.run.prepare import find_model
@@ -68,10 +70,17 @@ def main(
     )
     with FineTuneProgress(terminal(stderr=True), seeds, epochs, quiet=json) as progress:
         record = fine_tune(request, progress)
-    if json:
-        print(record.to_json(), end="")
-    else:
-        print_fine_tuning(record, terminal(), data=given.get("data"))
+    _show(record, given.get("data"), json=json)
     if record.interrupted:
         return _INTERRUPTED
     return int(ExitCode.PASS if record.output else ExitCode.FAIL)
+
+
+def _show(record: "FineTuneRecord", data: Path | None, *, json: bool) -> None:
+    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.report.finetune import print_fine_tuning
+
+    if json:
+        print(record.to_json(), end="")
+    else:
+        print_fine_tuning(record, terminal(), data=data)

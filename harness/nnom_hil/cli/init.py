@@ -66,13 +66,17 @@ def main(
         raise UsageError("name the new project's folder: nnom-hil init DIR")
     if header or source or include or define or say:
         raise UsageError("--header, --source, --include, -D and --say belong to --from-nnom")
+    return _make(folder, board, model, data, json=json)
+
+
+def _make(folder: Path, board: str, model: Path | None, data: Path | None, *, json: bool) -> int:
+    from json import dumps
+
     from nnom_hil.run.new_project import new_project
 
     written = new_project(folder, board=board, model=model, data=data)
     if json:
-        import json as json_module
-
-        print(json_module.dumps({"folder": str(folder), "files": [str(p) for p in written]}))
+        print(dumps({"folder": str(folder), "files": [str(path) for path in written]}))
     else:
         for path in written:
             print(path)

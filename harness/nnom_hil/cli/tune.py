@@ -5,12 +5,15 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnom_hil.cli.options import JsonOption, door
 from nnom_hil.errors import ExitCode
+
+if TYPE_CHECKING:
+    from nnom_hil.tuning import TuneRecord
 
 __all__ = ["main"]
 
@@ -46,9 +49,7 @@ def main(
     """
     from nnom_hil.cli.progress import MatrixProgress
     from nnom_hil.cli.terminal import terminal
-    from nnom_hil.files import write_whole
     from nnom_hil.paths import tunes_dir
-    from nnom_hil.report.tune import print_tune, tune_files
     from nnom_hil.run.tune import begin_tune, resume_tune
     from nnom_hil.tuning import Limits
 
@@ -70,14 +71,23 @@ def main(
         with contextlib.suppress(OSError):
             print(f"go on with: nnom-hil tune --resume {search.folder}", file=sys.stderr)
         raise
+    _show(record, search.folder, json=json)
+    return int(ExitCode.PASS if record.front else ExitCode.FAIL)
+
+
+def _show(record: "TuneRecord", folder: Path, *, json: bool) -> None:
+    """Write a search's pages into its folder, and print what was found."""
+    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.files import write_whole
+    from nnom_hil.report.tune import print_tune, tune_files
+
     for name, text in tune_files(record).items():
-        write_whole(search.folder / name, text)
+        write_whole(folder / name, text)
     if json:
         print(record.to_json(), end="")
     else:
         print_tune(record, terminal())
-        print(f"report: {search.folder / 'report.html'}")
-    return int(ExitCode.PASS if record.front else ExitCode.FAIL)
+        print(f"report: {folder / 'report.html'}")
 
 
 def _folder_name(given: dict[str, Any]) -> str:

@@ -173,6 +173,17 @@ def _call(name: str, *values_of: Sequence[int]) -> str:
     return f"{name}({', '.join(str(v) for part in values_of for v in part)})"
 
 
+def _convolution(op: QConv, ident: str) -> str:
+    plain = "Conv2DTrans" if op.transposed else "Conv2D"
+    name = "DW_Conv2D" if op.depthwise else plain
+    filters = op.weight.shape[3] if op.depthwise else op.weight.shape[0]
+    return (
+        f"{name}({filters}, {_call('kernel', op.kernel)}, {_call('stride', op.stride)}, "
+        f"{_call('dilation', op.dilation)}, PADDING_{op.padding.upper()}, "
+        f"&{ident}_w, &{ident}_b)"
+    )
+
+
 def _constructor(graph: QGraph, node: QNode, ident: str, sources: list[str]) -> str:
     def hook(call: str) -> str:
         return f"model.hook({call}, {sources[0]})"
@@ -185,14 +196,7 @@ def _constructor(graph: QGraph, node: QNode, ident: str, sources: list[str]) -> 
             shape = (size, 1, 1) if len(node.shape) == 1 else shape3d(node.shape)
             return hook(f"Output({_call('shape', shape)}, nnom_output_data)")
         case QConv() as op:
-            plain = "Conv2DTrans" if op.transposed else "Conv2D"
-            name = "DW_Conv2D" if op.depthwise else plain
-            filters = op.weight.shape[3] if op.depthwise else op.weight.shape[0]
-            return hook(
-                f"{name}({filters}, {_call('kernel', op.kernel)}, {_call('stride', op.stride)}, "
-                f"{_call('dilation', op.dilation)}, PADDING_{op.padding.upper()}, "
-                f"&{ident}_w, &{ident}_b)"
-            )
+            return hook(_convolution(op, ident))
         case QDense() as op:
             return hook(f"Dense({len(op.weight)}, &{ident}_w, &{ident}_b)")
         case QActivation() as op:

@@ -12,6 +12,7 @@ from typing import assert_never
 import numpy as np
 
 from nnom_hil.errors import ModelError
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     ActivationKind,
     CellKind,
@@ -41,7 +42,6 @@ from nnom_hil.model.qgraph import (
     QRnn,
     QSoftmax,
     in_run_order,
-    make_qgraph,
     shape3d,
 )
 from nnom_hil.model.windows import output_length, same_pad

@@ -252,12 +252,7 @@ class _Header:
             case QInput() as op:
                 self._input(node, op)
             case QOutput():
-                source = self.graph.by_name[node.inputs[0]]
-                self.lines.append(f"static int8_t nnom_output_data[{node.size}] = {{0}};")
-                dec = f"{{{self._dec_macro(source)}}}"
-                shape = node.shape[1:] if node.shape[0] == 1 and len(node.shape) > 1 else node.shape
-                self._tensor("tensor_output0", "nnom_output_data", shape, dec)
-                self._config(node, "io", [".tensor = (nnom_tensor_t*)&tensor_output0"])
+                self._output(node)
             case QConv() as op:
                 self._conv(node, op)
             case QDense() as op:
@@ -265,21 +260,13 @@ class _Header:
                 per_axis = [".per_axis = true"] if op.is_per_unit else []
                 self._config(node, "dense", [*self._parameter_members(node), *per_axis])
             case Pool() as op:
-                sizes = [op.size, op.stride]
-                kernel, stride = (values(s if op.dims == 2 else s[1:]) for s in sizes)
-                members = [
-                    f".padding_type = PADDING_{op.padding.upper()}",
-                    f".output_shift = {op.output_shift}",
-                    f".kernel_size = {kernel}",
-                    f".stride_size = {stride}",
-                    f".num_dim = {op.dims}",
-                ]
-                self._config(node, "pool", members)
+                self._pool(node, op)
             case GlobalPool() as op:
                 self._config(node, "global_pool", [f".output_shift = {op.output_shift}"])
-            case ZeroPadding() | Cropping() as op:
-                kind = "zero_padding" if isinstance(op, ZeroPadding) else "cropping"
-                self._config(node, kind, [f".pad = {values(op.border)}"])
+            case ZeroPadding() as op:
+                self._config(node, "zero_padding", [f".pad = {values(op.border)}"])
+            case Cropping() as op:
+                self._config(node, "cropping", [f".pad = {values(op.border)}"])
             case UpSample() as op:
                 self._config(node, "upsample", [f".kernel = {values(op.factor)}"])
             case Reshape() as op:
@@ -306,6 +293,25 @@ class _Header:
                 pass
             case never:
                 assert_never(never)
+
+    def _pool(self, node: QNode, op: Pool) -> None:
+        kernel, stride = (values(s if op.dims == 2 else s[1:]) for s in (op.size, op.stride))
+        members = [
+            f".padding_type = PADDING_{op.padding.upper()}",
+            f".output_shift = {op.output_shift}",
+            f".kernel_size = {kernel}",
+            f".stride_size = {stride}",
+            f".num_dim = {op.dims}",
+        ]
+        self._config(node, "pool", members)
+
+    def _output(self, node: QNode) -> None:
+        source = self.graph.by_name[node.inputs[0]]
+        self.lines.append(f"static int8_t nnom_output_data[{node.size}] = {{0}};")
+        dec = f"{{{self._dec_macro(source)}}}"
+        shape = node.shape[1:] if node.shape[0] == 1 and len(node.shape) > 1 else node.shape
+        self._tensor("tensor_output0", "nnom_output_data", shape, dec)
+        self._config(node, "io", [".tensor = (nnom_tensor_t*)&tensor_output0"])
 
     def _input(self, node: QNode, op: QInput) -> None:
         ident, size = self.ident[node.name], math.prod(op.shape)
@@ -449,29 +455,18 @@ class _Header:
                 return f"model.hook(rnn_s({cell}, {config}), {sources[0]})"
             case Copy():
                 return f"model.hook(Lambda(NULL, NULL, NULL, NULL), {sources[0]})"
-            case QDense():
-                name = "dense_s"
             case Pool() as op:
                 name = f"{op.kind.value}pool_s"
             case GlobalPool() as op:
                 name = f"global_{op.kind.value}pool_s"
-            case ZeroPadding():
-                name = "zeropadding_s"
-            case Cropping():
-                name = "cropping_s"
-            case UpSample():
-                name = "upsample_s"
-            case Reshape():
-                name = "reshape_s"
-            case Flatten():
-                name = "flatten_s"
-            case QSoftmax():
-                name = "softmax_s"
             case QActivation() as op:
                 act = self._activation(node, op, op.dec)
                 return f"model.hook(Activation({act}), {sources[0]})"
-            case QOutput():
-                name = "output_s"
+            case (
+                QDense() | ZeroPadding() | Cropping() | UpSample() | Reshape() | Flatten()
+                | QSoftmax() | QOutput()
+            ) as op:  # fmt: skip
+                name = f"{type(op).__name__.removeprefix('Q').lower()}_s"
             case never:
                 assert_never(never)
         return f"model.hook({name}({config}), {sources[0]})"

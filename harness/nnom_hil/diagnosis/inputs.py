@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from nnom_hil.explanations import Cause
 from nnom_hil.model.qgraph import Int8, shape3d
@@ -18,68 +19,51 @@ def input_suspects(sent: Int8, shape: tuple[int, ...]) -> Iterator[tuple[Cause, 
     h, w, c = shape3d(shape)
     image = sent.reshape(len(sent), h, w, c)
     flat = sent.reshape(len(sent), -1)
+    wrong = Cause.PREPROCESSING
 
-    yield Cause.PREPROCESSING, "unsigned bytes are taken for signed ones (x ^ 0x80)", flat ^ -128
-    for n in range(1, 8):
-        yield Cause.INPUT_SCALE, f"it is scaled again: x / {2**n}, rounded down", flat >> n
-        toward_zero = np.sign(flat) * (np.abs(flat.astype(np.int64)) >> n)
-        yield Cause.INPUT_SCALE, f"it is scaled again: x / {2**n}", toward_zero.astype(np.int8)
-        wide = flat.astype(np.int64) << n
-        yield (
-            Cause.INPUT_SCALE,
-            f"it is scaled again: x * {2**n}",
-            (wide.clip(-128, 127).astype(np.int8)),
-        )
-        yield (
-            Cause.INPUT_SCALE,
-            f"it is scaled again and wraps round: x * {2**n}",
-            (wide.astype(np.int8)),
-        )
+    yield wrong, "unsigned bytes are taken for signed ones (x ^ 0x80)", flat ^ -128
+    yield from _scaled(flat)
     if c > 1:
-        yield (
-            Cause.CHANNEL_ORDER,
-            "its channels are in reverse order, as BGR is to RGB",
-            (np.ascontiguousarray(image[..., ::-1]).reshape(flat.shape)),
-        )
-        yield (
-            Cause.CHANNEL_ORDER,
-            "its channels come first in memory (CHW), not last",
-            (np.ascontiguousarray(image.transpose(0, 3, 1, 2)).reshape(flat.shape)),
-        )
-        yield (
-            Cause.CHANNEL_ORDER,
-            "channels last are read as channels first",
-            (
-                np.ascontiguousarray(flat.reshape(-1, c, h, w).transpose(0, 2, 3, 1)).reshape(
-                    flat.shape
-                )
-            ),
-        )
+        yield from _reordered(image, flat)
     yield from _turned(image, flat)
     for width in (2, 4):
         if flat.shape[1] % width == 0:
-            yield (
-                Cause.BYTE_ORDER,
-                f"the bytes of each {8 * width}-bit word are swapped",
-                (flat.reshape(len(flat), -1, width)[:, :, ::-1].reshape(flat.shape)),
-            )
-    yield (
-        Cause.PREPROCESSING,
-        "its sign is wrong",
-        ((-flat.astype(np.int64)).clip(-128, 127).astype(np.int8)),
-    )
-    yield Cause.PREPROCESSING, "it is inverted (~x)", ~flat
-    yield (
-        Cause.PREPROCESSING,
-        "it is 0 throughout: it never reaches the network",
-        (np.zeros_like(flat)),
-    )
+            swapped = flat.reshape(len(flat), -1, width)[:, :, ::-1].reshape(flat.shape)
+            words = f"the bytes of each {8 * width}-bit word are swapped"
+            yield Cause.BYTE_ORDER, words, swapped
+    yield wrong, "its sign is wrong", _saturated(-flat.astype(np.int64))
+    yield wrong, "it is inverted (~x)", ~flat
+    yield wrong, "it is 0 throughout: it never reaches the network", np.zeros_like(flat)
     if len(flat) > 1:
-        yield (
-            Cause.PREPROCESSING,
-            "it is always the first vector's: it is written once",
-            (np.broadcast_to(flat[0], flat.shape)),
-        )
+        always = np.broadcast_to(flat[0], flat.shape)
+        yield wrong, "it is always the first vector's: it is written once", always
+
+
+def _saturated(values: npt.NDArray[np.int64]) -> Int8:
+    return values.clip(-128, 127).astype(np.int8)
+
+
+def _scaled(flat: Int8) -> Iterator[tuple[Cause, str, Int8]]:
+    again = Cause.INPUT_SCALE
+    for n in range(1, 8):
+        yield again, f"it is scaled again: x / {2**n}, rounded down", flat >> n
+        toward_zero = np.sign(flat) * (np.abs(flat.astype(np.int64)) >> n)
+        yield again, f"it is scaled again: x / {2**n}", toward_zero.astype(np.int8)
+        wide = flat.astype(np.int64) << n
+        yield again, f"it is scaled again: x * {2**n}", _saturated(wide)
+        wrapped = wide.astype(np.int8)
+        yield again, f"it is scaled again and wraps round: x * {2**n}", wrapped
+
+
+def _reordered(image: Int8, flat: Int8) -> Iterator[tuple[Cause, str, Int8]]:
+    _, h, w, c = image.shape
+    first = flat.reshape(-1, c, h, w)
+    for words, other in (
+        ("its channels are in reverse order, as BGR is to RGB", image[..., ::-1]),
+        ("its channels come first in memory (CHW), not last", image.transpose(0, 3, 1, 2)),
+        ("channels last are read as channels first", first.transpose(0, 2, 3, 1)),
+    ):
+        yield Cause.CHANNEL_ORDER, words, np.ascontiguousarray(other).reshape(flat.shape)
 
 
 def _turned(image: Int8, flat: Int8) -> Iterator[tuple[Cause, str, Int8]]:

@@ -425,20 +425,13 @@ def _stale(
     ]
     if held:
         most = [h for h in other if h.different + h.missing >= _NEARLY_ALL * h.total]
-        if not most or len(most) < max(1, len(heavy) // 2):
+        if len(most) < max(1, len(heavy) // 2):
             return None
         evidence.append(
             "bytes in the image that are not the model's: "
             + ", ".join(f"{h.layer} {h.different} of {h.total}" for h in other[:6])
         )
-        gives = [
-            n.name
-            for n in unknown
-            if n.name in held and (node := held[n.name].node) is not None
-            and (view := view_of(found, n)) is not None
-            and np.array_equal(view.run(node), view.got)
-        ]  # fmt: skip
-        if gives:
+        if gives := [n for n in unknown if _gives(found, n, held.get(n.name))]:
             evidence.append(f"with the image's weights the reference gives the target's bytes in "
                             f"{len(gives)} of {len(unknown)} of these layers")  # fmt: skip
     elif len(wrong) < len(heavy) or len(wrong) < 2:
@@ -452,6 +445,14 @@ def _stale(
         remedy="convert the model again, build and flash the firmware",
         command=("nnom-hil", "build"),
     )
+
+
+def _gives(found: TargetEvidence, node: QNode, held: HeldLayer | None) -> bool:
+    """Whether the reference gives the target's bytes with the weights that the image holds."""
+    view = view_of(found, node)
+    if held is None or held.node is None or view is None:
+        return False
+    return np.array_equal(view.run(held.node), view.got)
 
 
 def _merged(

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
 from nnom_hil.files import digest
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import Conv, Dense, FloatGraph, Rnn
 from nnom_hil.model.grid import Rescaled, biases_on_grid, weight_codes
 from nnom_hil.model.keras_import.limits import MAX_JSON, check_archive, read_json
@@ -34,7 +35,6 @@ from nnom_hil.model.qgraph import (
     QOp,
     QOutput,
     QRnn,
-    make_qgraph,
 )
 from nnom_hil.model.quantise.quality import Quality, measure_quality
 from nnom_hil.model.quantise.statistics import Change, observe

@@ -4,12 +4,12 @@ Values are int8; a real value is int8 * 2^-dec. Shapes are NNoM's own (docs/nume
 """
 
 import json
-from collections.abc import Iterable
+import zipfile
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cached_property
 from io import BytesIO
-from typing import Any, assert_never, get_args
+from typing import Any, Final, assert_never, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,6 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
-from nnom_hil.model.windows import output_length, transposed_length
 
 __all__ = [
     "CellKind",
@@ -51,7 +50,6 @@ __all__ = [
     "QSoftmax",
     "in_run_order",
     "load_qgraph",
-    "make_qgraph",
     "save_qgraph",
     "shape3d",
 ]
@@ -421,137 +419,9 @@ def in_run_order(graph: QGraph) -> QGraph:
     return QGraph(name=graph.name, nodes=tuple(ordered.values()))
 
 
-def make_qgraph(
-    name: str,
-    layers: Iterable[tuple[str, QOp, tuple[str, ...], QActivation | None, str]],
-) -> QGraph:
-    """Build a graph from (name, op, inputs, tail, tail name), working out shapes and decs.
-
-    Raises ModelError when a layer does not fit its inputs or a shift is out of range.
-    """
-    nodes: dict[str, QNode] = {}
-    for layer, op, inputs, tail, tail_name in layers:
-        try:
-            sources = [nodes[i] for i in inputs]
-        except KeyError as exc:
-            raise ModelError(f"{layer}: reads {exc.args[0]!r}, which comes later or not") from exc
-        shape, dec = _infer(layer, op, sources)
-        if tail is not None and tail.fixed_dec is not None:
-            dec = tail.fixed_dec
-        if min(shape, default=0) <= 0 or max(shape) > 65535:
-            raise ModelError(f"{layer}: output shape {shape} is outside 1 to 65535")
-        nodes[layer] = QNode(
-            name=layer, op=op, inputs=inputs, shape=shape, dec=dec, tail=tail, tail_name=tail_name
-        )
-    return QGraph(name=name, nodes=tuple(nodes.values()))
-
-
-def _infer(layer: str, op: QOp, sources: list[QNode]) -> tuple[tuple[int, ...], int]:
-    """Return output shape and dec before the tail, by NNoM's rules (NNOM_COMPAT.md 2.4)."""
-    if isinstance(op, QInput):
-        return shape3d(op.shape), op.dec
-    source = sources[0]
-    dec = source.dec
-    h, w, c = shape3d(source.shape)
-    match op:
-        case QConv():
-            _check_conv(layer, op, c)
-            (kh, kw), out_dec = op.kernel, dec + op.weight_dec[0] - op.output_shift[0]
-            if op.transposed:
-                oh = transposed_length(h, kh, op.padding, op.stride[0], op.dilation[0])
-                ow = transposed_length(w, kw, op.padding, op.stride[1], op.dilation[1])
-                return (oh, ow, op.channels_out), out_dec
-            oh = output_length(h, kh, op.padding, op.stride[0], op.dilation[0])
-            ow = output_length(w, kw, op.padding, op.stride[1], op.dilation[1])
-            return (oh, ow, op.channels_out), out_dec
-        case QDense():
-            units, inputs = op.weight.shape
-            if inputs != source.size:
-                raise ModelError(f"{layer}: weights for {inputs} inputs, but gets {source.size}")
-            _check_shifts(layer, op.output_shift + op.bias_shift)
-            shape = (1, units) if len(source.shape) == 3 else (units,)
-            return shape, dec + op.weight_dec[0] - op.output_shift[0]
-        case QActivation():
-            return source.shape, dec if op.fixed_dec is None else op.fixed_dec
-        case Pool():
-            oh = output_length(h, op.size[0], op.padding, op.stride[0], 1)
-            ow = output_length(w, op.size[1], op.padding, op.stride[1], 1)
-            return (oh, ow, c), dec + _pool_shift(op)
-        case GlobalPool():
-            return (c,), dec + _pool_shift(op)
-        case ZeroPadding():
-            top, bottom, left, right = op.border
-            return (h + top + bottom, w + left + right, c), dec
-        case Cropping():
-            top, bottom, left, right = op.border
-            return (h - top - bottom, w - left - right, c), dec
-        case UpSample():
-            return (h * op.factor[0], w * op.factor[1], c), dec
-        case Reshape():
-            if int(np.prod(op.shape)) != source.size:
-                raise ModelError(f"{layer}: {source.size} values do not fill {op.shape}")
-            return op.shape, dec
-        case Flatten():
-            return (source.size,), dec
-        case QSoftmax():
-            return source.shape, 7
-        case QRnn():
-            _check_rnn(layer, op, source)
-            steps = source.shape[-2]
-            return ((steps, op.units) if op.return_sequence else (op.units,)), 7
-        case Concat():
-            joined = list(source.shape)
-            joined[op.axis] = sum(s.shape[op.axis] for s in sources)
-            return tuple(joined), dec
-        case Merge():
-            _check_merge(layer, op, sources)
-            total = sum(s.dec for s in sources) if op.kind is MergeKind.MULT else dec
-            return source.shape, total - op.output_shift + op.halvings
-        case Copy() | QOutput():
-            return source.shape, dec
-        case never:
-            assert_never(never)
-
-
-def _pool_shift(op: Pool | GlobalPool) -> int:
-    """Return the fraction bits that an average gains by dividing by fewer cells."""
-    return op.output_shift if op.kind is PoolKind.AVERAGE else 0
-
-
-def _check_conv(layer: str, op: QConv, channels: int) -> None:
-    expected = op.weight.shape[2] if op.depthwise else op.weight.shape[3]
-    if expected != channels:
-        raise ModelError(f"{layer}: weights for {expected} channels, but gets {channels}")
-    _check_shifts(layer, op.output_shift + op.bias_shift)
-
-
-def _check_merge(layer: str, op: Merge, sources: list[QNode]) -> None:
-    shapes = {s.shape for s in sources}
-    if len(shapes) > 1:
-        raise ModelError(f"{layer}: its inputs differ in shape: {sorted(shapes)}")
-    _check_shifts(layer, (op.output_shift,))
-
-
-def _check_rnn(layer: str, op: QRnn, source: QNode) -> None:
-    if len(source.shape) < 2 or (len(source.shape) == 3 and source.shape[0] != 1):
-        raise ModelError(f"{layer}: its input {source.shape} is no sequence (steps, features)")
-    if op.weight.shape[1] != source.shape[-1]:
-        raise ModelError(
-            f"{layer}: weights for {op.weight.shape[1]} features, but gets {source.shape[-1]}"
-        )
-    _check_shifts(layer, op.shifts(source.dec))
-    if op.kind is CellKind.LSTM:
-        _check_shifts(layer, (22 - op.c_dec,))
-
-
-def _check_shifts(layer: str, shifts: tuple[int, ...]) -> None:
-    for shift in shifts:
-        if not 0 <= shift <= 30:
-            raise ModelError(f"{layer}: shift {shift} is outside 0 to 30")
-
-
 # ---- on disk: one .npz, JSON for the structure and the arrays beside it -------------------------
 
+_SCHEMA: Final = "nnom-hil/qgraph/1"
 _TYPES: dict[str, type] = {
     t.__name__: t
     for t in (*get_args(QOp), QNode, Padding, PoolKind, MergeKind, ActivationKind, CellKind)
@@ -576,7 +446,7 @@ def _encode(graph: QGraph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]
         return value
 
     document = {
-        "schema": "nnom-hil/qgraph/1",
+        "schema": _SCHEMA,
         "name": graph.name,
         "nodes": [encode(node) for node in graph.nodes],
     }
@@ -598,10 +468,15 @@ def load_qgraph(data: bytes) -> QGraph:
         with np.load(BytesIO(data), allow_pickle=False) as npz:
             arrays = {key: npz[key] for key in npz.files}
         document = json.loads(arrays.pop("document").tobytes())
-        if document["schema"] != "nnom-hil/qgraph/1":
+        if document["schema"] != _SCHEMA:
             raise ModelError(f"quantised graph of unknown schema {document['schema']!r}")
-    except (OSError, KeyError, ValueError) as exc:
+        return QGraph(name=document["name"], nodes=_decode(document["nodes"], arrays))
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as exc:
         raise ModelError(f"not a quantised graph: {exc}") from exc
+
+
+def _decode(document: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """Return what _encode() was given; raises KeyError, TypeError or ValueError for another."""
 
     def decode(value: Any) -> Any:
         if isinstance(value, list):
@@ -615,4 +490,4 @@ def load_qgraph(data: bytes) -> QGraph:
         body = {k: decode(v) for k, v in value.items() if k != "$type"}
         return _TYPES[value["$type"]](**body)
 
-    return QGraph(name=document["name"], nodes=decode(document["nodes"]))
+    return decode(document)

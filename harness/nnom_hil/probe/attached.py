@@ -1,5 +1,6 @@
 """Which probe and port a run uses: what the user names, the hardware map, or the only one there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,17 +64,29 @@ def _only_probe(board: Board, known: dict[str, Entry], hardware_map: Path) -> Pr
     free = mapped or [p for p in there if not (known.get(p.id) and known[p.id].board)]
     if len(free) == 1:
         return free[0]
-    if not there and not mapped:
+    raise TargetError(_why_none(board, known, hardware_map, there=there, free=free))
+
+
+def _why_none(
+    board: Board,
+    known: dict[str, Entry],
+    hardware_map: Path,
+    *,
+    there: Sequence[ProbeInfo],
+    free: Sequence[ProbeInfo],
+) -> str:
+    """Say why no probe, or none of several that are free, can be the board's."""
+    if not there and not free:
         needs = board.backend.probe.needs if board.backend.probe else None
-        raise TargetError(NO_PROBE + (f"; board {board.name} needs {needs}" if needs else ""))
+        return NO_PROBE + (f"; board {board.name} needs {needs}" if needs else "")
     if not free:
         others = ", ".join(f"{p.id} ({known[p.id].board})" for p in there)
-        raise TargetError(
+        return (
             f"no probe is at a board {board.name}; attached: {others}; if {hardware_map} is "
             "wrong, run nnom-hil boards scan, or name the probe with --probe"
         )
     names = ", ".join(f"{p.id} ({p.description})" for p in free)
-    raise TargetError(
+    return (
         f"{len(free)} probes may be at board {board.name}: {names}; name one with --probe, or "
         "write which is which into the hardware map: nnom-hil boards scan"
     )

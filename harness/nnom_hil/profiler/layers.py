@@ -10,6 +10,7 @@ from typing import Final
 from nnom_hil.boards import Board, Cpu, FlashReads
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
+from nnom_hil.link.messages import Hello, LayerTimes
 from nnom_hil.profiler.counting import (
     Stretch,
     check_can_count,
@@ -18,6 +19,7 @@ from nnom_hil.profiler.counting import (
     plugin_options,
     stretches_of,
 )
+from nnom_hil.target.base import Target
 from nnom_hil.target.qemu import QemuTarget
 from nnom_hil.target.session import Session
 from nnom_hil.temporary import private_folder
@@ -98,22 +100,7 @@ def profile_layers(
             flash=None if flash is None else (board.memory.flash, flash),
         )
         target = _CountingQemu(board, more=options)
-        session = Session(
-            target,
-            elf,
-            image_id,
-            on_text=lambda _: None,
-            nonce=lambda: random.SystemRandom().getrandbits(32),
-        )
-        with session:
-            hello = session.hello
-            if not hello.model_ready:
-                raise TargetError(
-                    f"the model does not fit board {board.name}: the heap ran out in "
-                    f"{board.memory.ram.length} bytes of ram; use a smaller model or a board with "
-                    "more memory"
-                )
-            times = session.client.time_layers(data, quiet=False)  # once
+        hello, times = _one_inference(target, board, elf, image_id, data)
         stretches = stretches_of(counts)
     if times.status != 0:
         raise TargetError(f"NNoM returned error {times.status} in the inference to profile")
@@ -135,6 +122,28 @@ def profile_layers(
         kernels=hello.kernels,
         tool=target.description,
     )
+
+
+def _one_inference(
+    target: Target, board: Board, elf: Path, image_id: str, data: bytes
+) -> tuple[Hello, LayerTimes]:
+    """Run the model once; return who the target is, and what its own clock says of the layers."""
+    session = Session(
+        target,
+        elf,
+        image_id,
+        on_text=lambda _: None,
+        nonce=lambda: random.SystemRandom().getrandbits(32),
+    )
+    with session:
+        hello = session.hello
+        if not hello.model_ready:
+            raise TargetError(
+                f"the model does not fit board {board.name}: the heap ran out in "
+                f"{board.memory.ram.length} bytes of ram; use a smaller model or a board with more "
+                "memory"
+            )
+        return hello, session.client.time_layers(data, quiet=False)  # once
 
 
 def first_inference(stretches: Sequence[Stretch], begin: int) -> list[Stretch]:

@@ -131,14 +131,9 @@ def _occupied(one: Instruction, uses: Operands, state: _State, timing: CoreTimin
     if kind is _LOAD:
         return _load(uses, state, timing)
     if kind is _STORE:
-        bubble = -cost.load_bubble if _follows_lone_load(state) and len(uses.address) < 2 else 0
-        offset = cost.store_register_offset if len(uses.address) > 1 else 0
-        return max(0, (offset or cost.store) + bubble)
+        return _store(uses, state, timing)
     if kind in _PRODUCTS:
-        if name in ("mla", "mls"):
-            return cost.multiply_accumulate
-        long = kind is InstructionClass.MULTIPLY and name not in _SHORT_PRODUCTS
-        return cost.long_multiply if long else cost.multiply
+        return _product(one, timing)
     if kind is InstructionClass.DIVIDE:
         return max(1, cost.divide)
     if name in _FLOAT_DIVIDES:
@@ -146,6 +141,21 @@ def _occupied(one: Instruction, uses: Operands, state: _State, timing: CoreTimin
     if name.startswith("it") and state.before is not None and state.before[0].size == 2:
         return cost.narrow_it
     return 1
+
+
+def _store(uses: Operands, state: _State, timing: CoreTiming) -> int:
+    cost = timing.cycles
+    bubble = -cost.load_bubble if _follows_lone_load(state) and len(uses.address) < 2 else 0
+    offset = cost.store_register_offset if len(uses.address) > 1 else 0
+    return max(0, (offset or cost.store) + bubble)
+
+
+def _product(one: Instruction, timing: CoreTiming) -> int:
+    cost = timing.cycles
+    if one.name in ("mla", "mls"):
+        return cost.multiply_accumulate
+    is_long = one.kind is InstructionClass.MULTIPLY and one.name not in _SHORT_PRODUCTS
+    return cost.long_multiply if is_long else cost.multiply
 
 
 def _load(uses: Operands, state: _State, timing: CoreTiming) -> int:

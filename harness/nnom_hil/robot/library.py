@@ -10,7 +10,7 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
-from nnom_hil import __version__, assertions
+from nnom_hil import assertions
 from nnom_hil.boards import find_board
 from nnom_hil.errors import UsageError
 from nnom_hil.files import write_whole
@@ -30,6 +30,7 @@ from nnom_hil.run.service import open_run, report_on, resume_run
 from nnom_hil.run.shown import REPORT_FILE
 from nnom_hil.run.store import find_run
 from nnom_hil.text import printable
+from nnom_hil.version import version
 
 __all__ = ["NnomHil"]
 
@@ -52,7 +53,7 @@ class _LogObserver(Observer):
         logger.info(what)
 
 
-@library(scope="SUITE", version=__version__, auto_keywords=False)
+@library(scope="SUITE", version=version(), auto_keywords=False)
 class NnomHil:
     """Runs quantised networks on emulated Cortex-M boards and checks the results.
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil import __version__
 from nnom_hil.build import Image, Kernels, Library, Optimise, constants_of
 from nnom_hil.codegen.layouts import Api, DenseOrder
 from nnom_hil.console import parse_compile_log
@@ -57,6 +56,7 @@ from nnom_hil.run.task import Output, Truth, decide, head_of
 from nnom_hil.run.verdict import layer_type
 from nnom_hil.target.base import Target
 from nnom_hil.target.select import make_target
+from nnom_hil.version import version
 from nnom_hil.zoo.data import DataSet
 
 __all__ = ["ExplainRequest", "FloatSide", "explain", "float_side"]
@@ -182,7 +182,7 @@ class _Inquiry:
         order = {"certain": 0, "likely": 1, "possible": 2}
         found = sorted(self.findings, key=lambda f: (not f.is_fault, order[f.confidence]))
         return Explanation(
-            tool_version=__version__,
+            tool_version=version(),
             model=self.request.run.model_file.stem,
             run=None if self.request.journal is None else self.request.journal.parent.name,
             checked=tuple(self.checked),

@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil import __version__
 from nnom_hil.diagnosis.data import variants
 from nnom_hil.diagnosis.printed import PrintedEvidence, Spoilt, printed_findings
 from nnom_hil.diagnosis.target import PrintedLayer
@@ -24,6 +23,7 @@ from nnom_hil.run.prepare import Prepared, prepare
 from nnom_hil.run.request import REQUEST_FILE, RunRequest, load_request
 from nnom_hil.run.store import find_run
 from nnom_hil.run.verdict import layer_type, predictions
+from nnom_hil.version import version
 
 __all__ = ["Wishes", "explain_what"]
 
@@ -123,7 +123,7 @@ def _explain_console(folder: Path, wishes: Wishes, observer: Observer) -> Explan
     if confusion is not None:
         checked.append("confusion matrix: constant answers, order of labels")
     return Explanation(
-        tool_version=__version__,
+        tool_version=version(),
         model=record.model,
         board=record.board,
         run=record.id,

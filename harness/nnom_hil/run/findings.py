@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nnom_hil import __version__
 from nnom_hil.boards import Board
 from nnom_hil.build import Image
 from nnom_hil.console import (
@@ -58,6 +57,7 @@ from nnom_hil.run.verdict import (
 )
 from nnom_hil.run.worst import worst_vectors
 from nnom_hil.times import NO_CLOCK, Clock, TimeSource
+from nnom_hil.version import version
 
 __all__ = ["Findings", "Share", "cross_check", "interrupted_record", "make_record"]
 
@@ -255,7 +255,7 @@ def interrupted_record(
         min_accuracy=request.min_accuracy,
         max_error=request.max_error,
         time_source=TimeSource.UNKNOWN,
-        tools={"nnom-hil": __version__},
+        tools={"nnom-hil": version()},
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from nnom_hil import __version__
 from nnom_hil.errors import DataError, HilEnvironmentError, ModelError, UsageError
 from nnom_hil.extras import need
 from nnom_hil.files import check_writable, write_whole
@@ -33,6 +32,7 @@ from nnom_hil.run.source import loading, source_of
 from nnom_hil.run.task import Output, Truth, decide, head_of
 from nnom_hil.run.vectors import vectors_for
 from nnom_hil.temporary import private_folder
+from nnom_hil.version import version
 
 if TYPE_CHECKING:
     from nnom_hil.train.distil import Goal
@@ -381,7 +381,7 @@ class _Training:
     ) -> FineTuneRecord:
         request, test = self._request, self._sets.test
         return FineTuneRecord(
-            tool_version=__version__,
+            tool_version=version(),
             model=str(model),
             model_hash=best.graph.content_hash,
             output=str(request.output) if written else None,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnom_hil import __version__
 from nnom_hil.console import (
     Banner,
     CompileLog,
@@ -34,6 +33,7 @@ from nnom_hil.run.printed import figures_as_printed, layers_as_printed, memory_a
 from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
+from nnom_hil.version import version
 
 __all__ = ["About", "ConsoleRequest", "judge_console", "monitor", "record_console"]
 
@@ -169,66 +169,76 @@ def judge_console(text: str) -> tuple[CrossCheck, ...]:
 
 
 def _checks(facts: _Facts) -> Iterator[CrossCheck]:
-    compiled, stat, formats, prediction = (
-        facts.compiled, facts.stat, facts.formats, facts.prediction,
+    if facts.compiled is not None:
+        yield from _compiled_checks(facts.compiled)
+    if facts.stat is not None:
+        yield from _stat_checks(facts.stat)
+    if facts.formats is not None:
+        yield _numbered("model_io_format()", [layer.index for layer in facts.formats])
+    tables = (
+        facts.compiled and facts.compiled.layers, facts.stat and facts.stat.layers, facts.formats,
     )  # fmt: skip
-    if compiled is not None:
-        yield _numbered("compile log", [layer.index for layer in compiled.layers])
-        wrong = [f"#{c.index}" for c in compiled.layers if c.size_out != _product(c.shape)]
-        yield _check("outputs have their shapes' sizes", not wrong, f"not {', '.join(wrong[:50])}")
-        total = sum(compiled.blocks)
-        yield _check(
-            "blocks add up to the network buffers",
-            total == compiled.blocks_total,
-            f"{total} against {compiled.blocks_total} bytes",
-        )
-    if stat is not None:
-        yield _numbered("model_stat()", [layer.index for layer in stat.layers])
-        times = sum(layer.time_us for layer in stat.layers)
-        yield _check(
-            "layer times add up to the prediction's",
-            times == stat.time_us,
-            f"{times} against {stat.time_us} us (printed)",
-        )
-        low, high = (sum(_macs(layer.macs)[i] for layer in stat.layers) for i in (0, 1))
-        yield _check(
-            "layers' MACs add up to the model's",
-            low <= stat.total_macs <= high,
-            f"{low} to {high} against {stat.total_macs}",
-        )
-    if formats is not None:
-        yield _numbered("model_io_format()", [layer.index for layer in formats])
-    names = [
-        [layer.name for layer in layers]
-        for layers in (compiled and compiled.layers, stat and stat.layers, formats)
-        if layers
-    ]
+    names = [[layer.name for layer in layers] for layers in tables if layers]
     if len(names) > 1:
         yield _check(
             "tables list the same layers",
             all(other == names[0] for other in names),
             "they differ, or lines are missing",
         )
-    if prediction is not None and prediction.top_k:
+    if facts.prediction is not None:
+        yield from _prediction_checks(facts.prediction)
+
+
+def _compiled_checks(compiled: CompileLog) -> Iterator[CrossCheck]:
+    yield _numbered("compile log", [layer.index for layer in compiled.layers])
+    wrong = [f"#{c.index}" for c in compiled.layers if c.size_out != _product(c.shape)]
+    yield _check("outputs have their shapes' sizes", not wrong, f"not {', '.join(wrong[:50])}")
+    total = sum(compiled.blocks)
+    yield _check(
+        "blocks add up to the network buffers",
+        total == compiled.blocks_total,
+        f"{total} against {compiled.blocks_total} bytes",
+    )
+
+
+def _stat_checks(stat: ModelStat) -> Iterator[CrossCheck]:
+    yield _numbered("model_stat()", [layer.index for layer in stat.layers])
+    times = sum(layer.time_us for layer in stat.layers)
+    yield _check(
+        "layer times add up to the prediction's",
+        times == stat.time_us,
+        f"{times} against {stat.time_us} us (printed)",
+    )
+    low, high = (sum(_macs(layer.macs)[i] for layer in stat.layers) for i in (0, 1))
+    yield _check(
+        "layers' MACs add up to the model's",
+        low <= stat.total_macs <= high,
+        f"{low} to {high} against {stat.total_macs}",
+    )
+
+
+def _prediction_checks(prediction: PredictionSummary) -> Iterator[CrossCheck]:
+    if prediction.top_k:
         too_much = [share for share in prediction.top_k if float(share) > 100]
         yield _check("shares are at most 100 %", not too_much, f"{', '.join(too_much)} %")
-    if prediction is not None and prediction.confusion:
-        counted = sum(map(sum, prediction.confusion))
+    if not prediction.confusion:
+        return
+    counted = sum(map(sum, prediction.confusion))
+    yield _check(
+        "confusion matrix holds every frame",
+        counted == prediction.frames,
+        f"{counted} of {prediction.frames}",
+    )
+    square = _square(prediction.confusion) is not None
+    yield _check("confusion matrix is square", square, "rows are cut or missing")
+    if square and prediction.top_k and prediction.frames:
+        right = sum(row[i] for i, row in enumerate(prediction.confusion))
+        shares = _shares(right, prediction.frames)
         yield _check(
-            "confusion matrix holds every frame",
-            counted == prediction.frames,
-            f"{counted} of {prediction.frames}",
+            "Top 1 is the matrix' diagonal",
+            prediction.top_k[0] in shares,
+            f"{shares[0]} % against {prediction.top_k[0]} %",
         )
-        square = _square(prediction.confusion) is not None
-        yield _check("confusion matrix is square", square, "rows are cut or missing")
-        if square and prediction.top_k and prediction.frames:
-            right = sum(row[i] for i, row in enumerate(prediction.confusion))
-            shares = _shares(right, prediction.frames)
-            yield _check(
-                "Top 1 is the matrix' diagonal",
-                prediction.top_k[0] in shares,
-                f"{shares[0]} % against {prediction.top_k[0]} %",
-            )
 
 
 def _check(what: str, ok: bool, detail: str) -> CrossCheck:
@@ -282,13 +292,6 @@ def _record(facts: _Facts, folder: RunFolder, about: About) -> RunRecord:
     title = about.title
     if stat is not None and stat.time_us == 0:
         title += "; no times: its nnom_us_get() is not ported"
-    memory = stat.total_memory if stat is not None else None
-    if memory is None and facts.compiled is not None:
-        memory = facts.compiled.total_memory or facts.compiled.network_buffers
-    accuracy = None
-    if prediction is not None and prediction.top_k:
-        shares = tuple(min(1.0, float(share) / 100) for share in prediction.top_k)
-        accuracy = Accuracy.model_validate({"float": None, "quantised": shares[0], "top_k": shares})
     return RunRecord(
         id=folder.id,
         started=folder.started.isoformat(timespec="seconds"),
@@ -301,7 +304,7 @@ def _record(facts: _Facts, folder: RunFolder, about: About) -> RunRecord:
         notes=(*about.notes, *(f"NNoM printed: {line}" for line in facts.warnings)),
         vectors=0,
         vectors_planned=prediction.frames if prediction is not None else 0,
-        accuracy=accuracy,
+        accuracy=_accuracy(prediction),
         confusion=_square(prediction.confusion) if prediction is not None else None,
         time_source=TimeSource.PRINTED,
         timing_runs=1 if stat is not None else 0,
@@ -309,14 +312,30 @@ def _record(facts: _Facts, folder: RunFolder, about: About) -> RunRecord:
         layers=tuple(_layers(facts)),
         macs=stat.total_macs if stat is not None else None,
         flash_bytes=about.flash_bytes,
-        ram_bytes=memory,
+        ram_bytes=_memory(facts),
         cross_checks=checks,
-        tools={"nnom-hil": __version__, **about.tools},
+        tools={"nnom-hil": version(), **about.tools},
         command=about.command,
         commit=commit_of(),
         printed_memory=memory_as_printed(facts.compiled, stat, facts.banner),
         printed=figures_as_printed(facts.compiled, stat, prediction, facts.banner),
     )
+
+
+def _memory(facts: _Facts) -> int | None:
+    """Return the bytes that NNoM says it has taken."""
+    if facts.stat is not None and facts.stat.total_memory is not None:
+        return facts.stat.total_memory
+    if facts.compiled is None:
+        return None
+    return facts.compiled.total_memory or facts.compiled.network_buffers
+
+
+def _accuracy(prediction: PredictionSummary | None) -> Accuracy | None:
+    if prediction is None or not prediction.top_k:
+        return None
+    shares = tuple(min(1.0, float(share) / 100) for share in prediction.top_k)
+    return Accuracy.model_validate({"float": None, "quantised": shares[0], "top_k": shares})
 
 
 def _command(request: ConsoleRequest) -> tuple[str, ...]:

@@ -80,41 +80,48 @@ def find_project(
     texts = {path: _text(path) for path in files if path.suffix in {".c", ".h"}}
     texts = {path: text for path, text in texts.items() if not _is_nnoms(path, files)}
     more = [path.resolve() for path in sources]
-    if header is not None:
-        headers = [header.resolve()]
-    else:
-        headers = [p for p, t in texts.items() if p.suffix == ".h" and _CREATE.search(t)]
+    headers = [header.resolve()] if header is not None else _headers(texts)
     if not headers:
         raise UsageError(f"{folder}: {_no_header(folder, files)}")
-    main, header = _main_and_header(folder, texts, headers, more)
-    beside = [
-        path for path in texts
-        if path.suffix == ".c" and path.parent == main.parent and path != main
-        and not path.name.lower().startswith(_OF_A_BOARD) and not _MAIN.search(texts[path])
-        and header.name not in _INCLUDE.findall(texts[path])
-    ]  # fmt: skip
-    chosen = tuple(dict.fromkeys((main, *sorted(beside), *more)))
-    port = _port(folder, files)
+    main, chosen = _main_and_header(folder, texts, headers, more)
+    own = tuple(dict.fromkeys((main, *_beside(main, chosen, texts), *more)))
     folders = {path.parent for path in texts if path.suffix == ".h" and path.name != "nnom_port.h"}
-    ordered = [header.parent, main.parent, *(p.resolve() for p in includes), *sorted(folders)]
-    old = _is_old(texts.get(header) or _text(header))
+    ordered = [chosen.parent, main.parent, *(p.resolve() for p in includes), *sorted(folders)]
+    old = _is_old(texts.get(chosen) or _text(chosen))
     void = (found := _MAIN.search(texts[main])) is not None and found[1] == "void"
     macros = {"NNOM_HIL=1": True, "NNOM_API_BEFORE_04": old, "GUEST_RETURNS_NOTHING": void}
     return NnomProject(
         folder=folder,
         guest=GuestSources(
-            sources=chosen,
+            sources=own,
             includes=tuple(dict.fromkeys(ordered)),
-            header=header,
-            port=port,
+            header=chosen,
+            port=_port(folder, files),
             defines=(*(name for name, wanted in macros.items() if wanted), *defines),
             script=tuple(script),
             stubs=tuple(sorted(_missing_of_a_vendor(texts))),
-            files=tuple(_opened(folder, main, (texts.get(p) or _text(p) for p in chosen))),
+            files=tuple(_opened(folder, main, (texts.get(p) or _text(p) for p in own))),
         ),
         models=tuple(sorted(path for path in files if path.suffix in _MODELS)),
         old_header=old,
     )
+
+
+def _headers(texts: Mapping[Path, str]) -> list[Path]:
+    return [path for path, text in texts.items() if path.suffix == ".h" and _CREATE.search(text)]
+
+
+def _beside(main: Path, header: Path, texts: Mapping[Path, str]) -> list[Path]:
+    """Return the sources of the program's folder that belong to it: no other program, and nothing
+    of what a board needs.
+    """
+    return sorted(
+        path
+        for path, text in texts.items()
+        if path.suffix == ".c" and path.parent == main.parent and path != main
+        and not path.name.lower().startswith(_OF_A_BOARD) and not _MAIN.search(text)
+        and header.name not in _INCLUDE.findall(text)
+    )  # fmt: skip
 
 
 def _files(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from nnom_hil.build import Kernels, Library, Optimise, sharing_trees
 from nnom_hil.codegen.layouts import DenseOrder, HeaderOptions, Layout
 from nnom_hil.errors import HilError, ModelError, TargetError, UsageError
 from nnom_hil.files import read_regular
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import Cropping
 from nnom_hil.model.qgraph import (
     Concat,
@@ -31,7 +32,6 @@ from nnom_hil.model.qgraph import (
     QNode,
     QOutput,
     load_qgraph,
-    make_qgraph,
     save_qgraph,
     shape3d,
 )

@@ -7,7 +7,7 @@ from typing import Final
 from nnom_hil.boards import Board, baud_fault
 from nnom_hil.codegen.layouts import Api, HeaderOptions, Layout
 from nnom_hil.errors import UsageError
-from nnom_hil.files import read_regular, seal, unseal
+from nnom_hil.files import first_problem, read_regular, seal, unseal
 from nnom_hil.run.asked import LARGEST_BAUD, ConvertOptions, Wishes
 from nnom_hil.run.prepare import find_model
 
@@ -155,8 +155,6 @@ def load_request(folder: Path) -> RunRequest:
     except OSError as exc:
         raise UsageError(f"{file}: cannot read it: {exc.strerror}; {_AGAIN}") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file}: {where}: {first['msg']}; {_AGAIN}") from exc
+        raise UsageError(f"{file}: {first_problem(exc)}; {_AGAIN}") from exc
     except (ValueError, TypeError, RecursionError, UsageError) as exc:
         raise UsageError(f"{file}: not what was written: {exc}; {_AGAIN}") from exc

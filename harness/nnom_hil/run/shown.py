@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nnom_hil.errors import StoreError, UsageError
-from nnom_hil.files import read_regular, write_whole
+from nnom_hil.files import first_problem, read_regular, write_whole
 from nnom_hil.profiles import PROFILE_FILE, ProfileRecord
 from nnom_hil.record_files import load_record
 from nnom_hil.records import RunRecord
@@ -83,11 +83,15 @@ def files_of(folder: Path) -> tuple[str, ...]:
 
 def _profile_in(folder: Path) -> ProfileRecord | None:
     """Return a run's profile, None where it has none; raises UsageError for what is no profile."""
+    from pydantic import ValidationError
+
     file = folder / PROFILE_FILE
     if not file.is_file():
         return None
     try:
         return ProfileRecord.model_validate_json(read_regular(file, _PROFILE_LIMIT))
-    except (OSError, ValueError) as exc:  # pydantic's errors are ValueErrors
-        first = str(exc).splitlines()[0]
-        raise UsageError(f"{file}: not a profile: {first}; remove it, or run again") from exc
+    except OSError as exc:
+        raise UsageError(f"{file}: cannot read the profile: {exc.strerror}") from exc
+    except ValidationError as exc:
+        told = first_problem(exc)
+        raise UsageError(f"{file}: not a profile: {told}; remove it, or run again") from exc

@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from nnom_hil import __version__
 from nnom_hil.boards import Cpu
 from nnom_hil.build import sharing_trees
 from nnom_hil.errors import DataError, StoreError, UsageError
@@ -34,6 +33,7 @@ from nnom_hil.run.prepare import find_model, preparation_key
 from nnom_hil.run.request import RunRequest
 from nnom_hil.run.trials import Judged, check_point, judge_conversion, measure_point
 from nnom_hil.tuning import CHANCE, Limits, Point, TuneRecord, front_of, levels_of
+from nnom_hil.version import version
 from nnom_hil.zoo.data import is_bundled
 
 __all__ = ["TuneRun", "begin_tune", "resume_tune"]
@@ -422,7 +422,7 @@ class TuneRun:
             points[place] = check_point(points[place], request)
         judged = list(self._judged.values())
         return TuneRecord(
-            tool_version=__version__,
+            tool_version=version(),
             started=self._state["started"],
             model=Path(str(self._base["model"])).stem,
             board=str(self._base.get("board", "stm32f4")),

@@ -4,6 +4,7 @@ For tests, of users too: a run against it needs neither compiler nor emulator.
 """
 
 import struct
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,7 @@ __all__ = ["FakeFaults", "FakeModel", "FakeTarget"]
 
 _NUMBERS = 256
 _LAST = 0x10
+_NAP_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +164,8 @@ class FakeTarget:
     def read(self, deadline: Deadline) -> bytes:
         """Return what was sent, b"" at the deadline."""
         if not self._out:
-            while not deadline.expired:
-                pass
+            while not deadline.expired:  # nothing comes but by what the host sends
+                time.sleep(min(deadline.remaining_s, _NAP_S))
             return b""
         return self._out.popleft()
 
@@ -244,8 +246,7 @@ class FakeTarget:
             self._answer(request, self.model.image_id[:8].encode() if brief else self._hello())
             return
         if request.boot_id != self._boot_id or self._boot_id == 0:
-            body = bytes([AgentError.STALE_BOOT, request.type])
-            self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, body))
+            self._refuse(request, AgentError.STALE_BOOT)
             return
         match request.type:
             case FrameType.OPEN:
@@ -269,16 +270,21 @@ class FakeTarget:
             case FrameType.TENSOR:
                 layer, start, count = struct.unpack("<HIH", request.body)
                 if layer >= len(self.model.tensors):
-                    error = bytes([AgentError.ARGUMENT, request.type])
-                    self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, error))
+                    self._refuse(request, AgentError.ARGUMENT)
                     return
                 data = self.model.tensors[layer]
                 head = struct.pack("<II", len(data), zlib.crc32(data))
                 self._answer(request, head + data[start : start + count])
             case FrameType.TIME:
                 self._answer(request, b"\0" + struct.pack("<I", 1000))
-            case _:
+            case FrameType.SINK | FrameType.CRASH | FrameType.RESET:
                 self._answer(request)
+            case _:
+                self._refuse(request, AgentError.UNKNOWN_TYPE)
+
+    def _refuse(self, request: Frame, why: AgentError) -> None:
+        body = bytes([why, request.type])
+        self._send(Frame(FrameType.ERROR, request.seq, self._boot_id, body))
 
     # ---- the stream
 

@@ -1,4 +1,4 @@
-"""Keras models become float graphs here, and nowhere else is Keras or TensorFlow imported.
+"""Keras models become float graphs here.
 
 load.py reads files in safe mode, walk.py follows the tensors, layers.py translates each layer.
 """

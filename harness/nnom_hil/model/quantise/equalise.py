@@ -246,43 +246,46 @@ def _rescaled(
     shapes = float_shapes(graph)
     for node in graph.nodes:
         incoming = [carried[name] for name in node.inputs]
-        group = groups.find(heads[node.name])
-        own = factors.get(group) if heads[node.name] == node.name else None
+        is_head = heads[node.name] == node.name
+        own = factors.get(groups.find(node.name)) if is_head else None
+        first = incoming[0] if incoming else None
         op = node.op
-        match op:
-            case Conv() | Dense():
-                op = _with_factors(op, incoming[0], own)
-                carried[node.name] = own
-            case Rnn():
-                if incoming[0] is not None:
-                    inverse = (1 / incoming[0])[:, np.newaxis]
-                    op = replace(op, kernel=(op.kernel * inverse).astype(np.float32))
-                carried[node.name] = None
-            case Concatenate() if any(v is not None for v in incoming):
-                sizes = [shapes[name][-1] for name in node.inputs]
-                parts = [
-                    np.ones(n) if v is None else v for v, n in zip(incoming, sizes, strict=True)
-                ]
-                carried[node.name] = np.concatenate(parts)
-            case Flatten() if incoming[0] is not None:
-                times = shapes[node.name][-1] // incoming[0].size
-                carried[node.name] = np.tile(incoming[0], times)
-            case Activation() if _limits(op) and incoming[0] is not None:
-                lowest = _maximum(op) * float(incoming[0].min())
-                op = replace(op, max_value=ends.get(node.name, lowest))
-                carried[node.name] = incoming[0]
-            case (
-                Input() | Affine() | Activation() | Pool() | GlobalPool() | ZeroPadding()
-                | Cropping() | UpSample() | Reshape() | Flatten() | Softmax() | Concatenate()
-                | Combine() | Requantise()
-            ):  # fmt: skip
-                passes = bool(incoming) and (_passes(op) or _adds(op))
-                carried[node.name] = incoming[0] if passes else None
-            case never:
-                assert_never(never)
+        if isinstance(op, Conv | Dense):
+            op = _with_factors(op, first, own)
+        elif isinstance(op, Rnn) and first is not None:
+            kernel = op.kernel * (1 / first)[:, np.newaxis]
+            op = replace(op, kernel=kernel.astype(np.float32))
+        elif isinstance(op, Activation) and _limits(op) and first is not None:
+            lowest = _maximum(op) * float(first.min())
+            op = replace(op, max_value=ends.get(node.name, lowest))
+        carried[node.name] = own if own is not None and isinstance(op, Conv | Dense) else (
+            _carried(node, incoming, shapes)
+        )  # fmt: skip
         nodes.append(replace(node, op=op))
     scales = {name: scale for name, scale in carried.items() if scale is not None}
     return replace(graph, nodes=tuple(nodes)), scales
+
+
+def _carried(
+    node: FloatNode, incoming: list[Float64 | None], shapes: dict[str, tuple[int, ...]]
+) -> Float64 | None:
+    """Return what the channels of a node without factors of its own are multiplied by."""
+    first = incoming[0] if incoming else None
+    match node.op:
+        case Concatenate() if any(v is not None for v in incoming):
+            sizes = [shapes[name][-1] for name in node.inputs]
+            parts = [np.ones(n) if v is None else v for v, n in zip(incoming, sizes, strict=True)]
+            return np.concatenate(parts)
+        case Flatten() if first is not None:
+            return np.tile(first, shapes[node.name][-1] // first.size)
+        case (
+            Input() | Conv() | Dense() | Rnn() | Affine() | Activation() | Pool() | GlobalPool()
+            | ZeroPadding() | Cropping() | UpSample() | Reshape() | Flatten() | Softmax()
+            | Concatenate() | Combine() | Requantise()
+        ):  # fmt: skip
+            return first if _passes(node.op) or _adds(node.op) else None
+        case never:
+            assert_never(never)
 
 
 def _adds(op: FloatOp) -> bool:

@@ -194,90 +194,125 @@ def assign_formats(
 
     wanted: the dec that each free chain asks for. finest: what a node can give at most.
     """
-    heads = chain_of(graph, stretch)
-    exact = exact_merges(graph, heads)
-    by_name = {node.name: node for node in graph.nodes}
-    groups = Groups({head: head for head in set(heads.values())})
-    edges: list[tuple[FloatNode, int]] = []
-    for node in graph.nodes:
-        inputs, with_result = _joined_edges(node, exact)
-        names = [heads[node.inputs[i]] for i in inputs] + ([node.name] if with_result else [])
-        if names:
-            groups.join(names)
-            edges += [(node, i) for i in inputs]
-
-    own = {}
-    for head in groups.parent:
-        node = by_name[head]
-        if _is_fixed(node):
-            own[head] = _FIXED_DEC
-        elif head in wanted:  # a concatenation asks for nothing
-            own[head] = wanted[head]
-    decs = {groups.find(head): 99 for head in groups.parent}
-    for head, dec in own.items():
-        decs[groups.find(head)] = min(decs[groups.find(head)], dec)
-
-    def rigid(head: str) -> bool:
-        return _is_fixed(by_name[head]) or isinstance(by_name[head].op, Input)
-
-    def dec_of(name: str) -> int:
-        head = heads[name]
-        return own[head] if rigid(head) else decs[groups.find(head)]
-
-    changed = True
-    while changed:
-        changed = False
-        for node in graph.nodes:
-            if heads[node.name] != node.name or not isinstance(node.op, _FOLLOWING):
-                continue
-            joined, _ = _joined_edges(node, exact)  # whose inputs come in the group's format
-            limit = finest(
-                node,
-                [
-                    decs[groups.find(heads[name])] if i in joined else dec_of(name)
-                    for i, name in enumerate(node.inputs)
-                ],
-            )
-            if dec_of(node.name) > limit:
-                decs[groups.find(node.name)] = limit
-                changed = True
-            if node.name in stretch and heads[node.name] == node.name:
-                least, most = stretch[node.name]
-                coarsest = limit - most + (0 if node.name in exact else least)
-                if dec_of(node.name) < coarsest:  # the input has to be coarser
-                    source = groups.find(heads[node.inputs[0]])
-                    decs[source] -= coarsest - dec_of(node.name)
-                    changed = True
-    if min(decs.values()) < -_MAX_NEGATIVE:
-        worst = min(decs, key=lambda name: decs[name])
+    chains = _Chains.of(graph, wanted, stretch)
+    while chains.settle(finest):
+        pass
+    lowest = min(chains.decs, key=lambda name: chains.decs[name])
+    if chains.decs[lowest] < -_MAX_NEGATIVE:
         raise ModelError(
-            f"{worst}: its values need {decs[worst]} fraction bits; scale the model's input or "
-            "weights down"
+            f"{lowest}: its values need {chains.decs[lowest]} fraction bits; scale the model's "
+            "input or weights down"
         )
-    return _insert(graph, edges, dec_of, lambda node: decs[groups.find(heads[node])], heads, rigid)
+    return _insert(chains)
 
 
-def _insert(
-    graph: FloatGraph,
-    edges: list[tuple[FloatNode, int]],
-    dec_of: Callable[[str], int],
-    group_dec: Callable[[str], int],
-    heads: dict[str, str],
-    rigid: Callable[[str], bool],
-) -> tuple[FloatGraph, dict[str, int]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chains:
+    """The chains of a graph, on the way to their formats.
+
+    heads: by node, the one in which its chain begins. edges: node and input that must have their
+    group's format. own: fraction bits that a head asks for, or has; decs: those of each group, by
+    the name that stands for it.
+    """
+
+    graph: FloatGraph
+    by_name: dict[str, FloatNode]
+    stretch: Shifts
+    heads: dict[str, str]
+    exact: set[str]
+    groups: Groups
+    edges: list[tuple[FloatNode, int]]
+    own: dict[str, int]
+    decs: dict[str, int]
+
+    @classmethod
+    def of(cls, graph: FloatGraph, wanted: dict[str, int], stretch: Shifts) -> "_Chains":
+        """Tie chains to groups; each group has the coarsest format of those it asks for."""
+        heads = chain_of(graph, stretch)
+        exact = exact_merges(graph, heads)
+        groups = Groups({head: head for head in set(heads.values())})
+        edges: list[tuple[FloatNode, int]] = []
+        for node in graph.nodes:
+            inputs, with_result = _joined_edges(node, exact)
+            names = [heads[node.inputs[i]] for i in inputs] + ([node.name] if with_result else [])
+            if names:
+                groups.join(names)
+                edges += [(node, i) for i in inputs]
+        by_name = {node.name: node for node in graph.nodes}
+        fixed = {head: _FIXED_DEC for head in groups.parent if _is_fixed(by_name[head])}
+        # a concatenation asks for nothing
+        own = {head: dec for head, dec in wanted.items() if head in groups.parent} | fixed
+        decs = {groups.find(head): 99 for head in groups.parent}
+        for head, dec in own.items():
+            decs[groups.find(head)] = min(decs[groups.find(head)], dec)
+        return cls(
+            graph=graph,
+            by_name=by_name,
+            stretch=stretch,
+            heads=heads,
+            exact=exact,
+            groups=groups,
+            edges=edges,
+            own=own,
+            decs=decs,
+        )
+
+    def is_rigid(self, name: str) -> bool:
+        """Whether the node's chain begins with a format that cannot be another."""
+        head = self.by_name[self.heads[name]]
+        return _is_fixed(head) or isinstance(head.op, Input)
+
+    def group_dec(self, name: str) -> int:
+        """Return the fraction bits of the group that a node's chain is in."""
+        return self.decs[self.groups.find(self.heads[name])]
+
+    def dec_of(self, name: str) -> int:
+        """Return a node's fraction bits."""
+        return self.own[self.heads[name]] if self.is_rigid(name) else self.group_dec(name)
+
+    def settle(self, finest: Finest) -> bool:
+        """Make formats coarser where a node cannot give them; return whether any changed."""
+        changed = False
+        for node in self.graph.nodes:
+            if self.heads[node.name] == node.name and isinstance(node.op, _FOLLOWING):
+                changed |= self._follow(node, finest)
+        return changed
+
+    def _follow(self, node: FloatNode, finest: Finest) -> bool:
+        joined, _ = _joined_edges(node, self.exact)  # whose inputs come in the group's format
+        inputs = [
+            self.group_dec(name) if i in joined else self.dec_of(name)
+            for i, name in enumerate(node.inputs)
+        ]
+        limit = finest(node, inputs)
+        changed = self.dec_of(node.name) > limit
+        if changed:
+            self.decs[self.groups.find(node.name)] = limit
+        if node.name in self.stretch:
+            least, most = self.stretch[node.name]
+            coarsest = limit - most + (0 if node.name in self.exact else least)
+            if self.dec_of(node.name) < coarsest:  # the input has to be coarser
+                source = self.groups.find(self.heads[node.inputs[0]])
+                self.decs[source] -= coarsest - self.dec_of(node.name)
+                changed = True
+        return changed
+
+
+def _insert(chains: _Chains) -> tuple[FloatGraph, dict[str, int]]:
     """Put a change of format where a rigid chain enters a group of another format."""
-    result = {node.name: dec_of(node.name) for node in graph.nodes}
+    graph = chains.graph
+    result = {node.name: chains.dec_of(node.name) for node in graph.nodes}
     before: dict[str, list[FloatNode]] = {}
     rewired: dict[str, list[str]] = {node.name: list(node.inputs) for node in graph.nodes}
     made: dict[str, str] = {}
-    for node, i in edges:
+    for node, i in chains.edges:
         source = node.inputs[i]
-        if not rigid(heads[source]) or result[source] == group_dec(source):
+        if not chains.is_rigid(source) or result[source] == chains.group_dec(source):
             continue
         if source not in made:
             name = unused_name(f"{source}_requantise", result)
             made[source] = name
-            result[name] = group_dec(source)
+            result[name] = chains.group_dec(source)
             new = FloatNode(name=name, op=Requantise(), inputs=(source,))
             before.setdefault(node.name, []).append(new)
         rewired[node.name][i] = made[source]

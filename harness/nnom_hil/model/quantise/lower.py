@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnom_hil.errors import ModelError
+from nnom_hil.model.assemble import make_qgraph
 from nnom_hil.model.graph import (
     Activation,
     ActivationKind,
@@ -49,7 +50,6 @@ from nnom_hil.model.qgraph import (
     QRnn,
     QSoftmax,
     in_run_order,
-    make_qgraph,
 )
 from nnom_hil.model.quantise.formats import readers_of, tail_of
 from nnom_hil.model.quantise.numbers import (

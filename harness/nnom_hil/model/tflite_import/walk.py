@@ -130,13 +130,7 @@ class _Walk:
         if taken := [o for o in operator.outputs if o < 0 or o in self.values]:
             raise UnsupportedLayerError(f"tensor {taken[0]} is given twice; convert it again")
         infos = [self._model.tensors[i] if i >= 0 else None for i in operator.inputs]
-        missing = [
-            i
-            for i, info in zip(operator.inputs, infos, strict=True)
-            if info is not None and i not in self.values and not info.variable
-        ]
-        if missing:
-            raise UnsupportedLayerError(f"it reads tensor {missing[0]}, which nothing gives before")
+        self._check_known(operator, infos)
         inputs = [self.values.get(i) for i in operator.inputs]
         kind = operator.kind
         step = Step(kind=kind, name=name, nodes=self.nodes)
@@ -150,6 +144,11 @@ class _Walk:
         if any(v is None and info is not None and not info.variable for v, info in known):
             return []  # the reason is told where it begins
         return OPERATORS[kind](node)
+
+    def _check_known(self, operator: Operator, infos: Sequence[TensorInfo | None]) -> None:
+        for i, info in zip(operator.inputs, infos, strict=True):
+            if info is not None and i not in self.values and not info.variable:
+                raise UnsupportedLayerError(f"it reads tensor {i}, which nothing gives before")
 
     def _folded(self, node: Node, constants: Sequence[np.ndarray]) -> Sequence[Value]:
         results = folded(node, constants)
