@@ -248,7 +248,7 @@ def test_worker_of_another_version_is_left_out_and_a_scheduler_refused(
     from nnom_hil.farm import crew, worker
 
     with monkeypatch.context() as changed:
-        changed.setattr(worker, "__version__", "9.9")
+        changed.setattr(worker, "own_version", lambda: "9.9")
         farm = Farm([BENCH]).__enter__()
     with contextlib.closing(contextlib.ExitStack()) as stack:
         stack.push(farm)
@@ -256,7 +256,7 @@ def test_worker_of_another_version_is_left_out_and_a_scheduler_refused(
         record = on_farm(begin(tmp_path), farm.address, watch, 1)
         assert not any(cell.passed for cell in record.cells)
         assert sum("has nnom-hil 9.9, this is " in text for text in watch.notices) == 1
-        monkeypatch.setattr(crew, "__version__", "8.8")
+        monkeypatch.setattr(crew, "own_version", lambda: "8.8")
         with pytest.raises(UsageError, match=r"this is 8\.8; install the same version"):
             FarmCrew(farm.address)
 

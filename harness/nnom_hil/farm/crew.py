@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from nnom_hil import __version__
 from nnom_hil.cache import pack
 from nnom_hil.errors import HilError, TargetError, UsageError
 from nnom_hil.farm.dask import quiet_dask
 from nnom_hil.farm.offers import Demand, demand_of
 from nnom_hil.run.crew import CANNOT, GONE, Job, Said
+from nnom_hil.version import version as own_version
 
 __all__ = ["FarmCrew"]
 
@@ -118,21 +118,21 @@ class FarmCrew:
     def _look_at_workers(self) -> None:
         """Ask who offers what; workers of another version are left out, and told of."""
         version, workers = self._client.run_on_scheduler(self._offers)
-        if version != __version__:
+        if version != own_version():
             raise UsageError(
-                f"--scheduler {self._address}: it has nnom-hil {version}, this is {__version__}; "
+                f"--scheduler {self._address}: it has nnom-hil {version}, this is {own_version()}; "
                 "install the same version on all machines of a farm"
             )
         self._places = {}
         for address, resources, facts in workers:
             theirs = (facts or {}).get("version")
-            if theirs == __version__:
+            if theirs == own_version():
                 self._places[address] = _Place(address, resources)
             elif address not in self._strangers:
                 self._strangers.add(address)
                 has = f"nnom-hil {theirs}" if theirs else "no bench of nnom-hil worker"
                 self._say(
-                    f"worker {address} has {has}, this is {__version__}; it is left out; install "
+                    f"worker {address} has {has}, this is {own_version()}; it is left out; install "
                     "the same version there and start it with nnom-hil worker"
                 )
         self._looked = time.monotonic()

@@ -10,12 +10,12 @@ from typing import Any
 
 from distributed import Scheduler, Worker, get_worker
 
-from nnom_hil import __version__
 from nnom_hil.cache import Parcel
 from nnom_hil.errors import TargetError
 from nnom_hil.farm.bench import Bench, Report
 from nnom_hil.farm.offers import Offer
 from nnom_hil.run.crew import Job
+from nnom_hil.version import version as own_version
 
 __all__ = [
     "HilWorker",
@@ -37,7 +37,7 @@ class HilWorker(Worker):
     def __init__(self, *args: Any, bench: Bench, **more: Any) -> None:
         self.bench = bench
         offer = bench.offer
-        facts = {"version": __version__, "machine": socket.gethostname(), "pid": os.getpid()}
+        facts = {"version": own_version(), "machine": socket.gethostname(), "pid": os.getpid()}
         super().__init__(
             *args,
             nthreads=offer.cores + len(offer.boards),
@@ -76,7 +76,7 @@ def offered(dask_scheduler: Scheduler) -> tuple[str, list[tuple[str, dict[str, f
     facts; on the scheduler.
     """
     workers = dask_scheduler.workers.values()
-    return __version__, [(w.address, dict(w.resources), w.extra.get(_FACTS)) for w in workers]
+    return own_version(), [(w.address, dict(w.resources), w.extra.get(_FACTS)) for w in workers]
 
 
 async def serve_worker(
