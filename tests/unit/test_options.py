@@ -20,6 +20,7 @@ from nnom_hil.cli import (
     profile,
     replay,
     run,
+    serve,
     tune,
 )
 from nnom_hil.cli import inspect as inspect_command
@@ -36,6 +37,7 @@ from nnom_hil.run.request import RunRequest, request_document
 COMMANDS = {
     "run": run.main,
     "build": build.main,
+    "serve": serve.main,
     "convert": convert.main,
     "inspect": inspect_command.main,
     "boards": boards.main,

@@ -30,6 +30,7 @@ _COMMANDS = (
     "convert",
     "inspect",
     "build",
+    "serve",
     "finetune",
     "profile",
     "explain",

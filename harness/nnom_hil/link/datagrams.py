@@ -65,6 +65,10 @@ class DatagramTransport:
                 ) from exc
             self._opened = opened.pop_all()
 
+    def fileno(self) -> int:
+        """Return the pipe's descriptor."""
+        return self._output
+
     def has_output(self, wait_s: float) -> bool:
         """Whether there is something to read, or never will be; waits for it."""
         return bool(select.select([self._output], [], [], wait_s)[0])

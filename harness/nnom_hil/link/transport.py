@@ -128,6 +128,11 @@ class SerialTransport:
         data: bytes = self._port.read(_CHUNK)
         return data
 
+    def fileno(self) -> int:
+        """Return the port's descriptor; -1 where it has none, as rfc2217://."""
+        handle = self._handle()
+        return -1 if handle is None else handle
+
     def _handle(self) -> int | None:
         """Return the file descriptor to wait on; rfc2217:// has none."""
         if not self._port.is_open:  # else its error would pass for having none

@@ -208,6 +208,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "run": _RUNS,
     "open run": _RUNS,
     "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD, _PROTOCOL),
+    "serve": _names(_BOARD, _MODEL, _CONVERT, _BUILD, _PROTOCOL, "backend", "renode"),
     "convert": _names(_MODEL, _CONVERT),
     "finetune": _names(_MODEL, "method", "per_channel", "percentile", "raw_input"),
     "inspect": _names("model", "boards"),

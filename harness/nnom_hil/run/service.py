@@ -42,6 +42,7 @@ __all__ = [
     "RunRequest",
     "build_files",
     "execute_and_report",
+    "image_of",
     "open_given",
     "open_run",
     "prepare_run",
@@ -265,8 +266,7 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
     Raises HilError as a run's first steps do.
     """
     board = request.board
-    prepared = prepare(request.model_file, request.data, options=request.conversion)
-    image = _image(request, board, prepared)
+    image = image_of(request)
     written = [folder / f"{board.name}.elf"]
     write_whole(written[0], image.elf.read_bytes())
     if board.backend.native is not None:
@@ -275,6 +275,12 @@ def build_files(request: RunRequest, folder: Path) -> list[Path]:
         written.append(folder / f"{board.name}.repl")
         write_whole(written[1], platform_description(board))
     return written
+
+
+def image_of(request: RunRequest) -> Image:
+    """Return a request's firmware; raises HilError as a run's first steps do."""
+    prepared = prepare(request.model_file, request.data, options=request.conversion)
+    return _image(request, request.board, prepared)
 
 
 def _image(request: RunRequest, board: Board, prepared: Prepared) -> Image:

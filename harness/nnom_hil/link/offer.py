@@ -1,0 +1,230 @@
+"""Doors through which other programs reach a console: a TCP port, a pseudo-terminal.
+
+One client at a time. What is sent while there is none is lost, as on a line that nobody listens to.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import termios
+import tty
+from pathlib import Path
+from typing import Final, Protocol
+
+from nnom_hil.errors import TargetError, UsageError
+from nnom_hil.link.visits import Visits
+
+__all__ = ["Door", "PtyDoor", "TcpDoor", "tcp_address"]
+
+_CHUNK: Final = 4096
+_SEND_S: Final = 10.0
+_LOOPBACK: Final = "127.0.0.1"
+_LARGEST_PORT: Final = 65535
+
+
+class Door(Protocol):
+    """A place where a client comes and goes."""
+
+    url: str
+    """What pyserial opens."""
+
+    @property
+    def departures(self) -> int:
+        """How many clients have left."""
+        ...
+
+    @property
+    def watched(self) -> list[int]:
+        """The descriptors that tell of something to take."""
+        ...
+
+    def take(self) -> bytes:
+        """Return what a client has sent, maybe nothing; one may have come, or left."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Send to the client, if there is one."""
+        ...
+
+    def close(self) -> None:
+        """Let nobody in any more; twice is fine."""
+        ...
+
+
+def tcp_address(text: str) -> tuple[str, int]:
+    """Return host and port of [HOST:]PORT; raises UsageError for what is none."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or _LOOPBACK
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) <= _LARGEST_PORT):
+        raise UsageError(f"--tcp {text}: needs [HOST:]PORT, a port from 0 (a free one) to 65535")
+    return host, int(port)
+
+
+class TcpDoor:
+    """A listening port; another client waits until the first one has left.
+
+    Raises UsageError for an address that cannot be had.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.departures = 0
+        self._client: socket.socket | None = None
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._listener = socket.create_server((host, port), family=family, backlog=8)
+        except OSError as exc:
+            raise UsageError(f"--tcp {host}:{port}: {_why_no_port(exc)}") from exc
+        self._listener.setblocking(False)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"socket://{shown}:{self._listener.getsockname()[1]}"
+
+    @property
+    def watched(self) -> list[int]:
+        """The client, or where one comes."""
+        return [(self._client or self._listener).fileno()]
+
+    def take(self) -> bytes:
+        """Return what the client has sent, or let one in."""
+        if self._client is None:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                self._client, _ = self._listener.accept()
+                self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._client.setblocking(False)
+            return b""
+        try:
+            data = self._client.recv(_CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self._drop()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send; a client that takes nothing for long is dropped."""
+        while data and self._client is not None:
+            try:
+                if select.select([], [self._client], [], _SEND_S)[1]:
+                    data = data[self._client.send(data) :]
+                else:
+                    self._drop()
+            except BlockingIOError:
+                continue
+            except OSError:
+                self._drop()
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+            self.departures += 1
+
+    def close(self) -> None:
+        """Close the port."""
+        self._drop()
+        self._listener.close()
+
+
+def _why_no_port(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is taken by another program; name another one, or 0 for a free one"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 are root's; name another one, or 0 for a free one"
+    return f"this machine has no such address ({error.strerror}); leave it out for {_LOOPBACK}"
+
+
+class PtyDoor:
+    """A pseudo-terminal in raw mode. link: a path that becomes a link to it, while it is there.
+
+    Raises UsageError for a link that cannot be made, TargetError where there are no terminals.
+    """
+
+    def __init__(self, link: Path | None = None) -> None:
+        self._link: Path | None = None
+        try:
+            self._ours, theirs = os.openpty()
+            self._name = self.url = os.ttyname(theirs)
+            tty.setraw(theirs)
+            os.close(theirs)  # from now on it is known whether anybody has it open
+            os.set_blocking(self._ours, False)
+            self._visits = Visits(self._name)
+        except OSError as exc:
+            raise TargetError(f"--pty: cannot make a pseudo-terminal: {exc.strerror}") from exc
+        self._is_open = False
+        if link is not None:
+            self._make(link)
+
+    def _make(self, link: Path) -> None:
+        try:
+            if link.is_symlink() and not link.exists():  # one that an earlier end has left
+                link.unlink()
+            link.symlink_to(self.url)
+        except OSError as exc:
+            self.close()
+            raise UsageError(f"--pty {link}: cannot make a link: {exc.strerror}") from exc
+        self._link = link
+        self.url = str(link)
+
+    @property
+    def departures(self) -> int:
+        """How often nobody had it open any more."""
+        return self._visits.ended
+
+    @property
+    def watched(self) -> list[int]:
+        """Its visits; and itself, while it is open: one that is hung up is always ready."""
+        return [self._visits.descriptor, *([self._ours] if self._is_open else [])]
+
+    def _look(self) -> bool:
+        """Whether somebody has it open now, which its visits may not have told yet."""
+        poll = select.poll()
+        poll.register(self._ours, 0)
+        return not any(event & select.POLLHUP for _, event in poll.poll(0))
+
+    def take(self) -> bytes:
+        """Return what the client has sent; what a client that left has not read is forgotten."""
+        departures = self.departures
+        self._is_open = self._visits.look() > 0
+        has_left = self.departures > departures
+        data = b""
+        if has_left and self._is_open:
+            return data  # what is there is the next one's
+        with contextlib.suppress(OSError):  # nothing there, or nobody
+            data = os.read(self._ours, _CHUNK)
+        if has_left:
+            self._forget()
+        return data
+
+    def _forget(self) -> None:
+        self._visits.ignore_one()
+        with contextlib.suppress(OSError, termios.error):
+            theirs = os.open(self._name, os.O_RDWR | os.O_NOCTTY)
+            try:
+                termios.tcflush(theirs, termios.TCIFLUSH)
+            finally:
+                os.close(theirs)
+
+    def send(self, data: bytes) -> None:
+        """Send; what does not fit in the terminal of a client that does not read is lost."""
+        if not self._look():
+            return
+        while data:
+            ready = select.select([], [self._ours], [], _SEND_S)[1]
+            if not ready or not self._look():
+                return
+            with contextlib.suppress(BlockingIOError):
+                data = data[os.write(self._ours, data) :]
+
+    def close(self) -> None:
+        """Take terminal and link away."""
+        if self._ours >= 0:
+            os.close(self._ours)
+            self._visits.close()
+            self._ours = -1
+        if self._link is not None:
+            with contextlib.suppress(OSError):
+                self._link.unlink()
+            self._link = None
