@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
-_PROJECT = "nnom-hil.toml"
 
 
 def _shipped(name: str) -> Path:
@@ -91,9 +90,7 @@ def locks_dir() -> Path:
 
 
 def runs_dir() -> Path:
-    """Return the folder of run records: reports/runs of the project (nnom-hil.toml) around this
-    directory, else of the checkout, else here.
-    """
+    """Return the folder of run records: reports/runs of the checkout, else of this directory."""
     return _reports() / "runs"
 
 
@@ -108,15 +105,13 @@ def tunes_dir() -> Path:
 
 
 def baselines_dir() -> Path:
-    """Return the folder of reviewed figures: reports/baselines, beside that of the runs."""
+    """Return the folder of reviewed figures: reports/baselines of the checkout, else of this
+    directory.
+    """
     return _reports() / "baselines"
 
 
 def _reports() -> Path:
-    """Return the reports' folder: of the project around us, of the checkout, or here."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / _PROJECT).is_file():
-            return folder / "reports"
     checkout = _PACKAGE.parents[1]
-    return (checkout if (checkout / "reports").is_dir() else here) / "reports"
+    root = checkout if (checkout / "reports").is_dir() else Path.cwd()
+    return root / "reports"

@@ -2,10 +2,20 @@
 
 from typing import Final
 
-__all__ = ["CACHE", "CACHE_MB", "HARDWARE", "LOCKS", "RENODE", "VARIABLES", "VIRTUAL_BOARDS"]
+__all__ = [
+    "CACHE",
+    "CACHE_MB",
+    "CONFIG",
+    "HARDWARE",
+    "LOCKS",
+    "RENODE",
+    "VARIABLES",
+    "VIRTUAL_BOARDS",
+]
 
 CACHE: Final = "NNOM_HIL_CACHE"
 CACHE_MB: Final = "NNOM_HIL_CACHE_MB"
+CONFIG: Final = "NNOM_HIL_CONFIG"
 HARDWARE: Final = "NNOM_HIL_HARDWARE"
 LOCKS: Final = "NNOM_HIL_LOCKS"
 RENODE: Final = "NNOM_HIL_RENODE"
@@ -14,6 +24,7 @@ VIRTUAL_BOARDS: Final = "NNOM_HIL_VIRTUAL_BOARDS"
 VARIABLES: Final = {
     CACHE: "folder of prepared models and built firmware",
     CACHE_MB: "megabytes that folder may have",
+    CONFIG: "the file of defaults for options; none: no file",
     HARDWARE: "the hardware map: which real board is where",
     LOCKS: "folder of the locks of boards and of emulators' cores, one for all users",
     RENODE: "Renode's program, folder or portable package",

@@ -368,7 +368,7 @@ def test_commands(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     assert run_app(["cache", "clear"]) == 0
     assert "0 entries removed" in capsys.readouterr().out
     assert run_app(["cache", "empty"]) == 2
-    assert "No such command 'empty'" in capsys.readouterr().err
+    assert "no command 'empty'" in capsys.readouterr().err
 
 
 def test_what_cannot_be_removed_is_named(

@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,20 +13,22 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from nnom_hil.cli.commands import Command, Group
-from nnom_hil.cli.options import expand, stub
+from nnom_hil.cli import loudness
+from nnom_hil.cli.commands import HELP_NAMES, Command, Group, usage_message
+from nnom_hil.cli.options import door_of, expand, stub
 from nnom_hil.cli.terminal import shielded
 from nnom_hil.errors import ExitCode, HilError
 from nnom_hil.files import is_full
 from nnom_hil.interrupt import Signals
 from nnom_hil.text import a_screen
 
-__all__ = ["run_app"]
+__all__ = ["COMMANDS", "GROUPS", "run_app"]
 
 _INTERRUPTED = 130
+_COMPLETE = "_NNOM_HIL_COMPLETE"
 _OURS = logging.getLogger("nnom_hil")
 
-_COMMANDS = (
+COMMANDS = (
     "init",
     "run",
     "convert",
@@ -44,8 +48,9 @@ _COMMANDS = (
     "scheduler",
     "tune",
     "doctor",
+    "completion",
 )
-_GROUPS = ("boards", "bench", "cache", "history")
+GROUPS = ("boards", "bench", "cache", "history")
 """Each a module of this package; it is imported when it is wanted."""
 
 
@@ -56,28 +61,48 @@ def _application(wanted: str) -> typer.Typer:
         cls=Group,
         help="Proves that a quantised neural network works on a Cortex-M.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=_COMPLETE in os.environ,  # a shell asks
+        context_settings=_settings(),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
-    known = wanted in _COMMANDS or wanted in _GROUPS
-    for name in (wanted,) if known else (*_COMMANDS, *_GROUPS):
+    known = wanted in COMMANDS or wanted in GROUPS
+    for name in (wanted,) if known else (*COMMANDS, *GROUPS):
         module = import_module(f"nnom_hil.cli.{name}")
         if not known:
             app.command(name, cls=Command)(stub(module.main))
-        elif name in _GROUPS:
+        elif name in GROUPS:
             app.add_typer(_group(module), name=name)
         else:
-            app.command(name, cls=Command)(expand(module.main))
+            app.command(name, cls=Command, context_settings=_settings(module.main))(
+                expand(module.main)
+            )
     return app
 
 
+def _settings(command: Any = None) -> dict[str, Any]:
+    """Return typer's settings of a command: how help is asked for, and defaults of a file."""
+    settings: dict[str, Any] = {"help_option_names": HELP_NAMES}
+    door = None if command is None else door_of(command)
+    if door is not None:
+        from nnom_hil.cli.settings import defaults_for
+        from nnom_hil.run.options import options_of
+
+        settings["default_map"] = defaults_for(door, {o.name: o for o in options_of(door)})
+    return settings
+
+
 def _group(module: Any) -> typer.Typer:
-    group = typer.Typer(cls=Group, no_args_is_help=module.NEEDS_COMMAND, rich_markup_mode=None)
+    group = typer.Typer(
+        cls=Group,
+        no_args_is_help=module.NEEDS_COMMAND,
+        rich_markup_mode=None,
+        context_settings=_settings(module.main),
+    )
     group.callback(invoke_without_command=not module.NEEDS_COMMAND)(expand(module.main))
     for name, command in module.COMMANDS.items():
-        group.command(name, cls=Command)(expand(command))
+        group.command(name, cls=Command, context_settings=_settings(command))(expand(command))
     return group
 
 
@@ -91,6 +116,9 @@ def _print_version(wanted: bool) -> None:
 
 def _options(
     *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Tell results only, no steps.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
@@ -98,13 +126,12 @@ def _options(
 ) -> None:
     """Take the options that every sub-command shares."""
     del version
-    if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
-        _OURS.handlers.clear()  # they come with the others
+    loudness.choose(quiet=quiet, verbose=verbose)
 
 
 def run_app(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    loudness.reset()
     notices = _Notices(logging.WARNING)
     _OURS.addHandler(notices)
     try:
@@ -124,8 +151,9 @@ class _Notices(logging.Handler):
 
 def _run(argv: Sequence[str], signals: Signals) -> int:
     try:
-        wanted = next((word for word in argv if not word.startswith("-")), "")
-        code = _application(wanted)(args=list(argv), standalone_mode=False)
+        words = list(argv) or ["--help"]
+        app = _application(_wanted(words))
+        code = app(args=words, prog_name="nnom-hil", standalone_mode=False)
     except HilError as exc:
         _say(f"nnom-hil: {a_screen(str(exc))}")
         return int(exc.exit_code)
@@ -148,8 +176,11 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
         _say("nnom-hil: there is not enough memory; close other programs or raise ulimit -v")
         return int(ExitCode.ENVIRONMENT)
     except Exception as exc:
-        if (usage := getattr(exc, "format_message", None)) is not None:  # click's usage errors
-            _say(f"nnom-hil: {a_screen(usage())}; see: nnom-hil --help")
+        if hasattr(exc, "format_message"):  # typer's usage errors
+            if type(exc).__name__ == "NoArgsIsHelpError":
+                print(exc.format_message())
+                return int(ExitCode.PASS)
+            _say(f"nnom-hil: {a_screen(usage_message(exc))}")
             return int(ExitCode.USAGE)
         _say(traceback.format_exc())
         _say("nnom-hil: this is a fault of nnom-hil; please report the lines above")
@@ -160,9 +191,22 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     return int(code) if isinstance(code, int) else int(ExitCode.PASS)
 
 
+def _wanted(words: Sequence[str]) -> str:
+    """Return the command that is asked for; a shell that completes has its words elsewhere."""
+    if _COMPLETE in os.environ:
+        words = os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
+    return next((word for word in words if not word.startswith("-")), "")
+
+
 def _say(text: str) -> None:
     """Print to standard error, where there is one still."""
     with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():  # words stay whole
+            width = shutil.get_terminal_size().columns
+            text = "\n".join(
+                textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+                for line in text.split("\n")
+            )
         print(text, file=sys.stderr, flush=True)
 
 

@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnom_hil.cli.options import JsonOption, door
+from nnom_hil.cli.outcome import print_json
+
+if TYPE_CHECKING:
+    from nnom_hil.records import RunRecord
 
 __all__ = ["COMMANDS", "NEEDS_COMMAND", "main"]
 
@@ -216,7 +220,7 @@ def model(*, json: JsonOption = False, **given: Any) -> int:
 
 
 @door("bench boards")
-def boards(**given: Any) -> int:
+def boards(*, json: JsonOption = False, **given: Any) -> int:
     """Run a model on every board that can run here and print a Markdown table."""
     from nnom_hil.cli.progress import Progress
     from nnom_hil.cli.terminal import terminal
@@ -226,15 +230,22 @@ def boards(**given: Any) -> int:
     from nnom_hil.run.options import request_of
     from nnom_hil.run.survey import survey
 
-    with Progress(terminal(stderr=True)) as progress:
+    with Progress(terminal(stderr=True), quiet=json) as progress:
         rows = survey(known_boards(given.get("boards")), request_of(given), progress.step)
-    print(
-        survey_table(
-            [(r.board.name, r.board.core.cpu.value, r.backend, r.record, r.why) for r in rows]
-        )
-    )
+    cells = [(r.board.name, r.board.core.cpu.value, r.backend, r.record, r.why) for r in rows]
+    if json:
+        print_json([_of_board(*row) for row in cells])
+    else:
+        print(survey_table(cells))
     wrong = [r.board.name for r in rows if r.record is not None and not r.record.outputs_equal]
     return int(ExitCode.FAIL if wrong else ExitCode.PASS)
+
+
+def _of_board(
+    board: str, core: str, backend: str, record: "RunRecord | None", why: str
+) -> dict[str, Any]:
+    shown = None if record is None else record.model_dump(mode="json", by_alias=True)
+    return {"board": board, "core": core, "backend": backend, "record": shown, "why": why}
 
 
 @door("bench convert")

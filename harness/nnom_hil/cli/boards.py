@@ -1,11 +1,15 @@
 """nnom-hil boards: what boards there are; show one, start a new file, check a file."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnom_hil.cli.options import door
+from nnom_hil.cli.columns import print_line
+from nnom_hil.cli.completing import boards
+from nnom_hil.cli.options import JsonOption, door
+from nnom_hil.cli.outcome import print_json
 
 if TYPE_CHECKING:
     from nnom_hil.boards import Board, Examination
@@ -16,39 +20,55 @@ NEEDS_COMMAND = False
 
 
 @door("boards")
-def main(context: typer.Context, **given: Any) -> int:
+def main(context: typer.Context, *, json: JsonOption = False, **given: Any) -> int:
     """List the boards with what can run them here and now; show, start, check, find boards."""
     context.obj = given.get("boards")
-    return 0 if context.invoked_subcommand else _list(context.obj)
+    return 0 if context.invoked_subcommand else _list(context.obj, json=json)
 
 
-def _list(boards: Path | None) -> int:
+def _list(folder: Path | None, *, json: bool) -> int:
     from nnom_hil.boards.listing import board_lines
-    from nnom_hil.cli.columns import print_columns
-    from nnom_hil.report.writing import size
+    from nnom_hil.cli.columns import print_columns, screen_width
     from nnom_hil.target.there import why_not
 
+    lines = board_lines(folder)
+    found = {b.name: {name: why_not(name, b.needs) for name in b.backends} for b in lines}
+    if json:
+        print_json([asdict(board) | {"backends": found[board.name]} for board in lines])
+        return 0
     rows = []
-    for board in board_lines(boards):
-        ways = {name: why_not(name, board.needs) for name in board.backends}
+    for board in lines:
+        ways = found[board.name]
         row = (
             board.name,
-            board.cpu,
+            board.cpu if screen_width() is None else board.cpu.removeprefix("cortex-"),
             "–" if board.hz is None else str(board.hz // 1_000_000),
-            "–" if board.flash is None else size(board.flash),
-            "–" if board.ram is None else size(board.ram),
+            _whole(board.flash),
+            _whole(board.ram),
             " ".join(name if why is None else f"({name})" for name, why in ways.items()),
             board.title,
         )
         rows.append(row)
-    print_columns(("board", "core", "MHz", "flash", "RAM", "back ends", "title"), rows)
+    headings = ("board", "core", "MHz", "flash", "RAM", "back ends", "title")
+    print_columns(headings, rows, spare=True)
     print("\nback ends in brackets cannot run here; nnom-hil boards show NAME says why")
     return 0
 
 
+def _whole(amount: int | None) -> str:
+    """Return an amount of memory, which has no fraction."""
+    from nnom_hil.report.writing import size
+
+    return "–" if amount is None else size(amount).replace(".00 ", " ").replace(".0 ", " ")
+
+
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A board's name, or a .toml file.")],
+    name: Annotated[
+        str, typer.Argument(help="A board's name, or a .toml file.", autocompletion=boards)
+    ],
+    *,
+    json: JsonOption = False,
 ) -> int:
     """Show what a board's file says, and what can run it here."""
     from nnom_hil.boards import find_board
@@ -58,6 +78,9 @@ def show(
     folder = Path(name).parent if name.endswith(".toml") else context.obj
     board = find_board(name, context.obj)
     examination = examined(board, folder)
+    if json:
+        print_json(_document(board, examination))
+        return 0
     core, console = board.core, board.console
     print(f"{board.name}: {board.title}")
     if board.backend.native is None:
@@ -80,12 +103,27 @@ def show(
         if reason is not None:
             facts.pop("needs", None)  # the reason tells it
         what = ", ".join(f"{k} {v}" for k, v in facts.items() if v not in (None, ""))
-        print(f"{backend:8} {what or '-'}: {'can run here' if reason is None else reason}")
+        state = "can run here" if reason is None else reason
+        print_line(f"{backend:8} {what or '-'}: {state}", 9)
     if board.sources:
         print("sources")
         for table, text in board.sources.items():
-            print(f"  {table:8} {text}")
+            print_line(f"  {table:8} {text}", 11)
     return 0
+
+
+def _document(board: "Board", examination: "Examination | None") -> dict[str, Any]:
+    from nnom_hil.run.boardfiles import backends
+
+    document = board.model_dump(mode="json", by_alias=True) | {"runs_here": backends(board)}
+    if examination is not None:
+        tree = examination.tree
+        document["examination"] = {
+            "steps": [*examination.steps],
+            "clocks": [] if tree is None else [*tree.lines()],
+            "faults": [*examination.faults],
+        }
+    return document
 
 
 def _show_start(board: "Board", examination: "Examination | None") -> None:
@@ -97,13 +135,13 @@ def _show_start(board: "Board", examination: "Examination | None") -> None:
             print(f"  {number:3}  {', '.join(f'{key} 0x{value:08X}' for key, value in facts)}")
         return
     for line in examination.steps:
-        print(f"  {line}")
+        print_line(f"  {line}", 29)
     if examination.tree is not None:
         print("clocks")
         for line in examination.tree.lines():
             print(f"  {line}")
     for fault in examination.faults:
-        print(f"wrong: {fault}")
+        print_line(f"wrong: {fault}")
 
 
 def scan(
@@ -112,41 +150,47 @@ def scan(
     map_file: Annotated[
         Path | None, typer.Option("--map", help="The hardware map [$NNOM_HIL_HARDWARE].")
     ] = None,
+    json: JsonOption = False,
 ) -> int:
     """Find attached boards: probe, chip, serial port; write the hardware map."""
-    from rich.table import Table
-
-    from nnom_hil.cli.terminal import terminal
+    from nnom_hil.cli.columns import print_columns
     from nnom_hil.paths import hardware_map
     from nnom_hil.run.scan import NO_PROBE
     from nnom_hil.run.scan import scan as scan_boards
 
     path = map_file or hardware_map()
     found = scan_boards(path, context.obj)
+    if json:
+        attached = [one.entry.model_dump() | {"here": one.here} for one in found]
+        print_json({"map": path, "attached": attached})
+        return 0
     if not found:
         print(NO_PROBE)
         return 0
-    table = Table()
-    for heading in ("probe", "board", "port", "recognised by"):
-        table.add_column(heading, overflow="fold")  # names and paths are copied
+    rows = []
     for one in found:
         entry = one.entry
         board = entry.board or " or ".join(entry.candidates) or "?"
         how = entry.recognised if one.here else "not attached now"
-        table.add_row(entry.probe, board, entry.port or "?", how)
-    terminal().print(table)
+        rows.append((entry.probe, board, entry.port or "?", how))
+    print_columns(("probe", "board", "port", "recognised by"), rows)
     print(f"written to {path}; fill in there what is not known (?)")
     return 0
 
 
 def new(
     file: Annotated[Path, typer.Argument(help="The new board's name or .toml file.")],
+    *,
+    json: JsonOption = False,
 ) -> int:
     """Write a commented board file to start from; it is valid as it is."""
     from nnom_hil.run.boardfiles import new_board
 
     path = new_board(file)
-    print(f"{path}: edit it, then: nnom-hil boards check {path}")
+    if json:
+        print_json({"file": path})
+    else:
+        print(f"{path}: edit it, then: nnom-hil boards check {path}")
     return 0
 
 
@@ -158,6 +202,7 @@ def check(
         tuple[str, Path] | None,
         typer.Option(metavar="svd FILE", help="Compare with the vendor's SVD file of the chip."),
     ] = None,
+    json: JsonOption = False,
 ) -> int:
     """Examine a board file: keys, steps and clocks on its chip, QEMU's machine, firmware's size."""
     from nnom_hil.errors import UsageError
@@ -165,8 +210,12 @@ def check(
 
     if against is not None and against[0] != "svd":
         raise UsageError(f"--against {against[0]}: svd FILE is all that there is to compare with")
-    for line in check_board(file, build=build, svd=against[1] if against else None):
-        print(line)
+    lines = check_board(file, build=build, svd=against[1] if against else None)
+    if json:
+        print_json({"file": file, "found": [*lines]})
+        return 0
+    for line in lines:
+        print_line(line)
     return 0
 
 

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["print_columns", "screen_width"]
+__all__ = ["print_columns", "print_line", "screen_width"]
 
 _GAP: Final = "  "
 _LEAST: Final = 24
@@ -26,15 +26,38 @@ def screen_width() -> int | None:
     return None
 
 
-def print_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of cells under headings; all but the last column are as wide as they must be."""
+def print_columns(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, spare: bool = False
+) -> None:
+    """Print rows of cells under headings; all but the last column are as wide as they must be.
+
+    spare: the last column is left out where a row does not fit.
+    """
     table = [list(headings), *map(list, rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(headings) - 1)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
     screen = screen_width()
+    if spare and screen is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > screen:
+        return print_columns(headings[:-1], [row[:-1] for row in rows])
+    widths.pop()
     for row in table:
         head = _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
         for line in _lines(head, row[-1], screen):
             print(line.rstrip())
+    return None
+
+
+def print_line(text: str, indent: int = _INDENT) -> None:
+    """Print a line; on a terminal it goes on between words, indented."""
+    screen = screen_width()
+    if screen is None or len(text) <= screen:
+        print(text)
+        return
+    margin = text[: len(text) - len(text.lstrip())]
+    lines = textwrap.wrap(
+        text.strip(), screen, initial_indent=margin, subsequent_indent=" " * indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    print(*lines, sep="\n")
 
 
 def _lines(head: str, last: str, screen: int | None) -> list[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnom_hil.cli.options import JsonOption
+from nnom_hil.cli.outcome import print_json
 from nnom_hil.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def main(
     update: Annotated[
         bool, typer.Option("--update", help="Write the run's figures into the baseline.")
     ] = False,
+    json: JsonOption = False,
 ) -> int:
     """Compare a run with its baseline, gate by gate. Exit code 1: one of them failed."""
     from nnom_hil.gates import (
@@ -55,12 +58,16 @@ def main(
     from nnom_hil.record_files import load_record
     from nnom_hil.run.store import find_run, newest_run
 
+    form = _Format.JSON if json else form
     limits = load_limits(gates)
     record = load_record(find_run(run) if run is not None else newest_run(runs_dir()))
     file = baseline or baseline_file(baselines_dir(), record.board, record.model)
     if update:
         written = update_baseline(file, record)
-        print(f"{file}: figures of {', '.join(sorted(written.builds))}; review and commit it")
+        if json:
+            print_json({"file": file, "builds": sorted(written.builds)})
+        else:
+            print(f"{file}: figures of {', '.join(sorted(written.builds))}; review and commit it")
         return int(ExitCode.PASS)
     comparison = evaluate(record, load_baseline(file), limits, name=str(file))
     _show(comparison, form, output)

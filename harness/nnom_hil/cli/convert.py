@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nnom_hil.cli.options import JsonOption, door
+from nnom_hil.cli.options import DryRunOption, JsonOption, door
+from nnom_hil.cli.outcome import print_plan
 
 __all__ = ["main"]
 
@@ -20,6 +21,7 @@ def main(
         Path | None, typer.Option(help="Write a page with each layer's quality.")
     ] = None,
     json: JsonOption = False,
+    dry_run: DryRunOption = False,
     **given: Any,
 ) -> int:
     """Convert a model to a C header in NNoM's format."""
@@ -38,6 +40,10 @@ def main(
         convert=convert,
         header=header,
     )
+    if dry_run:
+        from nnom_hil.run.dry import header_plan
+
+        return print_plan(header_plan(request), json=json)
     with Progress(terminal(stderr=True), quiet=json) as progress:
         record = write_header(request, progress.step)
         if report is not None:

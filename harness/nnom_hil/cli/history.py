@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnom_hil.cli.options import JsonOption
+from nnom_hil.cli.outcome import print_json
 
 if TYPE_CHECKING:
     from nnom_hil.history import Filter, History, Synced
@@ -127,7 +128,7 @@ def _show(history: "History", wanted: "Filter", limit: int) -> None:
     print(f"{count} {runs}" + (f", the newest {limit} shown" if count > limit else ""))
 
 
-def rebuild(*, runs: RunsOption = None) -> int:
+def rebuild(*, runs: RunsOption = None, json: JsonOption = False) -> int:
     """Make the history from the records alone; runs whose folders are gone are dropped."""
     from nnom_hil.history import history_file
     from nnom_hil.history import rebuild as make
@@ -136,6 +137,9 @@ def rebuild(*, runs: RunsOption = None) -> int:
     folder = runs or runs_dir()
     count, synced = make(folder)
     tell(synced)
+    if json:
+        print_json({"file": history_file(folder), "runs": count, "dropped": synced.dropped})
+        return 0
     dropped = f", {synced.dropped} without a record dropped" if synced.dropped else ""
     print(f"{history_file(folder)}: {count} runs{dropped}")
     return 0

@@ -3,13 +3,15 @@
 import contextlib
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnom_hil.cli.options import JsonOption
+from nnom_hil.cli.options import DryRunOption, JsonOption
+from nnom_hil.cli.outcome import print_plan
 from nnom_hil.errors import ExitCode, UsageError
 
 __all__ = ["main"]
@@ -43,13 +45,13 @@ def main(
         typer.Option("--scheduler", "-s", help="Of a farm that runs the cells (docs/farm.md)."),
     ] = None,
     json: JsonOption = False,
+    dry_run: DryRunOption = False,
 ) -> int:
     """Run models x boards x options. Exit code 1: a cell or a gate failed; the others ran."""
     if (file is None) == (resume is None):
         raise UsageError("name either a matrix FILE or a folder to --resume")
     from nnom_hil.cli.progress import MatrixProgress
     from nnom_hil.cli.terminal import terminal
-    from nnom_hil.files import write_whole
     from nnom_hil.paths import matrices_dir, runs_dir
     from nnom_hil.report.matrix import matrix_files, print_matrix
     from nnom_hil.run.matrix import begin_matrix, resume_matrix
@@ -61,6 +63,8 @@ def main(
         folder = out or matrices_dir() / _folder_name(file)
         runs = runs_dir() if out is None else None
         matrix = begin_matrix(file, folder, ("nnom-hil", *sys.argv[1:]), runs=runs)
+    if dry_run:
+        return print_plan(matrix.plan, json=json)
     try:
         with MatrixProgress(terminal(stderr=True), quiet=json) as progress:
             crew = None if scheduler is None else _farm(scheduler, progress)
@@ -69,14 +73,20 @@ def main(
         with contextlib.suppress(OSError):
             print(f"go on with: nnom-hil matrix --resume {matrix.folder}", file=sys.stderr)
         raise
-    for name, text in matrix_files(record).items():
-        write_whole(matrix.folder / name, text)
+    _write(matrix.folder, matrix_files(record))
     if json:
         print(record.to_json(), end="")
     else:
         print_matrix(record, terminal())
         print(f"report: {matrix.folder / 'report.html'}")
     return int(ExitCode.PASS if record.passed else ExitCode.FAIL)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    from nnom_hil.files import write_whole
+
+    for name, text in files.items():
+        write_whole(folder / name, text)
 
 
 def _farm(scheduler: str, progress: "MatrixProgress") -> "Crew":

@@ -10,9 +10,22 @@ from typing import Annotated, Any, Final
 
 import typer
 
-__all__ = ["Command", "JsonOption", "door", "expand", "stub"]
+from nnom_hil.cli import loudness
+from nnom_hil.cli.completing import completion_of
+from nnom_hil.cli.settings import variable_of
+from nnom_hil.errors import UsageError
+
+__all__ = ["Command", "DryRunOption", "JsonOption", "door", "door_of", "expand", "stub"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Tell what would be done, and do none of it.")
+]
+_EVERYWHERE: Final = {
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Tell results only, no steps.")],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")],
+}
 
 Command = Callable[..., int]
 _DOORS: Final = "__nnom_hil_door__"
@@ -33,8 +46,35 @@ def door(name: str, *, argument: str = "", **defaults: Any) -> Callable[[Command
     return mark
 
 
+def door_of(command: Command) -> str | None:
+    """Return the name of a command's door, if it has one."""
+    return getattr(command, _DOORS, (None,))[0]
+
+
 def expand(command: Command) -> Command:
-    """Return the command with the signature that typer reads: its door's options, then its own."""
+    """Return the command with the signature that typer reads: its door's options, its own, and
+    those that every command has.
+    """
+    return everywhere(_with_door(command))
+
+
+def everywhere(command: Command) -> Command:
+    """Return the command with --quiet and --verbose, where it has none of its own."""
+    own = inspect.signature(command).parameters
+    added = {name: hint for name, hint in _EVERYWHERE.items() if name not in own}
+
+    def call(*context: Any, **values: Any) -> int:
+        loudness.choose(**{name: values.pop(name) for name in added})
+        return command(*context, **values)
+
+    hints = [
+        inspect.Parameter(name, _KEYWORD, default=False, annotation=hint)
+        for name, hint in added.items()
+    ]
+    return _dressed(call, command, [*own.values(), *hints])
+
+
+def _with_door(command: Command) -> Command:
     if not hasattr(command, _DOORS):
         return command
     from nnom_hil.run.options import checked, options_of
@@ -51,10 +91,18 @@ def expand(command: Command) -> Command:
     def call(**values: Any) -> int:
         given = {option.name: values.pop(option.name) for option in options}
         wanted = {k: v for k, v in given.items() if v is not None}
-        return command(**values, **checked(defaults | wanted))
+        try:
+            right = checked(defaults | wanted)
+        except UsageError as exc:
+            raise UsageError(f"{exc}; see: nnom-hil {name} --help") from exc
+        return command(**values, **right)
 
-    call.__doc__ = command.__doc__
-    call.__name__ = command.__name__
+    return _dressed(call, command, parameters)
+
+
+def _dressed(call: Command, like: Command, parameters: list[inspect.Parameter]) -> Command:
+    call.__doc__ = like.__doc__
+    call.__name__ = like.__name__
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     return call
@@ -65,11 +113,19 @@ def _hint(option: Any, *, is_argument: bool, default: Any) -> Any:
     default = option.default if default is None else default
     text = option.text if default in (None, False) else f"{option.text}  [default: {default}]"
     if is_argument:
-        return Annotated[kind, typer.Argument(help=text)]
+        return Annotated[kind, typer.Argument(help=text, autocompletion=completion_of(option))]
     names = [option.flags, *([option.short] if option.short else [])]
     return Annotated[
         kind,
-        typer.Option(*names, help=text, min=option.low, max=option.high),
+        typer.Option(
+            *names,
+            help=text,
+            min=option.low,
+            max=option.high,
+            envvar=variable_of(option.name),
+            show_envvar=False,
+            autocompletion=completion_of(option),
+        ),
     ]
 
 

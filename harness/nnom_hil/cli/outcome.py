@@ -1,11 +1,32 @@
 """What became of a run, on the terminal."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnom_hil.run.shown import Outcome
 
-__all__ = ["show_outcome"]
+__all__ = ["print_json", "print_plan", "show_outcome"]
+
+
+def print_json(value: Any) -> None:
+    """Print a document, its keys in order."""
+    import json
+
+    print(json.dumps(value, sort_keys=True, indent=2, default=str))
+
+
+def print_plan(plan: Mapping[str, str], *, json: bool) -> int:
+    """Print what would be done, by heading; return 0."""
+    from nnom_hil.cli.columns import print_line
+
+    if json:
+        print_json(plan)
+    else:
+        width = max(map(len, plan))
+        for heading, what in plan.items():
+            print_line(f"{heading:{width}}  {what}", width + 2)
+    return 0
 
 
 def show_outcome(outcome: "Outcome", *, json: bool) -> int:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from nnom_hil.cli.loudness import is_quiet
 from nnom_hil.cli.timings import Timings
 from nnom_hil.records import TunedEpoch, TunedScore
 from nnom_hil.run.plan import FineTuneObserver, MatrixObserver, Observer
@@ -44,7 +45,7 @@ class Progress(_Drawn, Observer):
         self, console: Console, *, quiet: bool = False, timings: Timings | None = None
     ) -> None:
         self._console = console
-        self._quiet = quiet
+        self._quiet = quiet = quiet or is_quiet()
         self._timings = timings
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
@@ -104,7 +105,7 @@ class MatrixProgress(_Drawn, MatrixObserver):
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
-        self._quiet = quiet
+        self._quiet = quiet = quiet or is_quiet()
         self._steps: dict[str, str] = {}
         self._done, self._total = 0, 0
         self._bar = RichProgress(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnom_hil.cli.options import JsonOption, door
-from nnom_hil.cli.outcome import show_outcome
+from nnom_hil.cli.options import DryRunOption, JsonOption, door
+from nnom_hil.cli.outcome import print_plan, show_outcome
 from nnom_hil.errors import ExitCode
 
 __all__ = ["main"]
 
 if TYPE_CHECKING:
+    from nnom_hil.run.request import RunRequest
     from nnom_hil.run.shown import Outcome
 
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def main(
     *,
     json: JsonOption = False,
+    dry_run: DryRunOption = False,
     timings: Annotated[
         bool, typer.Option("--timings", help="Tell what each phase of the run took.")
     ] = False,
@@ -42,6 +44,8 @@ def main(
 
     write = _writer(report) if report else None  # a wrong ending is told before the run
     request = find_run(given["resume"]) if "resume" in given else request_of(given)
+    if dry_run:
+        return _tell(request, json=json)
     taken = Timings("imports") if timings else None
     with Progress(terminal(stderr=True), quiet=json, timings=taken) as progress:
         outcome = run_and_report(request, progress)
@@ -59,6 +63,17 @@ def main(
         raise outcome.error  # its message is all there is to say
     show_outcome(outcome, json=json)
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)
+
+
+def _tell(request: "RunRequest | Path", *, json: bool) -> int:
+    from nnom_hil.run.dry import run_plan
+    from nnom_hil.run.request import load_request
+
+    if isinstance(request, Path):
+        plan = run_plan(load_request(request)) | {"record": f"goes on in {request}"}
+    else:
+        plan = run_plan(request)
+    return print_plan(plan, json=json)
 
 
 def _writer(files: Sequence[Path]) -> "Callable[[Outcome], Outcome]":

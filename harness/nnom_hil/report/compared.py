@@ -3,13 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import RunRecord
 from nnom_hil.report.facts import Fact, Part
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.html import render_page
 from nnom_hil.report.sides import Relation, Side
 from nnom_hil.report.terminal import as_text
@@ -27,8 +26,9 @@ def comparison_text(one: RunRecord, other: RunRecord, sides: Sequence[Side]) -> 
 
 def print_sides(one: RunRecord, other: RunRecord, sides: Sequence[Side], console: Console) -> None:
     """Print a table of what differs, why what cannot be compared, and how much is the same."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("figure", f"A: {one.id}", f"B: {other.id}"):
+    table = Grid()
+    console.print(Text(f"A: {one.id}\nB: {other.id}"))
+    for heading in ("figure", "A", "B"):
         table.add_column(heading, overflow="fold")
     table.add_column("change", justify="right")
     differing = [side for side in sides if side.relation is not Relation.SAME]

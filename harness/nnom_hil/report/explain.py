@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from markupsafe import Markup
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from nnom_hil.explanations import ExplainedLayer, Explanation, Finding
 from nnom_hil.records import WorstVector
 from nnom_hil.report.charts import Value, lines, stacked_bars
 from nnom_hil.report.figures import decibels, percent, thousands
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.html import render_page
 from nnom_hil.report.pictures import picture
 
@@ -40,7 +41,7 @@ def print_explanation(found: Explanation, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     console.print("checked:", highlight=False)
     for line in found.checked:
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
     for trial in found.trials:
         console.print(f"  tried {trial.what}: {trial.result}", highlight=False, soft_wrap=True)
     if found.reproducer is not None:
@@ -63,7 +64,7 @@ def _print_finding(finding: Finding, console: Console) -> None:
 
 
 def _table(found: Explanation) -> Table:
-    table = Table(title=found.model, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(title=found.model, spare=("own", "output", "saturated"))
     for heading in ("layer", "type", "output"):
         table.add_column(heading, overflow="fold")
     for heading in ("format", "SQNR", "saturated", "differ", "own"):

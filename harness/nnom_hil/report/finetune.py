@@ -4,12 +4,11 @@ import shlex
 from pathlib import Path
 from statistics import mean
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from nnom_hil.records import FineTuneRecord, TunedScore
 from nnom_hil.report.figures import decibels, percent
+from nnom_hil.report.grid import Grid
 
 __all__ = ["print_fine_tuning"]
 
@@ -20,7 +19,7 @@ def print_fine_tuning(record: FineTuneRecord, console: Console, *, data: Path | 
     data: the file of vectors, None for a bundled model's own.
     """
     labelled = record.start.accuracy is not None
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid()
     table.add_column("held out")
     for heading in ("best epoch", "agreement", "SQNR", *(["accuracy"] if labelled else [])):
         table.add_column(heading, justify="right")

@@ -2,13 +2,12 @@
 
 import math
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.gates import Comparison, Gate, State
 from nnom_hil.report.figures import percent, thousands
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.junit import Case, Suite, junit
 from nnom_hil.report.markdown import bold, escape, table
 from nnom_hil.report.terminal import as_text
@@ -51,10 +50,8 @@ def gate_in_words(gate: Gate) -> str:
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print every gate, what else is to be known, and the verdict, which is a line of its own."""
-    grid = Table(
+    grid = Grid(
         title=f"{comparison.model} on {comparison.board}, against {comparison.baseline}",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
     )
     for i, heading in enumerate(_HEADINGS):
         grid.add_column(heading, justify="right" if 1 <= i <= 4 else "left", overflow="fold")

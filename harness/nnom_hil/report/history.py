@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.writing import STYLES, percent, size, thousands
 from nnom_hil.times import TimeSource
 
@@ -22,7 +21,7 @@ _WHOLE: Final = 138
 def print_history(rows: Iterable[Row], console: Console) -> None:
     """Print a line a run, with what there is room for; rows: as the history has them."""
     whole = console.width >= _WHOLE
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(spare=("kernels", "commit", "instructions", "flash", "RAM", "time per inference"))
     for heading in ("run", "commit", "verdict", *(["kernels"] if whole else [])):
         table.add_column(heading, overflow="fold")
     amounts = ["accuracy", "instructions"]

@@ -9,9 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from markupsafe import Markup
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.gates import State
@@ -20,6 +18,7 @@ from nnom_hil.records import Verdict
 from nnom_hil.report.charts import Dot, points
 from nnom_hil.report.figures import percent, size, thousands
 from nnom_hil.report.gates import comparison_suite, gate_in_words
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.html import render_page
 from nnom_hil.report.junit import Case, Suite, junit
 from nnom_hil.report.markdown import bold, escape, table
@@ -75,8 +74,8 @@ def matrix_files(record: MatrixRecord) -> dict[str, str]:
 def print_matrix(record: MatrixRecord, console: Console) -> None:
     """Print a line a cell, why cells are not as they should be, and the verdict on a line."""
     columns = [column for column in _columns(record) if column.name not in _IN_FILES_ONLY]
-    grid = Table(title=record.name, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    grid.add_column("cell", overflow="fold", min_width=16)
+    grid = Grid(title=record.name, spare=[c.name for c in reversed(columns)])
+    grid.add_column("cell", overflow="fold")
     grid.add_column("verdict", overflow="fold")
     for column in columns:
         grid.add_column(column.name, justify="right", overflow="fold")

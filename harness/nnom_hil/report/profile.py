@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from nnom_hil.profiles import ProfiledLayer, ProfileRecord
 from nnom_hil.report.figures import percent, thousands
+from nnom_hil.report.grid import Grid
 
 __all__ = ["Box", "flames", "print_profile", "profile_values"]
 
@@ -108,7 +108,7 @@ def print_profile(record: ProfileRecord, console: Console) -> None:
 
 
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(title=title, title_justify="left", spare=tuple(reversed(tuple(right))))
     for heading in left:
         table.add_column(heading, overflow="fold")
     for heading in right:

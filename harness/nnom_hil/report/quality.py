@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.records import BoardFit, ConversionRecord, ConvertedLayer
 from nnom_hil.report.figures import decibels, percent, size, thousands
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.html import render_page
 
 __all__ = ["print_layers", "print_quality", "render_quality"]
@@ -25,7 +25,7 @@ def grade(layer: ConvertedLayer) -> str:
 
 
 def _table(record: ConversionRecord) -> Table:
-    table = Table(title=record.model, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(title=record.model, spare=("weights", "output", "saturated"))
     for heading in ("layer", "type", "output"):
         table.add_column(heading, overflow="fold")
     for heading in ("MAC", "weights"):
@@ -74,7 +74,7 @@ def print_layers(record: ConversionRecord, console: Console) -> None:
 
 def _print_fits(fits: Mapping[str, BoardFit], console: Console) -> None:
     """Print a line a board: bytes of flash and of RAM, and what the latter are."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(spare=("heap", "stack", "static"))
     table.add_column("board", overflow="fold")
     for heading in ("flash", "", "RAM", "", "static", "heap", "stack"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from io import StringIO
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +21,7 @@ from nnom_hil.report.figures import (
     total_amount,
     total_rate,
 )
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.screen import Screen
 from nnom_hil.report.writing import STYLES
 from nnom_hil.times import TimeSource
@@ -72,12 +72,11 @@ def summary(record: RunRecord) -> RenderableType:
 def _layers(record: RunRecord) -> Table:
     measure = measure_of(record)
     digits = 1 if measure.unit == "µs" else 0
-    table = Table(
+    table = Grid(
+        spare=("spread", "output", "MAC"),
         title=f"{record.model} on {record.board}",
         caption=f"{measure.source}: {measure.note}",
         caption_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
     )
     for heading in ("layer", "type", "output"):
         table.add_column(heading, overflow="fold")

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from markupsafe import Markup
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nnom_hil.report.charts import Dot, points
 from nnom_hil.report.figures import percent, size, thousands
+from nnom_hil.report.grid import Grid
 from nnom_hil.report.html import render_page
 from nnom_hil.tuning import WORTH, Conversion, Point, TuneRecord
 
@@ -24,9 +23,9 @@ def tune_files(record: TuneRecord) -> dict[str, str]:
 
 def print_tune(record: TuneRecord, console: Console) -> None:
     """Print a line a point of the front, the commands, and what is to be known of the search."""
-    table = Table(title=f"{record.model} on {record.board}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Grid(title=f"{record.model} on {record.board}")
     table.add_column("", justify="right")
-    table.add_column("way", overflow="fold", min_width=14)
+    table.add_column("way", overflow="fold")
     for heading in (record.gain, "kcycles", "flash", "RAM"):
         table.add_column(heading, justify="right", overflow="fold")
     for number, place in enumerate(_shown(record), 1):

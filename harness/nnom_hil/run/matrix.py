@@ -154,6 +154,14 @@ class MatrixRun:
         self._observer = MatrixObserver()
         self._lines: Appender | None = None
 
+    @property
+    def plan(self) -> dict[str, str]:
+        """What is left to be done: a line for each cell, by name."""
+        return {
+            cell.name: "ended already" if key in self._done else "is to be run"
+            for key, cell in self._cells.items()
+        }
+
     def execute(
         self,
         jobs: int,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DOORS",
     "Option",
+    "all_options",
     "board_of",
     "checked",
     "command_of",
@@ -251,6 +252,11 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "bench convert": _names(_MODEL, _BENCH, _CONVERT),
 }
 """The options of each door, by name."""
+
+
+def all_options() -> Mapping[str, Option]:
+    """Return all options of the table, by name."""
+    return _ALL
 
 
 def options_of(door: str) -> tuple[Option, ...]:
