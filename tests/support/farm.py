@@ -1,9 +1,8 @@
-"""Farms for tests, in a thread of this process or as programs; made-up work."""
+"""Farms for tests, in a thread of this process or as programs."""
 
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nnom_hil.farm import Offer, check_farm
-from nnom_hil.matrix import CellRecord
-from nnom_hil.records import Verdict
-from nnom_hil.run.cell_work import Ended, HandedCell
-from nnom_hil.run.cells import ReadyCell
-from nnom_hil.run.crew import Tell
-from nnom_hil.run.handed import Handed
 
-__all__ = ["Farm", "free_port", "made_up_cell", "made_up_conversion", "made_up_image", "programs"]
+__all__ = ["Farm", "free_port", "marks_of", "programs", "until"]
 
 
 def free_port() -> int:
@@ -60,10 +53,9 @@ class Farm:
 
     def start_scheduler(self) -> None:
         async def start() -> Any:
-            from distributed import Scheduler
+            from nnom_hil.farm.worker import make_scheduler
 
-            port = int(self.address.rpartition(":")[2])
-            return await Scheduler(host="127.0.0.1", port=port, dashboard=False)
+            return await make_scheduler("127.0.0.1", int(self.address.rpartition(":")[2]), "tcp")
 
         self.scheduler = self._do(start())
 
@@ -121,46 +113,6 @@ def programs(n: int, cores: int = 1, **variables: str) -> Iterator[tuple[str, li
         for process in reversed(started):
             process.terminate()
             process.wait()
-
-
-# ---- made-up work, done in processes of workers
-
-
-def made_up_conversion(cells: Sequence[ReadyCell], tell: Tell) -> None:
-    for cell in cells:
-        tell("converted", cell.conversion)
-
-
-def made_up_image(cell: ReadyCell, tell: Tell) -> None:
-    words: dict[str, Any] = {"prepared": "", "image": "", "document": "", "weights": None}
-    name = cell.request.model_file.stem
-    tell("handed", Unsent(model_name=name, command=(), commit=None, tools={}, **words))
-
-
-class Unsent(Handed):
-    """Has nothing to send."""
-
-    __slots__ = ()
-
-    @property
-    def parcels(self) -> tuple[tuple[str, str], ...]:
-        return ()
-
-
-def made_up_cell(handed: HandedCell, tell: Tell) -> None:
-    """Leave a mark in marks/, beside the runs; do what is asked for by a file there."""
-    cell = handed.cell
-    marks = cell.request.runs.parent / "marks"
-    name = f"{cell.request.model_file.stem}-{cell.request.board.name}"
-    (marks / f"{name}.{os.getpid()}").touch()
-    if (marks / f"kill-{name}").exists():
-        os.kill(os.getpid(), signal.SIGKILL)
-    while (marks / f"wait-{name}").exists():
-        time.sleep(0.01)
-    told = CellRecord(
-        key=cell.key, name=cell.name, options=cell.options, verdict=Verdict.PASS, run=name
-    )
-    tell("ended", Ended(cell=told, files={"console.log": b"made up"}))
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import farm as made_up
 from tests.support.farm import Farm, free_port, marks_of, until
+from tests.support.made_up import WORK
 
 from nnom_hil import cache
 from nnom_hil.boards import find_board
@@ -158,11 +158,7 @@ class Watch(MatrixObserver):
 @pytest.fixture
 def marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let conversions, images and cells be made up; return the folder with what begins."""
-    for name, work in (
-        ("convert_all", made_up.made_up_conversion),
-        ("make_image", made_up.made_up_image),
-        ("run_cell_elsewhere", made_up.made_up_cell),
-    ):
+    for name, work in WORK.items():
         monkeypatch.setattr(stages, name, work)
     folder = tmp_path / "out" / "marks"
     folder.mkdir(parents=True)

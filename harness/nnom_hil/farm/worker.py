@@ -21,6 +21,8 @@ __all__ = [
     "HilWorker",
     "carry_out",
     "end_jobs",
+    "is_loopback",
+    "make_scheduler",
     "offered",
     "serve_scheduler",
     "serve_worker",
@@ -91,7 +93,13 @@ async def serve_worker(
     while True:
         bench = Bench(offer)
         try:
-            worker = HilWorker(address, bench=bench, host=host, death_timeout=patience_s)
+            worker = HilWorker(
+                address,
+                bench=bench,
+                host=host,
+                dashboard_address=f"{host}:0",
+                death_timeout=patience_s,
+            )
             try:
                 await worker
             except (TimeoutError, OSError) as exc:
@@ -110,6 +118,15 @@ async def serve_worker(
         await asyncio.sleep(_AGAIN_S)
 
 
+def make_scheduler(host: str, port: int, protocol: str) -> Scheduler:
+    """Return a scheduler that listens there, and nowhere else, once it is awaited."""
+    # its HTTP server has another port, which must be neither fixed nor of all addresses
+    http = f"{host}:0"
+    return Scheduler(
+        host=host, port=port, protocol=protocol, dashboard=False, dashboard_address=http
+    )
+
+
 async def serve_scheduler(host: str, port: int, protocol: str, say: Callable[[str], None]) -> None:
     """Be a scheduler until it is cancelled; raises TargetError where it cannot listen there."""
     try:
@@ -117,7 +134,7 @@ async def serve_scheduler(host: str, port: int, protocol: str, say: Callable[[st
             pass
     except OSError as exc:
         raise TargetError(f"{host}:{port}: cannot listen there: {exc.strerror or exc}") from exc
-    scheduler = Scheduler(host=host, port=port, protocol=protocol, dashboard=False)
+    scheduler = make_scheduler(host, port, protocol)
     await scheduler
     try:
         say(f"scheduler at {scheduler.address}")

@@ -14,7 +14,7 @@ from nnom_hil.run.prepare import prepare
 from nnom_hil.run.service import run_and_report
 from nnom_hil.run.shown import Outcome
 
-__all__ = ["Ended", "HandedCell", "convert_all", "make_image", "run_cell", "run_cell_elsewhere",
+__all__ = ["Ended", "HandedCell", "convert_all", "make_images", "run_cell", "run_cell_elsewhere",
     "without_run"]  # fmt: skip
 
 
@@ -67,12 +67,24 @@ def _tell_step(tell: Tell, model: str, what: str) -> None:
     tell("step", f"{model}: {what}")
 
 
-def make_image(cell: ReadyCell, tell: Tell) -> None:
-    """Check a cell and build its image, both for a worker that has neither model nor compiler."""
-    try:
-        tell("handed", hand_over(cell.request, Steps(tell)))
-    except HilError as exc:
-        tell("ended", Ended(cell=without_run(cell, str(exc))))
+def make_images(cells: Sequence[ReadyCell], tell: Tell) -> None:
+    """Check cells and build their images, for workers that have neither model nor compiler."""
+    for cell in cells:
+        try:
+            tell("handed", (cell.key, hand_over(cell.request, _OfCell(tell, cell))))
+        except HilError as exc:
+            tell("ended", Ended(cell=without_run(cell, str(exc))))
+
+
+class _OfCell(Steps):
+    """Names the cell, too."""
+
+    def __init__(self, tell: Tell, cell: ReadyCell) -> None:
+        super().__init__(partial(_tell_of, tell, cell.name))
+
+
+def _tell_of(tell: Tell, name: str, kind: str, what: str) -> None:
+    tell(kind, f"{name}: {what}")
 
 
 def run_cell(cell: ReadyCell, tell: Tell) -> None:

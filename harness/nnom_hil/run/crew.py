@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ Tell = Callable[[str, Any], None]
 GONE: Final = "gone"
 CANNOT: Final = "cannot"
 _PATIENCE_S: Final = 30.0
-_PRELOADED: Final = ["__main__", "nnom_hil.run.cell_work"]
+_WORK: Final = "nnom_hil.run.cell_work"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class Processes:
             context: Any = multiprocessing.get_context("fork")
         else:
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(_PRELOADED)
+            context.set_forkserver_preload(_loaded())
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(
             target=_child, args=(theirs, self._life, self._trees, job.work, job.what), name=job.name
@@ -200,6 +201,14 @@ class Processes:
             life, self._life = self._life, None
             for handle in life:
                 os.close(handle)
+
+
+def _loaded() -> list[str]:
+    """Return our modules that this process has: its main program, which Python loads in each child
+    anew, finds them there.
+    """
+    ours = [name for name in sys.modules if name.startswith("nnom_hil.")]
+    return [_WORK, *(name for name in ours if not name.startswith("nnom_hil.farm"))]
 
 
 def _why_ended(code: int) -> str:

@@ -7,7 +7,7 @@ from nnom_hil.run.cell_work import (
     Ended,
     HandedCell,
     convert_all,
-    make_image,
+    make_images,
     run_cell,
     run_cell_elsewhere,
     without_run,
@@ -18,8 +18,10 @@ from nnom_hil.run.handed import Handed
 
 __all__ = ["Ended", "Stages"]
 
-_AHEAD: Final = 4
+_AHEAD: Final = 16
 """Images that are made before a worker is free, for each process that makes them."""
+_AT_ONCE: Final = 8
+"""Images that a process makes, one after the other: to start one takes time."""
 
 
 class Stages:
@@ -38,6 +40,7 @@ class Stages:
         self._converted: set[str] = set()
         self._converting = False
         self._making: dict[str, ReadyCell] = {}
+        self._makers = 0
         self._images: dict[str, Handed] = {}
         self._handed: dict[str, Handed] = {}
         self._running: dict[str, ReadyCell] = {}
@@ -72,12 +75,19 @@ class Stages:
             self._begin_here()
             return
         self._begin_elsewhere()
-        while len(self._handed) + len(self._making) < _AHEAD * self._here.most:
-            cell = self._next(self._making) if self._here.is_free else None
-            if cell is None:
-                return
+        while self._here.is_free and (cells := self._to_make()):
+            self._makers += 1
+            key = f"images {self._makers}"
+            self._here.start(Job(key=key, name="images", work=make_images, what=cells))
+
+    def _to_make(self) -> list[ReadyCell]:
+        """Return the next cells to make images for, if they are wanted soon."""
+        cells: list[ReadyCell] = []
+        most = _AHEAD * self._here.most - len(self._handed) - len(self._making)
+        while len(cells) < min(_AT_ONCE, most) and (cell := self._next(self._making)) is not None:
             self._making[cell.key] = self._waiting.pop(cell.key)
-            self._here.start(Job(key=cell.key, name=cell.name, work=make_image, what=cell))
+            cells.append(cell)
+        return cells
 
     def _begin_here(self) -> None:
         while self._here.is_free and (cell := self._next(self._running)) is not None:
@@ -123,11 +133,13 @@ class Stages:
         elif kind == "refused":
             yield from self._refuse(*what)
         elif kind == "handed":
-            self._images[key] = self._handed[key] = what
-            self._making.pop(key, None)
+            key, handed = what
+            self._images[key] = self._handed[key] = handed
+            del self._making[key]
         elif kind == "ended":
-            self._making.pop(key, None)
-            if self._running.pop(key, None) is not None or said.job.work is make_image:
+            key = what.cell.key
+            where = self._making if said.job.work is make_images else self._running
+            if where.pop(key, None) is not None:
                 yield what
         elif kind == CANNOT:
             if (cell := self._running.pop(key, None)) is not None:
@@ -136,14 +148,21 @@ class Stages:
             self._converting = False
             if what and self._to_convert:  # it was at the first of them
                 yield from self._refuse(next(iter(self._to_convert)), what)
-        elif kind == GONE:
-            where = self._making if said.job.work is make_image else self._running
-            if (cell := where.pop(key, None)) is not None:
-                why = what or "its process ended without a word"
-                yield Ended(cell=without_run(cell, why), is_gone=True)
+        elif kind == GONE and said.job.work is make_images:
+            left = [cell for cell in said.job.what if self._making.pop(cell.key, None) is not None]
+            self._waiting |= {cell.key: cell for cell in left[1:]}
+            for cell in left[:1]:  # it was at the first of them
+                yield _gone(cell, what)
+        elif kind == GONE and (cell := self._running.pop(key, None)) is not None:
+            yield _gone(cell, what)
 
     def _refuse(self, conversion: str, why: str) -> Iterator[Ended]:
         self._to_convert.pop(conversion, None)
         for cell in [c for c in self._waiting.values() if c.conversion == conversion]:
             del self._waiting[cell.key]
             yield Ended(cell=without_run(cell, why))
+
+
+def _gone(cell: ReadyCell, why: str) -> Ended:
+    why = why or "its process ended without a word"
+    return Ended(cell=without_run(cell, why), is_gone=True)
