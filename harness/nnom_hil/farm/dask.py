@@ -9,9 +9,12 @@ __all__ = ["check_farm", "quiet_dask"]
 _SETTINGS: Final = {
     "logging": {"distributed": "error"},
     "distributed.admin.large-graph-warning-threshold": "1GiB",
-    "distributed.scheduler.worker-saturation": 1.0,
-    # a worker of ours waits for a board or an emulator: what it has is not to be guessed at
+    # a worker of ours waits for processes: there is nothing in its threads to watch
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "10s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.gil.enabled": False,
 }
 
 

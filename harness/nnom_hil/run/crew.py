@@ -31,6 +31,7 @@ GONE: Final = "gone"
 CANNOT: Final = "cannot"
 _PATIENCE_S: Final = 30.0
 _WORK: Final = "nnom_hil.run.cell_work"
+_LAST: Final = "nnom_hil.run.frozen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +209,7 @@ def _loaded() -> list[str]:
     anew, finds them there.
     """
     ours = [name for name in sys.modules if name.startswith("nnom_hil.")]
-    return [_WORK, *(name for name in ours if not name.startswith("nnom_hil.farm"))]
+    return [_WORK, *(name for name in ours if not name.startswith("nnom_hil.farm")), _LAST]
 
 
 def _why_ended(code: int) -> str:

@@ -18,10 +18,10 @@ from nnom_hil.run.handed import Handed
 
 __all__ = ["Ended", "Stages"]
 
-_AHEAD: Final = 16
-"""Images that are made before a worker is free, for each process that makes them."""
 _AT_ONCE: Final = 8
 """Images that a process makes, one after the other: to start one takes time."""
+_AHEAD: Final = 3
+"""For each such process, so many times what it makes at once is made before a worker is free."""
 
 
 class Stages:
@@ -83,8 +83,9 @@ class Stages:
     def _to_make(self) -> list[ReadyCell]:
         """Return the next cells to make images for, if they are wanted soon."""
         cells: list[ReadyCell] = []
-        most = _AHEAD * self._here.most - len(self._handed) - len(self._making)
-        while len(cells) < min(_AT_ONCE, most) and (cell := self._next(self._making)) is not None:
+        if len(self._handed) + len(self._making) > (_AHEAD - 1) * _AT_ONCE * self._here.most:
+            return cells
+        while len(cells) < _AT_ONCE and (cell := self._next(self._making)) is not None:
             self._making[cell.key] = self._waiting.pop(cell.key)
             cells.append(cell)
         return cells
