@@ -24,7 +24,7 @@ endef
 told-short = sed -un -e '/\.metadata/d' -e 's/^ *Downloading \([^-]*-[^-]*\)[^ ]*\(.*\)/  fetching \1\2/p' \
 	-e 's/^Installing collected packages.*/  installing them/p'
 
-.PHONY: help run test lint unit robot renode nightly mutants oldest other-tools setup packages dist sbom clean
+.PHONY: help docs run test lint unit robot renode nightly mutants oldest other-tools setup packages dist sbom clean
 
 # Of conversions and builds: what pytest has made, Robot need not make again.
 TEST_CACHE := $(CURDIR)/.test_cache
@@ -34,6 +34,7 @@ help:
 	@echo "make test     set up what is missing, then lint, types, unit, native, QEMU and Robot tests"
 	@echo "make nightly  the slow matrices: every board, both behaviours, more random cases, mutants"
 	@echo "make renode   the tests that run in Renode, where it is"
+	@echo "make docs     the documentation as a site, in build/docs"
 	@echo "make setup    set up only;  make clean  remove the virtual environment and test output"
 
 run: setup
@@ -52,6 +53,11 @@ unit: setup
 
 robot: setup
 	NNOM_HIL_CACHE=$(TEST_CACHE) $(BIN)/robot --outputdir reports/robot --loglevel DEBUG --consolecolors off robot_tests
+
+# The documentation as pages that need no server; NO_MKDOCS_2_WARNING: its authors' advertisement.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "$(CURDIR)/build/docs/index.html"
 
 # What runs in Renode, where it is on PATH or named by NNOM_HIL_RENODE.
 renode: setup

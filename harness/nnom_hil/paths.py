@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
+_PROJECT = "nnom-hil.toml"
 
 
 def _shipped(name: str) -> Path:
@@ -90,7 +91,9 @@ def locks_dir() -> Path:
 
 
 def runs_dir() -> Path:
-    """Return the folder of run records: reports/runs of the checkout, else of this directory."""
+    """Return the folder of run records: reports/runs of the project (nnom-hil.toml) around this
+    directory, else of the checkout, else here.
+    """
     return _reports() / "runs"
 
 
@@ -105,13 +108,15 @@ def tunes_dir() -> Path:
 
 
 def baselines_dir() -> Path:
-    """Return the folder of reviewed figures: reports/baselines of the checkout, else of this
-    directory.
-    """
+    """Return the folder of reviewed figures: reports/baselines, beside that of the runs."""
     return _reports() / "baselines"
 
 
 def _reports() -> Path:
+    """Return the reports' folder: of the project around us, of the checkout, or here."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / _PROJECT).is_file():
+            return folder / "reports"
     checkout = _PACKAGE.parents[1]
-    root = checkout if (checkout / "reports").is_dir() else Path.cwd()
-    return root / "reports"
+    return (checkout if (checkout / "reports").is_dir() else here) / "reports"
