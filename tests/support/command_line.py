@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 def all_commands() -> Iterator[tuple[str, Any]]:
     """Yield each command's words and itself, as click has it, groups before what is in them."""
-    for name in (*app._COMMANDS, *app._GROUPS):
+    for name in (*app.COMMANDS, *app.GROUPS):
         root = typer.main.get_command(app._application(name))
         assert isinstance(root, typer.core.TyperGroup)
         command = root.commands[name]
