@@ -41,7 +41,7 @@ def main(
     ] = None,
     include: Annotated[list[Path] | None, typer.Option(help="A folder of its headers.")] = None,
     define: Annotated[list[str] | None, typer.Option("-D", help="A macro for it.")] = None,
-    quiet: Annotated[
+    silence: Annotated[
         float, typer.Option(min=0.1, max=1e6, help="Seconds of silence that end its run.")
     ] = 60.0,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
@@ -61,7 +61,7 @@ def main(
             defines=define or (),
             script=say or (),
         )
-        return _run_guest(project, board, quiet=quiet, out=out, json=json)
+        return _run_guest(project, board, quiet=silence, out=out, json=json)
     if folder is None:
         raise UsageError("name the new project's folder: nnom-hil init DIR")
     if header or source or include or define or say:
