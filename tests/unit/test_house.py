@@ -17,9 +17,11 @@ PACKAGE = Path(nnom_hil.__file__).parent
 LEAVES = {"errors", "deadline", "files", "paths", "records", "tool", "console", "variables",
     "record_files", "locks", "interrupt", "temporary", "cache", "archives", "text", "times",
     "profiles", "toml", "gates", "matrix", "tuning", "explanations",
+    "mlperf_record",
     "extras", "lazy", "version"}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "mlperf_record": set(),
     "deadline": set(),
     "version": set(),
     "lazy": set(),
@@ -128,6 +130,7 @@ ALLOWED: dict[str, set[str]] = {
         "train",
     },
     "report": {
+        "mlperf_record",
         "errors",
         "explanations",
         "gates",

@@ -22,6 +22,7 @@ from nnom_hil.files import seal
 from nnom_hil.gates import baseline_of, evaluate
 from nnom_hil.link.messages import LayerTimes
 from nnom_hil.matrix import CellRecord, MatrixRecord, figures_of
+from nnom_hil.mlperf_record import MlperfRecord, MlperfRow
 from nnom_hil.paths import templates_dir
 from nnom_hil.profiles import ProfiledLayer, ProfileRecord
 from nnom_hil.records import RUN_SCHEMA, LayerRecord, RunRecord, Verdict
@@ -29,6 +30,7 @@ from nnom_hil.report.facts import Part, facts_of
 from nnom_hil.report.gates import comparison_markdown, comparison_text
 from nnom_hil.report.html import render_html, render_profile
 from nnom_hil.report.matrix import matrix_files
+from nnom_hil.report.mlperf import print_mlperf
 from nnom_hil.report.profile import print_profile
 from nnom_hil.report.run_markdown import run_markdown
 from nnom_hil.report.survey import survey_table
@@ -296,6 +298,21 @@ def test_cycles_of_a_profile_are_the_models() -> None:
     assert "cycles," not in render_profile(without)
 
 
+def test_benchmarks_name_their_clock_and_the_model() -> None:
+    row = MlperfRow(
+        benchmark="ic01", title="t", model="m", model_hash="h", macs=1, runs=2, per_second=[1.0],
+        median_per_second=1.0, cycles=200.0, error_percent=12.0, core_hz=1_000_000,
+    )  # fmt: skip
+    told = MlperfRecord(
+        board="b", core="c", target="q", clock="instructions", clock_words="w", rows=[row]
+    )
+    out = StringIO()
+    print_mlperf(told, Console(width=200, file=out))
+    assert out.getvalue().count(", instructions") == 2
+    assert "cycles, model" in out.getvalue()
+    assert "200 ±12 %" in out.getvalue()
+
+
 def test_rates_are_named_by_what_they_relate_to() -> None:
     assert "MAC per instruction" in text_of(summary(record(TimeSource.INSTRUCTIONS)))
     assert "MACops/Hz, dwt" in text_of(summary(record(TimeSource.DWT)))
@@ -316,12 +333,12 @@ LABELLED = {
     # each is rendered, or called, by a test of this file
     "cli/bench.py", "cli/timings.py", "report/figures.py", "report/html.py", "report/terminal.py",
     "nnom_hil/assertions.py", "report/facts.py",
-    "report/matrix.py", "report/tune.py", "templates/tune.html.j2",
+    "report/matrix.py", "report/mlperf.py", "report/tune.py", "templates/tune.html.j2",
     "report/profile.py", "templates/profile_part.html.j2", "templates/run.html.j2",
     # these hand amounts on, as records and results do, or as JUnit has it (seconds of the host)
     "report/junit.py",
-    "run/bench.py", "run/findings.py", "run/model_bench.py", "run/timing.py", "run/runner.py",
-    "run/trials.py",
+    "run/bench.py", "run/findings.py", "run/mlperf.py", "run/model_bench.py", "run/timing.py",
+    "run/runner.py", "run/trials.py",
     # what a console's tables hold, and seconds that a user gives
     "run/monitor.py", "run/printed.py", "run/verdict.py", "run/guest.py",
 }  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nnom_hil.boards.chip import Chip, find_chip, list_chips
     from nnom_hil.boards.examination import Examination, examine, examine_alone
     from nnom_hil.boards.listing import BACKENDS, BoardLine, board_files, board_lines
+    from nnom_hil.boards.published import published_mlperf
     from nnom_hil.boards.schema import Check, Cpu, Region
     from nnom_hil.boards.svd import load_svd
     from nnom_hil.boards.template import board_template
@@ -58,6 +59,7 @@ __all__ = [
     "list_chips",
     "load_board",
     "load_svd",
+    "published_mlperf",
     "timed_cores",
 ]
 
@@ -94,6 +96,7 @@ __getattr__ = lazily(
         "list_chips": "chip",
         "load_board": "board",
         "load_svd": "svd",
+        "published_mlperf": "published",
         "timed_cores": "timing",
     },
 )

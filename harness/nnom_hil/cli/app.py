@@ -35,6 +35,7 @@ COMMANDS = (
     "inspect",
     "build",
     "serve",
+    "mlperf",
     "finetune",
     "profile",
     "explain",

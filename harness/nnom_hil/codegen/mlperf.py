@@ -22,9 +22,12 @@ __all__ = [
     "Pixels",
     "Protocol",
     "Scores",
+    "inputs_of",
     "mlperf_config_h",
     "mlperf_settings",
     "pixels_of",
+    "pixels_of_range",
+    "values_of",
 ]
 
 _KWS_SCALE: Final = np.float32(0.5847029089927673)
@@ -114,9 +117,7 @@ class MlperfSettings:
 
     def inputs_of(self, stimuli: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return what the model takes, (n, inputs), of stimuli (n, bytes)."""
-        if not self.values:
-            return np.ascontiguousarray(stimuli).view("<f4").astype(np.float32)
-        return np.asarray(self.values, np.float32)[stimuli]
+        return inputs_of(self.values, stimuli)
 
     def stimuli_of(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
         """Return the stimuli (n, bytes) that mean inputs (n, ...), or what is nearest to them."""
@@ -143,6 +144,13 @@ class MlperfSettings:
         return self.scores in (Scores.SOFTMAX, Scores.LOGITS)
 
 
+def inputs_of(values: tuple[float, ...], stimuli: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return what a model takes, (n, inputs), of stimuli (n, bytes); values: as settings have."""
+    if not values:
+        return np.ascontiguousarray(stimuli).view("<f4").astype(np.float32)
+    return np.asarray(values, np.float32)[stimuli]
+
+
 def mlperf_settings(graph: QGraph, pixels: Pixels) -> MlperfSettings:
     """Return what firmware of a model is told; the benchmark is the one that has its shapes.
 
@@ -155,7 +163,7 @@ def mlperf_settings(graph: QGraph, pixels: Pixels) -> MlperfSettings:
     scores, source = _scores_of(graph, benchmark)
     return MlperfSettings(
         benchmark=benchmark,
-        values=_values(benchmark, pixels),
+        values=values_of(benchmark, pixels),
         centre=entry.centre,
         scale=scale,
         scores=scores,
@@ -192,12 +200,18 @@ def pixels_of(graph: QGraph, x: Int8) -> Pixels:
     centre = np.asarray(entry.centre)
     if max(len(scale), len(centre)) > len(lowest):  # one an element: their own extent is enough
         lowest, highest = np.full(1, lowest.min()), np.full(1, highest.max())
-    if (highest / scale + centre).max() > _UNIT_TO:
+    return pixels_of_range((lowest / scale + centre).min(), (highest / scale + centre).max())
+
+
+def pixels_of_range(lowest: float, highest: float) -> Pixels:
+    """Return what the range of a model's inputs speaks for."""
+    if highest > _UNIT_TO:
         return Pixels.BYTES
-    return Pixels.SIGNED if (lowest / scale + centre).min() < _SIGNED_FROM else Pixels.UNIT
+    return Pixels.SIGNED if lowest < _SIGNED_FROM else Pixels.UNIT
 
 
-def _values(benchmark: Benchmark, pixels: Pixels) -> tuple[float, ...]:
+def values_of(benchmark: Benchmark, pixels: Pixels) -> tuple[float, ...]:
+    """Return what each byte of a stimulus means, float32 (256,); nothing where it is of floats."""
     if benchmark is Benchmark.AD01:
         return ()
     codes = np.arange(256, dtype=np.float32)

@@ -211,6 +211,9 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "build": _names(_BOARD, _MODEL, _CONVERT, _BUILD, _PROTOCOL),
     "serve": _names(_BOARD, _MODEL, _CONVERT, _BUILD, _PROTOCOL, "backend", "renode"),
     "convert": _names(_MODEL, _CONVERT),
+    "mlperf": _names(
+        _BOARD, _CONVERT, _BUILD, "console_baud", "pixels", "limit", "backend", "renode", "port"
+    ),
     "finetune": _names(_MODEL, "method", "per_channel", "percentile", "raw_input"),
     "inspect": _names("model", "boards"),
     "explain": _names(
