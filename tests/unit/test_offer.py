@@ -47,6 +47,9 @@ def test_a_port_that_is_taken_is_told() -> None:
     door = TcpDoor("127.0.0.1", 0)
     try:
         port = int(door.url.rpartition(":")[2])
+        with pytest.raises(ConnectionRefusedError):  # nobody is let in before the board runs
+            socket.create_connection(("127.0.0.1", port))
+        door.open()
         with pytest.raises(UsageError, match="the port is taken by another program; name another"):
             TcpDoor("127.0.0.1", port)
         with pytest.raises(UsageError, match="this machine has no such address"):
@@ -59,6 +62,8 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_clients_of_a_port_come_one_after_the_other() -> None:
     door = TcpDoor("127.0.0.1", 0)
     try:
+        door.open()
+        door.open()
         door.send(b"nobody hears this")
         address = ("127.0.0.1", int(door.url.rpartition(":")[2]))
         with socket.create_connection(address) as first:
@@ -81,6 +86,8 @@ def test_clients_of_a_terminal_get_nothing_of_others(tmp_path: Path) -> None:
     link = tmp_path / "board"
     door = PtyDoor(link)
     try:
+        door.open()
+        door.open()
         door.send(b"nobody hears this")
         for visit in range(3):  # the next one comes before it is known that the last one left
             port = serial.Serial(str(link), 9600, timeout=60)
@@ -100,6 +107,7 @@ def test_clients_of_a_terminal_get_nothing_of_others(tmp_path: Path) -> None:
 def test_what_a_client_has_not_read_is_forgotten() -> None:
     door = PtyDoor()
     try:
+        door.open()
         port = os.open(door.url, os.O_RDWR | os.O_NOCTTY)
         os.write(port, b"x")
         assert taken(door, 1) == b"x"
@@ -118,8 +126,11 @@ def test_what_a_client_has_not_read_is_forgotten() -> None:
 
 def test_a_link_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot make a link: File exists"):
+    with pytest.raises(UsageError, match="cannot make a link: something is there already"):
         PtyDoor(tmp_path / "file")
     (tmp_path / "left").symlink_to(tmp_path / "nothing")
-    PtyDoor(tmp_path / "left").close()
+    door = PtyDoor(tmp_path / "left")
+    door.open()
+    assert (tmp_path / "left").exists()
+    door.close()
     assert not (tmp_path / "left").is_symlink()

@@ -20,6 +20,7 @@ __all__ = ["Door", "PtyDoor", "TcpDoor", "tcp_address"]
 
 _CHUNK: Final = 4096
 _SEND_S: Final = 10.0
+_WAITING: Final = 8
 _LOOPBACK: Final = "127.0.0.1"
 _LARGEST_PORT: Final = 65535
 
@@ -38,6 +39,10 @@ class Door(Protocol):
     @property
     def watched(self) -> list[int]:
         """The descriptors that tell of something to take."""
+        ...
+
+    def open(self) -> None:
+        """Let clients in; twice is fine."""
         ...
 
     def take(self) -> bytes:
@@ -63,9 +68,10 @@ def tcp_address(text: str) -> tuple[str, int]:
 
 
 class TcpDoor:
-    """A listening port; another client waits until the first one has left.
+    """A port, taken at once, that listens from open() on: who connects is served then.
 
-    Raises UsageError for an address that cannot be had.
+    Another client waits until the first one has left. Raises UsageError for an address that cannot
+    be had.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -73,10 +79,12 @@ class TcpDoor:
         self._client: socket.socket | None = None
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._listener = socket.create_server((host, port), family=family, backlog=8)
+            self._listener = socket.socket(family)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind((host, port))
         except OSError as exc:
+            self._listener.close()
             raise UsageError(f"--tcp {host}:{port}: {_why_no_port(exc)}") from exc
-        self._listener.setblocking(False)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"socket://{shown}:{self._listener.getsockname()[1]}"
 
@@ -84,6 +92,14 @@ class TcpDoor:
     def watched(self) -> list[int]:
         """The client, or where one comes."""
         return [(self._client or self._listener).fileno()]
+
+    def open(self) -> None:
+        """Listen; raises UsageError where another program has the port after all."""
+        try:
+            self._listener.listen(_WAITING)
+        except OSError as exc:
+            raise UsageError(f"--tcp {self.url}: {_why_no_port(exc)}") from exc
+        self._listener.setblocking(False)
 
     def take(self) -> bytes:
         """Return what the client has sent, or let one in."""
@@ -137,13 +153,15 @@ def _why_no_port(error: OSError) -> str:
 
 
 class PtyDoor:
-    """A pseudo-terminal in raw mode. link: a path that becomes a link to it, while it is there.
+    """A pseudo-terminal in raw mode. link: a path that is a link to it, from open() to close().
 
     Raises UsageError for a link that cannot be made, TargetError where there are no terminals.
     """
 
     def __init__(self, link: Path | None = None) -> None:
-        self._link: Path | None = None
+        self._link, self._is_linked = link, False
+        if link is not None and os.path.lexists(link) and not _leads_nowhere(link):
+            raise UsageError(f"--pty {link}: cannot make a link: something is there already")
         try:
             self._ours, theirs = os.openpty()
             self._name = self.url = os.ttyname(theirs)
@@ -154,19 +172,19 @@ class PtyDoor:
         except OSError as exc:
             raise TargetError(f"--pty: cannot make a pseudo-terminal: {exc.strerror}") from exc
         self._is_open = False
-        if link is not None:
-            self._make(link)
 
-    def _make(self, link: Path) -> None:
+    def open(self) -> None:
+        """Make the link; raises UsageError where it cannot be."""
+        if self._link is None or self._is_linked:
+            return
         try:
-            if link.is_symlink() and not link.exists():  # one that an earlier end has left
-                link.unlink()
-            link.symlink_to(self.url)
+            if _leads_nowhere(self._link):  # one that an earlier end has left
+                self._link.unlink()
+            self._link.symlink_to(self._name)
         except OSError as exc:
-            self.close()
-            raise UsageError(f"--pty {link}: cannot make a link: {exc.strerror}") from exc
-        self._link = link
-        self.url = str(link)
+            raise UsageError(f"--pty {self._link}: cannot make a link: {exc.strerror}") from exc
+        self._is_linked = True
+        self.url = str(self._link)
 
     @property
     def departures(self) -> int:
@@ -224,7 +242,11 @@ class PtyDoor:
             os.close(self._ours)
             self._visits.close()
             self._ours = -1
-        if self._link is not None:
+        if self._link is not None and self._is_linked:
             with contextlib.suppress(OSError):
                 self._link.unlink()
-            self._link = None
+            self._is_linked = False
+
+
+def _leads_nowhere(link: Path) -> bool:
+    return link.is_symlink() and not link.exists()

@@ -13,20 +13,28 @@ _CHUNK = 64
 
 
 def expected_results(
-    graph: QGraph, settings: MlperfSettings, stimuli: npt.NDArray[np.uint8]
+    graph: QGraph,
+    settings: MlperfSettings,
+    stimuli: npt.NDArray[np.uint8],
+    *,
+    compat: bool = False,
 ) -> list[tuple[str, ...]]:
-    """Return the results of each stimulus (n, bytes), as the device writes them."""
+    """Return the results of each stimulus (n, bytes), as the device writes them.
+
+    compat: of firmware that gives NNoM 0.4.3's own int8 results.
+    """
     results: list[tuple[str, ...]] = []
     for start in range(0, len(stimuli), _CHUNK):
-        results += _of(graph, settings, stimuli[start : start + _CHUNK])
+        results += _of(graph, settings, stimuli[start : start + _CHUNK], compat)
     return results
 
 
 def _of(
-    graph: QGraph, settings: MlperfSettings, stimuli: npt.NDArray[np.uint8]
+    graph: QGraph, settings: MlperfSettings, stimuli: npt.NDArray[np.uint8], compat: bool
 ) -> list[tuple[str, ...]]:
     x = settings.inputs_of(stimuli)
-    layers = run_all_layers(graph, graph.quantise(x.reshape(-1, *graph.input.shape)))
+    images = graph.quantise(x.reshape(-1, *graph.input.shape))
+    layers = run_all_layers(graph, images, compat=compat)
     codes = layers[settings.source].reshape(len(x), -1).astype(np.int64)
     if settings.scores is Scores.ANOMALY:
         off = x.astype(np.float64) - codes * 2.0**-settings.dec

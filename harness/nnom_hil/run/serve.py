@@ -97,6 +97,7 @@ def serve(
             if protocol is Protocol.MLPERF:  # what is said at power-up is no client's
                 MlperfClient(transport, why_dead=target.why_dead).wait_for_start(_START_S)
             if not told:
+                door.open()
                 on_start(target.description)
                 told = True
             _pass_on(target, transport, door, protocol)
