@@ -90,12 +90,9 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _farm(scheduler: str, progress: "MatrixProgress") -> "Crew":
-    from nnom_hil.farm import check_farm
+    from nnom_hil.farm import farm_crew
 
-    check_farm()
-    from nnom_hil.farm.crew import FarmCrew
-
-    return FarmCrew(scheduler, say=lambda text: progress.notice("farm", text))
+    return farm_crew(scheduler, lambda text: progress.notice("farm", text))
 
 
 def _folder_name(file: Path) -> str:

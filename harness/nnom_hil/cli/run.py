@@ -10,11 +10,12 @@ import typer
 
 from nnom_hil.cli.options import DryRunOption, JsonOption, door
 from nnom_hil.cli.outcome import print_plan, show_outcome
-from nnom_hil.errors import ExitCode
+from nnom_hil.errors import ExitCode, UsageError
 
 __all__ = ["main"]
 
 if TYPE_CHECKING:
+    from nnom_hil.run.plan import Observer
     from nnom_hil.run.request import RunRequest
     from nnom_hil.run.shown import Outcome
 
@@ -30,6 +31,10 @@ def main(
     report: Annotated[
         list[Path] | None,
         typer.Option(help="Write the report to this file too, .html .md .xml .csv .json or .txt."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", "-s", help="Of a farm, one of whose workers runs it."),
     ] = None,
     **given: Any,
 ) -> int:
@@ -48,7 +53,10 @@ def main(
         return _tell(request, json=json)
     taken = Timings("imports") if timings else None
     with Progress(terminal(stderr=True), quiet=json, timings=taken) as progress:
-        outcome = run_and_report(request, progress)
+        if scheduler is None:
+            outcome = run_and_report(request, progress)
+        else:
+            outcome = _on_farm(request, scheduler, progress)
     if taken is not None:
         taken.end()
         taken.show(terminal(stderr=True))
@@ -63,6 +71,20 @@ def main(
         raise outcome.error  # its message is all there is to say
     show_outcome(outcome, json=json)
     return int(ExitCode.PASS if record.verdict is Verdict.PASS else ExitCode.FAIL)
+
+
+def _on_farm(request: "RunRequest | Path", scheduler: str, observer: "Observer") -> "Outcome":
+    from nnom_hil.farm import farm_crew
+    from nnom_hil.farm.offers import demand_of
+    from nnom_hil.run.elsewhere import run_elsewhere
+
+    if isinstance(request, Path):
+        raise UsageError(
+            "--resume with --scheduler: a run of a farm comes back whole or not at all; start it "
+            "again, or go on with this one here"
+        )
+    demand_of(request, ())  # what no farm can do is told before anything is built
+    return run_elsewhere(request, lambda: farm_crew(scheduler, observer.step), observer)
 
 
 def _tell(request: "RunRequest | Path", *, json: bool) -> int:

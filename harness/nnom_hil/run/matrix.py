@@ -33,6 +33,7 @@ from nnom_hil.record_files import load_record
 from nnom_hil.records import Verdict
 from nnom_hil.run.cells import ReadyCell, ready, resolved
 from nnom_hil.run.crew import Crew, Processes, Said
+from nnom_hil.run.elsewhere import ATTEMPTS, LOOK_S
 from nnom_hil.run.plan import MatrixObserver
 from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.returned import take_in
@@ -45,9 +46,6 @@ _SCHEMA: Final = "nnom-hil/cells/1"
 _JOURNAL: Final = "cells.jsonl"
 _RUNS: Final = "runs"
 _LIMIT: Final = 64 << 20
-_LOOK_S: Final = 1.0
-_ATTEMPTS: Final = 3
-"""At a cell whose process, worker or target goes away."""
 
 
 def begin_matrix(
@@ -258,9 +256,9 @@ class MatrixRun:
         cell = ended.cell
         self._attempts[cell.key] += 1
         tried = self._attempts[cell.key]
-        if ended.is_gone and tried < _ATTEMPTS:
+        if ended.is_gone and tried < ATTEMPTS:
             why = cell.reasons[0].partition("\n")[0] if cell.reasons else "it went away"
-            self._observer.notice(cell.name, f"{why}; run again ({tried + 1} of {_ATTEMPTS})")
+            self._observer.notice(cell.name, f"{why}; run again ({tried + 1} of {ATTEMPTS})")
             stages.again(cell.key, ended.place)
             return
         if ended.files is not None and cell.run is not None:
@@ -308,7 +306,7 @@ class MatrixRun:
 def _heard(crews: list[Crew]) -> Iterator[Said]:
     """Yield what crews have said; waits a moment for it."""
     pipes = {pipe: crew for crew in crews for pipe in crew.pipes}
-    spoken = wait(list(pipes), _LOOK_S)
+    spoken = wait(list(pipes), LOOK_S)
     for pipe, crew in pipes.items():
         if pipe in spoken:
             yield from crew.received(pipe)
