@@ -107,7 +107,7 @@ nightly: setup other-tools
 	NNOM_HIL_NIGHTLY=1 $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600
 	$(BIN)/nnom-hil bench boards --jobs 2
 	status=0; for matrix in nightly variants; do \
-	  $(BIN)/nnom-hil matrix reports/$$matrix.toml || status=1; done; \
+	  $(BIN)/nnom-hil matrix reports/$$matrix.toml $(if $(SCHEDULER),--scheduler $(SCHEDULER)) || status=1; done; \
 	$(BIN)/nnom-hil site reports/site; exit $$status
 	$(MAKE) mutants
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from nnom_hil.farm import Offer, check_farm
 
-__all__ = ["Farm", "free_port", "marks_of", "programs", "until"]
+__all__ = ["Farm", "free_port", "marks_of", "programs", "until", "worker_program"]
 
 
 def free_port() -> int:
@@ -90,23 +90,29 @@ class Farm:
         self._loop.close()
 
 
+def worker_program(address: str, cores: int = 1, **variables: str) -> subprocess.Popen[bytes]:
+    """Start a worker; whoever starts it ends it."""
+    words = ["--scheduler", address, "--cores", str(cores), "--no-boards"]
+    return _program("worker", *words, **variables)
+
+
+def _program(*words: str, **variables: str) -> subprocess.Popen[bytes]:
+    code = "import sys; from nnom_hil.cli import main; sys.argv[0] = 'nnom-hil'; main()"
+    return subprocess.Popen([sys.executable, "-c", code, *words], env={**os.environ, **variables})
+
+
 @contextlib.contextmanager
 def programs(n: int, cores: int = 1, **variables: str) -> Iterator[tuple[str, list[Any]]]:
     """Give the address of a scheduler and n workers that are programs of their own.
 
     variables: of the workers' environment, {} in them is the worker's number.
     """
-    port, started = free_port(), []
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
-
-    def start(*words: str, number: int = 0) -> None:
-        code = "import sys; from nnom_hil.cli import main; sys.argv[0] = 'nnom-hil'; main()"
-        env = {**os.environ, **{k: v.format(number) for k, v in variables.items()}}
-        started.append(subprocess.Popen([sys.executable, "-c", code, *words], env=env))
-
-    start("scheduler", "--port", str(port))
+    started = [_program("scheduler", "--port", str(port))]
     for number in range(n):
-        start("worker", "--scheduler", address, "--cores", str(cores), "--no-boards", number=number)
+        own = {name: value.format(number) for name, value in variables.items()}
+        started.append(worker_program(address, cores, **own))
     try:
         yield address, started[1:]
     finally:

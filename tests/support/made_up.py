@@ -1,5 +1,6 @@
 """What stands for the work of cells in tests of farms; light: every process of a cell loads it."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -50,6 +51,8 @@ def made_up_cell(handed: HandedCell, tell: Tell) -> None:
     (marks / f"{name}.{os.getpid()}").touch()
     if (marks / f"kill-{name}").exists():
         os.kill(os.getpid(), signal.SIGKILL)
+    if (marks / f"kill-worker-{name}").exists() and (worker := multiprocessing.parent_process()):
+        os.kill(worker.pid or 0, signal.SIGKILL)
     while (marks / f"wait-{name}").exists():
         time.sleep(0.01)
     told = CellRecord(

@@ -26,7 +26,7 @@ class Farm:
     """Seconds of CPU, seconds, bytes a second, bytes, shares; docs/scale.md says where from.
 
     images: different ones among the cells, each built once by the client's builders. desks:
-    machines that the boards are at, each with a cache. straggler: share of boards that are slow, by factor.
+    machines that the boards are at, each with a cache. straggler: share of slow boards, by factor.
     board_fails: share of cells whose board goes away, until it is back; worker_fails_per_h: of each
     desk. attempts: at a cell. late_copies: cells that run too long are begun once more.
     """

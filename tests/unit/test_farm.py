@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.farm import Farm, free_port, marks_of, until
+from tests.support.farm import Farm, free_port, marks_of, until, worker_program
 from tests.support.made_up import WORK
 
 from nnom_hil import cache
@@ -208,6 +208,23 @@ def test_farm_runs_every_cell_once_and_a_dead_process_again(tmp_path: Path, mark
         assert {p.name for p in (tmp_path / "out" / "runs").iterdir()} == set(runs)
 
 
+def test_cell_that_kills_workers_is_given_up_with_its_name(tmp_path: Path, marks: Path) -> None:
+    (marks / "kill-worker-gru-stm32f4").touch()
+    with Farm([]) as farm:
+        farm.scheduler.allowed_failures = 0  # else four workers have to die
+        workers = [worker_program(farm.address) for _ in range(2)]
+        farm.wait_for_workers(2)
+        record = on_farm(begin(tmp_path), farm.address, Watch())
+        ends = [worker.poll() for worker in workers]
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
+    assert [cell.passed for cell in record.cells] == [True, True, False, True]
+    assert "each worker that began it has died; given up" in record.cells[2].reasons[0]
+    assert sorted(ends, key=str) == [-9, None]
+    assert marks_of(marks).count("gru-stm32f4") == 1
+
+
 def test_scheduler_restarted_in_the_middle_loses_and_doubles_nothing(
     tmp_path: Path, marks: Path
 ) -> None:
@@ -280,3 +297,18 @@ def test_addresses_that_cannot_be_are_told(
 ) -> None:
     assert run_app(words) in (2, 3)
     assert message in capsys.readouterr().err
+
+
+def test_farm_without_dask_names_its_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("nnom_hil.extras.is_there", lambda module: module != "distributed")
+    (tmp_path / "m.toml").write_text(TWO_BY_TWO)
+    out = str(tmp_path / "out")
+    for words in (
+        ["worker"],
+        ["scheduler"],
+        ["matrix", str(tmp_path / "m.toml"), "--out", out, "--scheduler", "tcp://127.0.0.1:1"],
+    ):
+        assert run_app(words) == 3
+        assert "pip install 'nnom-hil[farm]'" in capsys.readouterr().err
