@@ -51,10 +51,10 @@ def made_up_cell(handed: HandedCell, tell: Tell) -> None:
     (marks / f"{name}.{os.getpid()}").touch()
     if (marks / f"kill-{name}").exists():
         os.kill(os.getpid(), signal.SIGKILL)
-    if (marks / f"kill-worker-{name}").exists() and (worker := multiprocessing.parent_process()):
-        os.kill(worker.pid or 0, signal.SIGKILL)
     while (marks / f"wait-{name}").exists():
         time.sleep(0.01)
+    if (marks / f"kill-worker-{name}").exists() and (worker := multiprocessing.parent_process()):
+        os.kill(worker.pid or 0, signal.SIGKILL)
     told = CellRecord(
         key=cell.key,
         name=cell.name,

@@ -209,12 +209,17 @@ def test_farm_runs_every_cell_once_and_a_dead_process_again(tmp_path: Path, mark
 
 
 def test_cell_that_kills_workers_is_given_up_with_its_name(tmp_path: Path, marks: Path) -> None:
-    (marks / "kill-worker-gru-stm32f4").touch()
+    for mark in ("kill-worker", "wait"):
+        (marks / f"{mark}-gru-stm32f4").touch()
     with Farm([]) as farm:
         farm.scheduler.allowed_failures = 0  # else four workers have to die
         workers = [worker_program(farm.address) for _ in range(2)]
         farm.wait_for_workers(2)
-        record = on_farm(begin(tmp_path), farm.address, Watch())
+        watch = Watch()
+        with going_on(begin(tmp_path), farm.address, watch) as records:
+            until(lambda: len(watch.ended) == 3)  # none waits at the worker that will die
+            (marks / "wait-gru-stm32f4").unlink()
+        record = records[0]
         ends = [worker.poll() for worker in workers]
         for worker in workers:
             worker.terminate()
