@@ -129,7 +129,7 @@ packages:
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
-	@echo "setting up $(VENV): Python packages, TensorFlow the largest, about 2.7 GB; some minutes, once"
+	@echo "setting up $(VENV): Python packages, TensorFlow the largest, about 3.1 GB; some minutes, once"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --editable '.[dev]' | $(told-short)
 	touch $@
