@@ -14,7 +14,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "train": {"tensorflow": "TensorFlow", "h5py": "h5py"},
     "onnx": {"onnx": "onnx", "onnxruntime": "onnxruntime"},
     "tflite": {"tflite": "tflite", "ai_edge_litert": "ai_edge_litert"},
-    "probe": {"pyocd": "pyOCD"},
+    "probe": {"pyocd": "pyOCD", "tomlkit": "tomlkit"},
     "robot": {"robot": "Robot Framework"},
     "farm": {"distributed": "Dask"},
     "virtual": {"unicorn": "unicorn"},

@@ -1,6 +1,5 @@
 """The hardware map: which board is at which probe and serial port of this machine."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -61,15 +60,31 @@ def load_map(path: Path) -> HardwareMap:
 
 
 def save_map(path: Path, hardware: HardwareMap) -> None:
-    """Write a hardware map; raises StoreError where it cannot be."""
-    # a JSON string is a TOML string too
-    tables = [
-        "\n[[attached]]\n"
-        + "".join(
-            f"{key} = {json.dumps(printable(value) if isinstance(value, str) else value)}\n"
-            for key, value in entry.model_dump(mode="json").items()
-            if value or key in ("port", "board")
-        )
-        for entry in hardware.attached
-    ]
-    write_whole(path, _HEAD + "".join(tables))
+    """Write a hardware map; what a person has written beside the facts, comments too, stays.
+
+    Raises StoreError where it cannot be written.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else _HEAD)
+    if not hardware.attached:  # nothing is taken away
+        write_whole(path, tomlkit.dumps(document))
+        return
+    if not document.get("attached"):
+        document.pop("attached", None)
+        document["attached"] = tomlkit.aot()
+    tables = document["attached"]
+    there = {str(table["probe"]): table for table in tables}
+    for entry in hardware.attached:
+        known = there.get(printable(entry.probe))
+        if known is None:
+            tables.append(tomlkit.table())
+        table = tables[-1] if known is None else known
+        for key, value in entry.model_dump(mode="json").items():
+            if value or key in ("port", "board"):
+                fact = printable(value) if isinstance(value, str) else value
+                if key not in table or table[key] != fact:  # or its comment would go
+                    table[key] = fact
+            elif key in table:
+                del table[key]
+    write_whole(path, tomlkit.dumps(document))
