@@ -25,6 +25,7 @@ from nnom_hil.run.request import RunRequest
 from nnom_hil.run.runner import Run, build_for
 from nnom_hil.run.scan import scan
 from nnom_hil.run.service import open_run
+from nnom_hil.target.base import CoreHolder
 from nnom_hil.target.symbols import load_pieces
 from nnom_hil.virtual import RACK_VARIABLE
 from nnom_hil.virtual.firmware import SerialPort, VirtualFirmware
@@ -221,7 +222,9 @@ def test_flashed_board_under_fire(seed: int, rack: Rack) -> None:
 
 def test_board_that_hangs_is_reset_through_its_probe(rack: Rack) -> None:
     def hold() -> None:
-        assert attempt._sessions[0].target.hold()
+        target = attempt._sessions[0].target
+        assert isinstance(target, CoreHolder)
+        assert target.hold()
 
     attempt = rack.open(Listener(15, hold), limit=40)
     record = attempt.execute()

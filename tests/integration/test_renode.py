@@ -207,7 +207,7 @@ def test_machine_is_made_from_the_board_file(
     assert IDLE_LINE not in told
     assert next(x for x in told if not x.startswith("#")).startswith("logFile @")
     assert told.index("start") > told.index("connector Connect sysbus.console nnom_hil_console")
-    assert target.description == f"Renode {version}"
+    assert target.facts.description == f"Renode {version}"
     assert not list(tmp_path.glob("nnom-hil-*"))
     assert not (tmp_path / ".config").exists()  # the user's settings are none of ours
 
@@ -382,7 +382,7 @@ def test_wrong_flags_of_dsp_cores_are_known(
     version: str, board: str, is_wrong: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_RENODE_VERSION", version)
-    told = RenodeTarget(find_board(board)).known_fault
+    told = RenodeTarget(find_board(board)).facts.known_fault
     assert ("take 1.16 or newer, or --kernels plain" in told) == is_wrong
 
 

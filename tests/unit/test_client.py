@@ -23,7 +23,12 @@ from nnom_hil.target.fake import FakeFaults, FakeModel, FakeTarget
 MODEL = FakeModel(infer=lambda x: bytes(reversed(x)), input_shape=(1, 1, 8), output_shape=(8,))
 
 
-def connect(faults: FakeFaults | None = None) -> tuple[FakeTarget, AgentClient]:
+PATIENT_S = 60.0  # where nothing is to be given up, on the slowest machine
+
+
+def connect(
+    faults: FakeFaults | None = None, give_up_s: float = 0.3
+) -> tuple[FakeTarget, AgentClient]:
     target = FakeTarget(MODEL, faults)
     target.start(None, Deadline.after(1))  # type: ignore[arg-type]  # the fake takes no image
     nonces = itertools.count(1)
@@ -33,7 +38,7 @@ def connect(faults: FakeFaults | None = None) -> tuple[FakeTarget, AgentClient]:
         why_dead=target.why_dead,
         revive=target.reset,
         retry_s=0.01,
-        give_up_s=0.3,
+        give_up_s=give_up_s,
     )
     return target, client
 
@@ -59,7 +64,7 @@ def expected(n: int) -> dict[int, bytes]:
 
 
 def test_clean_link_answers_every_vector_and_repeats_nothing() -> None:
-    target, client = connect()
+    target, client = connect(give_up_s=PATIENT_S)
     assert run(client, 50) == expected(50)
     assert client.stats.retransmitted == 0
     assert target.inferences == 50
@@ -90,7 +95,7 @@ def test_no_vector_is_lost_or_doubled_whatever_the_link_does(
         damage_answers=damage_answers,
         reset_before=resets,
     )
-    target, client = connect(faults)
+    target, client = connect(faults, PATIENT_S)
     assert run(client, 40) == expected(40)
     # the target's own counts hold each vector since its last start once
     assert len(target.counted) == len(set(target.counted))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import nnom_hil
+from nnom_hil.target.base import Target
 
 PACKAGE = Path(nnom_hil.__file__).parent
 
@@ -239,6 +240,12 @@ def test_functions_are_short_and_simple() -> None:
     }
     assert len(found) > 2000
     assert {name: it for name, it in found.items() if it[0] > 60 or it[1] > 20} == {}
+
+
+def test_a_target_is_five_things() -> None:
+    """What only some can do is a protocol of its own."""
+    members = {name for name in vars(Target) if not name.startswith("_")}
+    assert members == {"facts", "start", "why_dead", "reset", "stop"}
 
 
 def test_public_names_are_pinned() -> None:

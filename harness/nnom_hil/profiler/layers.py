@@ -120,7 +120,7 @@ def profile_layers(
         ),
         ticks_per_instruction=qemu.ticks_per_instruction(board.clock.core_hz),
         kernels=hello.kernels,
-        tool=target.description,
+        tool=target.facts.description,
     )
 
 

@@ -5,6 +5,7 @@ import threading
 
 from nnom_hil.link.faults import FaultyTransport, LinkFaults
 from nnom_hil.link.frame import FrameType, encode_frame
+from nnom_hil.target.base import CoreHolder
 from nnom_hil.target.session import Session
 
 __all__ = ["Disturbance"]
@@ -41,7 +42,7 @@ class Disturbance:
     def _hang(self) -> None:
         """Stop the target's core for a while, where it can be."""
         target = self._session.target
-        if target.hold():
+        if isinstance(target, CoreHolder) and target.hold():
             self._timers.append(threading.Timer(_HANG_S, target.let_go))
             self._timers[-1].start()
 

@@ -89,7 +89,7 @@ def run_mlperf(
         on_step(f"{benchmark}: preparing the model")
         one = _One.of(request, benchmark, model, data)
         with one.device(on_step) as (device, client):
-            target, clock, words = device.description, *_clock_of(device, board)
+            target, clock, words = device.facts.description, *_clock_of(device, board)
             rows.append(one.row(client, on_step))
     table = published_mlperf()
     return MlperfRecord(
@@ -356,7 +356,7 @@ def _clock_of(target: Target, board: Board) -> tuple[str, str]:
     """Return the source of the device's time, and what it counts, in words."""
     if isinstance(target, PortTarget):
         return TimeSource.UNKNOWN, "the device's own clock"
-    if not target.emulated:
+    if not target.facts.emulated:
         return TimeSource.HOST, "this machine's clock"
     if isinstance(target, QemuTarget) and board.backend.qemu is not None:
         shift = board.backend.qemu.icount_shift

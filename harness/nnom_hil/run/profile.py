@@ -81,7 +81,7 @@ def count_by_clock(
         nonce=lambda: random.SystemRandom().getrandbits(32),
     ) as session:
         per_instruction = judge_clock(
-            session.hello, board, emulated=target.emulated
+            session.hello, board, emulated=target.facts.emulated
         ).ticks_per_instruction
         if per_instruction is None:
             raise TargetError(
@@ -104,7 +104,7 @@ def count_by_clock(
     return ProfileRecord(
         **_facts(board, image, prepared, model),
         counted_on=board.name,
-        emulator=target.description,
+        emulator=target.facts.description,
         kernels=kernel_forms(kernels),
         layers=tuple(layers),
         notes=(_BY_CLOCK,),

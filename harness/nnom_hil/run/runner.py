@@ -42,7 +42,7 @@ from nnom_hil.run.provenance import beside_the_conversion
 from nnom_hil.run.store import RunFolder
 from nnom_hil.run.tensors import TENSORS_FILE, check_tensors, fetch_tensors, tensors_npz
 from nnom_hil.run.verdict import top_k_of
-from nnom_hil.target.base import Target
+from nnom_hil.target.base import Target, to_time
 from nnom_hil.target.clock import judge_clock
 from nnom_hil.target.session import Session
 from nnom_hil.times import TimeSource
@@ -213,18 +213,18 @@ class Run:
     def _start(self, image: Image, number: int) -> Hello:
         target = self.plan.target(self.plan.board)
         if self.plan.timing_only:
-            target = target.to_time() or target
+            target = to_time(target) or target
         if number == 0:
-            self.found.tools["target"] = target.description
+            self.found.tools["target"] = target.facts.description
         on_text = self.folder.console if number == 0 else self.folder.open_console(number)
         session = self._session(target, image, on_text)
         self._sessions.append(session)
-        self.found.known_fault = target.known_fault
+        self.found.known_fault = target.facts.known_fault
         hello = session.__enter__().hello
         graph = self._prepared.graph
         _check_model(hello, graph, self.plan, self.folder.console_text(number))
         if number == 0:
-            self.found.clock = judge_clock(hello, self.plan.board, emulated=target.emulated)
+            self.found.clock = judge_clock(hello, self.plan.board, emulated=target.facts.emulated)
         self.found.kernels = kernel_forms(hello.kernels)
         transport = session.client.channel.transport
         if self.plan.baud is not None and isinstance(transport, SerialTransport):
@@ -248,7 +248,7 @@ class Run:
         It boots as the first one did, which is not shown again.
         """
         running, image = self._running, self.found.image
-        target = running.target.to_time()
+        target = to_time(running.target)
         if target is None or image is None:
             yield running.client
             return
@@ -258,7 +258,9 @@ class Run:
             target, image, lambda text: show(text) if booted.is_set() else None
         ) as session:
             booted.set()
-            self.found.clock = judge_clock(session.hello, self.plan.board, emulated=target.emulated)
+            self.found.clock = judge_clock(
+                session.hello, self.plan.board, emulated=target.facts.emulated
+            )
             client = session.client
             yield client
         for other in self._sessions:  # a slow network is no silent target

@@ -98,7 +98,7 @@ def serve(
                 MlperfClient(transport, why_dead=target.why_dead).wait_for_start(_START_S)
             if not told:
                 door.open()
-                on_start(target.description)
+                on_start(target.facts.description)
                 told = True
             _pass_on(target, transport, door, protocol)
         finally:

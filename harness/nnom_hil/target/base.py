@@ -1,50 +1,50 @@
 """The seam between a session and what runs the firmware."""
 
 import signal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nnom_hil.deadline import Deadline
 from nnom_hil.link.transport import Transport
 from nnom_hil.target.process import ChildProcess
 
-__all__ = ["ProcessTarget", "Target"]
+__all__ = [
+    "CoreHolder",
+    "HasExactTwin",
+    "HasLog",
+    "ProcessTarget",
+    "Target",
+    "TargetFacts",
+    "to_time",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """What records and sessions must know of a target. description: tool and version.
+
+    emulated: whether its core is a program; None where nothing but a port is known of it.
+    runs_already: whether start() only joins firmware that runs, which must be reset to hear its
+    start. known_fault: what it is known to compute wrongly, told where outputs differ.
+    """
+
+    description: str
+    emulated: bool | None
+    runs_already: bool = False
+    known_fault: str = ""
 
 
 class Target(Protocol):
     """Runs one image. start() once, stop() at any time and more than once."""
 
     @property
-    def runs_already(self) -> bool:
-        """Whether start() only joins firmware that runs, which must be reset to hear its start."""
-        ...
-
-    @property
-    def emulated(self) -> bool | None:
-        """Whether its core is a program; None where nothing but a port is known of it."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """Tool and version, for records."""
-        ...
-
-    def to_time(self) -> "Target | None":
-        """Return another one, to time layers on; None where this one's clock is as good."""
+    def facts(self) -> TargetFacts:
+        """What is known of it; once it has started, for certain."""
         ...
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Run the image from its reset and return its console; raises TargetError."""
-        ...
-
-    @property
-    def remarks(self) -> str:
-        """What its own log warns of, in a few lines, for runs that fail; "" where it has none."""
-        ...
-
-    @property
-    def known_fault(self) -> str:
-        """What it is known to compute wrongly, told where outputs differ; "" for nothing."""
         ...
 
     def why_dead(self) -> str | None:
@@ -55,43 +55,55 @@ class Target(Protocol):
         """Reset what does not answer any more, from outside; False where that cannot be done."""
         ...
 
+    def stop(self) -> None:
+        """End it and release everything."""
+        ...
+
+
+@runtime_checkable
+class CoreHolder(Protocol):
+    """A target whose core can be stopped where it is, as a hang does, and let go on."""
+
     def hold(self) -> bool:
-        """Stop the core where it is, as a hang does; False where that cannot be done."""
+        """Stop the core; False where that cannot be done now."""
         ...
 
     def let_go(self) -> None:
         """Let a core that was stopped go on; nothing happens to one that has ended."""
         ...
 
-    def stop(self) -> None:
-        """End it and release everything."""
+
+@runtime_checkable
+class HasExactTwin(Protocol):
+    """A target whose clock is another's, which is better."""
+
+    def to_time(self) -> Target | None:
+        """Return one to time layers on; None where this one's clock is exact."""
         ...
+
+
+@runtime_checkable
+class HasLog(Protocol):
+    """A target that writes a log of its own."""
+
+    @property
+    def remarks(self) -> str:
+        """What it warns of, in a few lines, for runs that fail; "" for nothing."""
+        ...
+
+
+def to_time(target: Target) -> Target | None:
+    """Return another target to time layers on; None where this one's clock is as good as any."""
+    return target.to_time() if isinstance(target, HasExactTwin) else None
 
 
 class ProcessTarget:
     """What all targets share that live in a child process; name is what messages call it."""
 
-    runs_already = False
-    emulated = True
-
-    @property
-    def remarks(self) -> str:
-        """Nothing: what it printed is told when it has ended."""
-        return ""
-
-    @property
-    def known_fault(self) -> str:
-        """Nothing."""
-        return ""
-
     def __init__(self, name: str) -> None:
         self._name = name
         self._process: ChildProcess | None = None
         self._transport: Transport | None = None
-
-    def to_time(self) -> Target | None:
-        """Return None: the clock is what it is."""
-        return None
 
     def why_dead(self) -> str | None:
         """Return how the process ended, or None while it runs."""

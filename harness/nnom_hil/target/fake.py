@@ -27,6 +27,7 @@ from nnom_hil.link.frame import (
 )
 from nnom_hil.link.messages import CONTENT_HEAD, PROTOCOL_VERSION, Capability
 from nnom_hil.link.transport import Transport
+from nnom_hil.target.base import TargetFacts
 
 __all__ = ["FakeFaults", "FakeModel", "FakeTarget"]
 
@@ -86,11 +87,7 @@ class FakeTarget:
     take() is the agent alone: bytes in, bytes out.
     """
 
-    runs_already = False
-    known_fault = ""
-    remarks = ""
-    emulated = True
-    description = "fake target"
+    facts = TargetFacts(description="fake target", emulated=True)
 
     def __init__(
         self,
@@ -127,10 +124,6 @@ class FakeTarget:
 
     # ---- Target
 
-    def to_time(self) -> None:
-        """Return None: there is but one."""
-        return
-
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Boot; no image is needed."""
         del elf, deadline
@@ -147,13 +140,6 @@ class FakeTarget:
             self._deaf = False
             self.boot()
         return self.faults.resettable
-
-    def hold(self) -> bool:
-        """Return False: it is no process."""
-        return False
-
-    def let_go(self) -> None:
-        """Nothing was stopped."""
 
     def stop(self) -> None:
         """Stop; twice is fine."""

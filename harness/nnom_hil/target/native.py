@@ -7,7 +7,7 @@ from nnom_hil.boards import Board
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
-from nnom_hil.target.base import ProcessTarget
+from nnom_hil.target.base import ProcessTarget, TargetFacts
 from nnom_hil.target.process import ChildProcess
 
 __all__ = ["NativeTarget"]
@@ -15,8 +15,6 @@ __all__ = ["NativeTarget"]
 
 class NativeTarget(ProcessTarget):
     """One process. It starts when its terminal is open, so that no text is missed."""
-
-    emulated = False  # it runs on its own core, this machine's
 
     def __init__(self, board: Board) -> None:
         if board.backend.native is None:
@@ -26,9 +24,10 @@ class NativeTarget(ProcessTarget):
         super().__init__(f"the firmware of board {board.name}")
 
     @property
-    def description(self) -> str:
-        """The operating system."""
-        return f"process on {platform.system()} {platform.machine()}"
+    def facts(self) -> TargetFacts:
+        """The operating system; it runs on its own core, this machine's."""
+        name = f"process on {platform.system()} {platform.machine()}"
+        return TargetFacts(description=name, emulated=False)
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Start the process and connect to its console."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from nnom_hil.boards import Board
 from nnom_hil.deadline import Deadline
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
+from nnom_hil.target.base import TargetFacts
 
 __all__ = ["PortTarget"]
 
@@ -12,19 +13,10 @@ __all__ = ["PortTarget"]
 class PortTarget:
     """A serial port: a device, `socket://`, `rfc2217://`. The session resets what is behind it."""
 
-    runs_already = True
-    known_fault = ""
-    remarks = ""
-    emulated = None
-
     def __init__(self, board: Board, url: str) -> None:
         self._address = LinkAddress(url=url, baud=board.console.baud)
-        self.description = f"port {url}"
+        self.facts = TargetFacts(description=f"port {url}", emulated=None, runs_already=True)
         self._transport: SerialTransport | None = None
-
-    def to_time(self) -> None:
-        """Return None: there is but one."""
-        return
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Open the port; raises LinkError where it cannot be."""
@@ -39,13 +31,6 @@ class PortTarget:
     def reset(self) -> bool:
         """Return False: the one way there is does not answer."""
         return False
-
-    def hold(self) -> bool:
-        """Return False: a core behind a port cannot be stopped."""
-        return False
-
-    def let_go(self) -> None:
-        """Nothing was stopped."""
 
     def stop(self) -> None:
         """Close the port; twice is fine."""

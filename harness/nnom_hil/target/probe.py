@@ -8,6 +8,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.probe import Attached, BoardLock, Debugger, check_pyocd
+from nnom_hil.target.base import TargetFacts
 from nnom_hil.target.symbols import load_pieces
 
 __all__ = ["ProbeTarget"]
@@ -40,19 +41,15 @@ class ProbeTarget:
         self._find = find
         self._pack = pack
         self._on_step = on_step
-        self.emulated = False
+        self._emulated = False
         self._lock: BoardLock | None = None
         self._debugger: Debugger | None = None
         self._transport: SerialTransport | None = None
 
     @property
-    def description(self) -> str:
-        """PyOCD's version."""
-        return f"pyOCD {check_pyocd()}"
-
-    def to_time(self) -> None:
-        """Return None: there is but one."""
-        return
+    def facts(self) -> TargetFacts:
+        """PyOCD's version, and whether the board is a program."""
+        return TargetFacts(description=f"pyOCD {check_pyocd()}", emulated=self._emulated)
 
     def start(self, elf: Path, deadline: Deadline) -> Transport:
         """Flash the image unless it is there, open the port, then reset: no text is missed.
@@ -66,7 +63,7 @@ class ProbeTarget:
         self._debugger = Debugger(place.probe, self._probe.target, pack=self._pack)
         self._on_step(f"connecting to {self._board.name} at probe {place.probe}")
         self._debugger.open()
-        self.emulated = self._debugger.is_virtual
+        self._emulated = self._debugger.is_virtual
         self._debugger.check_chip(self._probe, self._board.name)
         self._flash(self._debugger, elf)
         self._transport = SerialTransport(

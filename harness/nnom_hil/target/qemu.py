@@ -9,7 +9,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError, TargetGoneError
 from nnom_hil.link.datagrams import DatagramTransport
 from nnom_hil.link.transport import Transport
-from nnom_hil.target.base import ProcessTarget, Target
+from nnom_hil.target.base import ProcessTarget, Target, TargetFacts
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.temporary import private_folder
 from nnom_hil.tool import tool_version
@@ -70,9 +70,9 @@ class QemuTarget(ProcessTarget):
         self._folder = contextlib.ExitStack()
 
     @property
-    def description(self) -> str:
+    def facts(self) -> TargetFacts:
         """QEMU's own name for its version."""
-        return tool_version(_PROGRAM)
+        return TargetFacts(description=tool_version(_PROGRAM), emulated=True)
 
     def to_time(self) -> Target | None:
         """Return one whose clock is exact, where this one's is not."""

@@ -10,7 +10,7 @@ from nnom_hil.deadline import Deadline
 from nnom_hil.errors import LinkError, TargetError
 from nnom_hil.link.client import AgentClient, TargetFaultError
 from nnom_hil.link.messages import Hello
-from nnom_hil.target.base import Target
+from nnom_hil.target.base import HasLog, Target
 from nnom_hil.target.symbols import describe_address
 
 __all__ = ["Session", "SessionState"]
@@ -68,7 +68,7 @@ class Session:
             self.state = SessionState.RUNNING
             self._hello = self._client.hello(timeout_s=_HELLO_TIMEOUT_S)
             self._check_firmware(self._hello)
-            if self.target.runs_already:
+            if self.target.facts.runs_already:
                 self._client.reset()
                 self._hello = self._client.hello(timeout_s=_HELLO_TIMEOUT_S)
         except BaseException as exc:
@@ -103,7 +103,8 @@ class Session:
         if self._client is not None and self.state is SessionState.RUNNING:
             self._client.channel.drain_text()
         self.state = SessionState.CLOSED
-        self.heard = self.heard or self.target.remarks
+        if isinstance(self.target, HasLog):
+            self.heard = self.heard or self.target.remarks
         if isinstance(trouble, (LinkError, TargetFaultError)) and not trouble.heard:
             trouble.heard = self.heard
         self.target.stop()

@@ -14,7 +14,7 @@ from nnom_hil.errors import TargetError
 from nnom_hil.files import write_whole
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.paths import renode_dir
-from nnom_hil.target.base import ProcessTarget
+from nnom_hil.target.base import ProcessTarget, TargetFacts
 from nnom_hil.target.process import ChildProcess
 from nnom_hil.target.renode.finding import Installation, examine_renode, find_renode
 from nnom_hil.target.renode.monitor import Monitor
@@ -50,9 +50,14 @@ class RenodeTarget(ProcessTarget):
         self._folder = contextlib.ExitStack()
 
     @property
-    def description(self) -> str:
-        """Name and version."""
-        return f"Renode {self._installation.version}"
+    def facts(self) -> TargetFacts:
+        """Name and version, and what this version computes wrongly on such a core."""
+        wrong = self._board.core.cpu in _DSP and self._installation.has_wrong_flags
+        return TargetFacts(
+            description=f"Renode {self._installation.version}",
+            emulated=True,
+            known_fault=_WRONG_FLAGS if wrong else "",
+        )
 
     @cached_property
     def _installation(self) -> Installation:
@@ -121,12 +126,6 @@ class RenodeTarget(ProcessTarget):
         """The last warnings and errors of Renode's log, in a few lines."""
         said = "" if self._log is None else log_excerpt(self._log)
         return f"Renode's log says, last:\n{said}" if said else ""
-
-    @property
-    def known_fault(self) -> str:
-        """What this version computes wrongly on such a core."""
-        wrong = self._board.core.cpu in _DSP and self._installation.has_wrong_flags
-        return _WRONG_FLAGS if wrong else ""
 
     def stop(self) -> None:
         """End Renode and remove its folder; twice is fine."""
