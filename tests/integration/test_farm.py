@@ -14,9 +14,11 @@ import pytest
 from nnom_hil.cli.app import run_app
 from nnom_hil.farm.crew import FarmCrew
 from nnom_hil.matrix import MatrixRecord
+from nnom_hil.run import stages
 from nnom_hil.run.matrix import begin_matrix
 from nnom_hil.run.plan import MatrixObserver
 from tests.support.farm import programs, until
+from tests.support.made_up import WORK
 
 nightly = pytest.mark.skipif("NNOM_HIL_NIGHTLY" not in os.environ, reason="slow matrices: nightly")
 
@@ -160,3 +162,37 @@ def emulators() -> list[int]:
             if process.name() == "qemu-system-arm" and any(".elf" in word for word in words):
                 found.append(int(process.pid))
     return found
+
+
+@nightly
+def test_to_place_a_cell_takes_at_most_30_ms_of_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of client, scheduler and workers, for 1,000 cells that do nothing. A cell has its own process
+    without a farm as well, so that it is not counted.
+    """
+    import psutil
+
+    for name, work in WORK.items():
+        monkeypatch.setattr(stages, name, work)
+    (tmp_path / "out" / "marks").mkdir(parents=True)
+    text = f"[matrix]\nlimit = {list(range(1, 51))}\nseed = {list(range(20))}\n"
+
+    def taken(processes: list[Any]) -> float:
+        return float(sum(p.cpu_times().user + p.cpu_times().system for p in processes))
+
+    with programs(2) as (address, _):
+        crew, matrix = FarmCrew(address), begun(tmp_path, "out", text)
+        dask = [psutil.Process(), *psutil.Process().children()]
+        before, stop = taken(dask), crew.stop
+        after: list[float] = []
+
+        def last_look() -> None:
+            after.append(taken(dask))
+            stop()
+
+        monkeypatch.setattr(crew, "stop", last_look)
+        record = matrix.execute(2, crew=crew)
+    assert record.passed
+    assert len(record.cells) == 1000
+    assert (after[0] - before) / 1000 <= 0.030

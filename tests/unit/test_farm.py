@@ -304,6 +304,21 @@ def test_addresses_that_cannot_be_are_told(
     assert message in capsys.readouterr().err
 
 
+def test_address_that_does_not_go_with_dasks_configuration_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import dask
+
+    for words in (["worker", "--scheduler", "tls://127.0.0.1:1"], ["scheduler", "--protocol=tls"]):
+        assert run_app(words) == 2
+        assert "certificates of a" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="no certificates of a client"):
+        FarmCrew("tls://127.0.0.1:1")
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        assert run_app(["scheduler"]) == 2
+        assert "asks for encryption; use tls://" in capsys.readouterr().err
+
+
 def test_farm_without_dask_names_its_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

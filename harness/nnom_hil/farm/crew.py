@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from nnom_hil.cache import pack
 from nnom_hil.errors import HilError, TargetError, UsageError
-from nnom_hil.farm.dask import quiet_dask
+from nnom_hil.farm.dask import check_address, quiet_dask
 from nnom_hil.farm.offers import Demand, demand_of
 from nnom_hil.run.crew import CANNOT, GONE, Job, Said
 from nnom_hil.version import version as own_version
@@ -61,6 +61,7 @@ class FarmCrew:
         self, address: str, *, patience_s: float = 60.0, say: Callable[[str], None] = lambda _: None
     ) -> None:
         self._dask = quiet_dask()
+        check_address(address, "client")
         self._address = address
         self._patience_s = patience_s
         self._say = say

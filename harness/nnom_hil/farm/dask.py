@@ -1,10 +1,11 @@
 """Dask, imported when it is needed, quiet, and with what a farm of boards wants of it."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from nnom_hil.errors import UsageError
 from nnom_hil.extras import need
 
-__all__ = ["check_farm", "quiet_dask"]
+__all__ = ["check_address", "check_farm", "quiet_dask"]
 
 _SETTINGS: Final = {
     "logging": {"distributed": "error"},
@@ -34,3 +35,18 @@ def quiet_dask() -> Any:
     import distributed  # which reads how it is to log
 
     return distributed
+
+
+def check_address(address: str, role: Literal["client", "worker", "scheduler"]) -> None:
+    """Raise UsageError for an address that Dask's own configuration does not go with."""
+    security = quiet_dask().Security()
+    if address.startswith("tls://"):
+        if security.get_connection_args(role)["ssl_context"] is None:
+            raise UsageError(
+                f"{address}: no certificates of a {role} in Dask's configuration, which TLS needs; "
+                "docs/farm.md has an example"
+            )
+    elif security.require_encryption:
+        raise UsageError(
+            f"{address}: Dask's configuration here asks for encryption; use tls:// (--protocol tls)"
+        )

@@ -13,6 +13,7 @@ from distributed import Scheduler, Worker, get_worker
 from nnom_hil.cache import Parcel
 from nnom_hil.errors import TargetError
 from nnom_hil.farm.bench import Bench, Report
+from nnom_hil.farm.dask import check_address
 from nnom_hil.farm.offers import Offer
 from nnom_hil.run.crew import Job
 from nnom_hil.version import version as own_version
@@ -89,6 +90,7 @@ async def serve_worker(
     Raises TargetError where there is none at the beginning, and for a board that another worker of
     this machine offers.
     """
+    check_address(address, "worker")
     is_first = True
     while True:
         bench = Bench(offer)
@@ -102,7 +104,7 @@ async def serve_worker(
             )
             try:
                 await worker
-            except (TimeoutError, OSError) as exc:
+            except (TimeoutError, OSError, RuntimeError) as exc:  # it failed to start
                 if is_first:
                     raise TargetError(
                         f"{address}: no scheduler answers there ({exc or 'time-out'}); start one "
@@ -129,6 +131,7 @@ def make_scheduler(host: str, port: int, protocol: str) -> Scheduler:
 
 async def serve_scheduler(host: str, port: int, protocol: str, say: Callable[[str], None]) -> None:
     """Be a scheduler until it is cancelled; raises TargetError where it cannot listen there."""
+    check_address(f"{protocol}://{host}:{port}", "scheduler")
     try:
         with socket.create_server((host, port)):
             pass
