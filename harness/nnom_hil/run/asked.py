@@ -163,3 +163,8 @@ class Wishes:
         ):
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} {value}: needs a number from {low:g} to {high:g}")
+        if self.protocol is Protocol.MLPERF and self.library.nnom is not None:
+            raise UsageError(
+                "--nnom --protocol mlperf: that protocol is spoken by firmware on our own library "
+                "only; leave out one of the two"
+            )

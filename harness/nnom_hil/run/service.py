@@ -299,11 +299,6 @@ def _mlperf(request: RunRequest, prepared: Prepared) -> MlperfSettings | None:
     """Return what firmware of MLPerf Tiny is told; raises UsageError where it cannot be."""
     if request.protocol is Protocol.AGENT:
         return None
-    if request.library.nnom is not None:
-        raise UsageError(
-            "--nnom --protocol mlperf: that protocol is spoken by firmware on our own library "
-            "only; leave out one of the two"
-        )
     pixels = request.pixels or pixels_of(prepared.graph, prepared.x)
     return mlperf_settings(prepared.graph, pixels)
 
