@@ -16,7 +16,8 @@ __all__ = ["REMOTE", "Debugger", "ProbeInfo", "check_pyocd", "find_probe", "list
 REMOTE: Final = "remote:"
 _BLOCK: Final = 4096
 _GENERIC: Final = "cortex_m"
-_VIRTUAL: Final = "nnom-hil virtual probe"  # as it names itself, through a probe server too
+_DESIGNER: Final = 0xFFF  # of DPIDR: who made the debug port, by JEDEC's JEP106
+_NOBODY: Final = 0xFFF  # a virtual board's, also behind a probe server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +244,8 @@ class Debugger:
     @property
     def is_virtual(self) -> bool:
         """Whether the board is a program, whose time is no board's."""
-        return str(self._session.probe.description) == _VIRTUAL
+        with self._doing("cannot ask the debug port who made it"):
+            return int(self._target.dp.dpidr.idr) & _DESIGNER == _NOBODY
 
     # ---- the chip
 

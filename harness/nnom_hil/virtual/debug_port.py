@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 __all__ = ["BusFaultError", "DebugPort"]
 
-_DPIDR: Final = 0x2BA0_1477  # Cortex-M4's SW-DP, version 1
+_DPIDR: Final = 0x2BA0_1FFF  # Cortex-M4's SW-DP, version 1, of a designer that nobody is
 _AP_IDR: Final = 0x2477_0011  # AHB-AP
 _AP_BASE: Final = 0xE00F_F003
 
