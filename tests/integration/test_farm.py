@@ -17,7 +17,7 @@ from nnom_hil.matrix import MatrixRecord
 from nnom_hil.run import stages
 from nnom_hil.run.matrix import begin_matrix
 from nnom_hil.run.plan import MatrixObserver
-from tests.support.farm import programs, until
+from tests.support.farm import programs, until, worker_program
 from tests.support.made_up import WORK
 
 nightly = pytest.mark.skipif("NNOM_HIL_NIGHTLY" not in os.environ, reason="slow matrices: nightly")
@@ -94,6 +94,27 @@ def test_run_on_a_farm_is_told_as_one_here(
     here = json.loads(capsys.readouterr().out)
     assert far["outputs_hash"] == here["outputs_hash"]
     assert [one["cycles"] for one in far["layers"]] == [one["cycles"] for one in here["layers"]]
+
+
+@nightly
+def test_boards_of_a_worker_run_one_cell_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rack, hardware = tmp_path / "rack.toml", tmp_path / "hardware.toml"
+    rack.write_text('[[probe]]\nserial = "VIRT0"\nfaults = {}\n')
+    entry = 'probe = "virtual:VIRT0"\nport = ""\nboard = "virtual_stm32f429"\n'
+    hardware.write_text(f'schema = "nnom-hil/hardware/1"\n[[attached]]\n{entry}')
+    for name, value in (("VIRTUAL_BOARDS", rack), ("HARDWARE", hardware), ("LOCKS", tmp_path)):
+        monkeypatch.setenv(f"NNOM_HIL_{name}", str(value))
+    text = (
+        '[options]\nlimit = 5\nboard = "virtual_stm32f429"\nbackend = "probe"\n'
+        '[matrix]\nmodel = ["digits", "gru"]\nseed = [1, 2]\n'
+    )
+    with programs(0) as (address, _), worker_program(address, boards=True) as worker:
+        record = begun(tmp_path, "out", text).execute(2, crew=FarmCrew(address))
+        worker.terminate()
+    assert [(cell.name, cell.reasons) for cell in record.cells if not cell.passed] == []
+    assert len(record.cells) == 4
 
 
 class Killer(MatrixObserver):

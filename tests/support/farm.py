@@ -90,9 +90,12 @@ class Farm:
         self._loop.close()
 
 
-def worker_program(address: str, cores: int = 1, **variables: str) -> subprocess.Popen[bytes]:
+def worker_program(
+    address: str, cores: int = 1, *, boards: bool = False, **variables: str
+) -> subprocess.Popen[bytes]:
     """Start a worker; whoever starts it ends it."""
-    words = ["--scheduler", address, "--cores", str(cores), "--no-boards"]
+    words = ["--scheduler", address, "--cores", str(cores)]
+    words += [] if boards else ["--no-boards"]
     return _program("worker", *words, **variables)
 
 
