@@ -115,7 +115,7 @@ def programs(n: int, cores: int = 1, **variables: str) -> Iterator[tuple[str, li
     started = [_program("scheduler", "--port", str(port))]
     for number in range(n):
         own = {name: value.format(number) for name, value in variables.items()}
-        started.append(worker_program(address, cores, **own))
+        started.append(worker_program(address, cores, boards=False, **own))
     try:
         yield address, started[1:]
     finally:
