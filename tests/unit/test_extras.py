@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from tests.support.zoo import digit_arrays, stored_model
 
+from nnom_hil.boards import find_board
+from nnom_hil.build import Library, image
+from nnom_hil.build.image import Recipe
 from nnom_hil.cli.app import run_app
+from nnom_hil.codegen.firmware import FirmwareSettings
 from nnom_hil.errors import ModelError, ToolError
 from nnom_hil.extras import EXTRAS, need
 from nnom_hil.model.stored import read_stored, write_stored
@@ -111,3 +115,19 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
         (tmp_path / "g.npz").write_bytes(data)
         with pytest.raises(ModelError, match="not a stored float graph"):
             read_stored(tmp_path / "g.npz")
+
+
+def test_a_build_without_cmake_says_so_and_is_its_own_cause_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain of causes without an end made Robot Framework give up."""
+    settings = FirmwareSettings(input_bytes=4, model_hash="0")
+    recipe = Recipe.of(find_board("native"), settings, Library())
+
+    def missing(*_: object, **__: object) -> str:
+        raise ToolError("cmake: program not found; try: ...")
+
+    monkeypatch.setattr(image, "run_tool", missing)
+    with pytest.raises(ToolError, match="cmake: program not found") as told:
+        image.run_cmake(tmp_path, tmp_path / "build", [], recipe)
+    assert told.value.__cause__ is not told.value

@@ -95,7 +95,9 @@ def build_guest(board: Board, guest: GuestSources, work: Path, *, compat: bool =
     try:
         run_cmake(firmware_dir() / "guest", work / "build", options, recipe)
     except BuildError as exc:
-        raise _told(exc) from exc
+        if (told := _told(exc)) is exc:
+            raise
+        raise told from exc
     program = work / "build" / "firmware.elf"
     return Guest(
         program=program,

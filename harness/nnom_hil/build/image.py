@@ -438,7 +438,9 @@ def run_cmake(source: Path, build: Path, options: list[str | Path], recipe: Reci
             run_tool(["cmake", "-S", source, "-B", build, *options], deadline=deadline)
         run_tool(["cmake", "--build", build], deadline=deadline)
     except ToolError as exc:
-        raise _explain(exc, recipe) from exc
+        if (told := _explain(exc, recipe)) is exc:  # its own cause would have no end
+            raise
+        raise told from exc
 
 
 def _explain(error: ToolError, recipe: Recipe) -> HilEnvironmentError:

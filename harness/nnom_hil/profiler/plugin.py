@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from nnom_hil.cache import Entry, Kept, obtain, work_folder
 from nnom_hil.deadline import Deadline
@@ -59,11 +59,11 @@ def _fitting(source: Path, plugin: Path) -> Path:
     except ToolError as exc:
         needed = _NEEDED_API.search(exc.output)
         if needed is None:
-            raise _explained(exc) from exc
+            _raise_explained(exc)
     try:
         return _compiled(source, plugin, int(needed[1]), deadline)
     except ToolError as exc:
-        raise _explained(exc) from exc
+        _raise_explained(exc)
 
 
 def _compiled(source: Path, plugin: Path, api: int, deadline: Deadline) -> Path:
@@ -78,11 +78,11 @@ def _compiled(source: Path, plugin: Path, api: int, deadline: Deadline) -> Path:
     return plugin
 
 
-def _explained(error: ToolError) -> ToolError:
+def _raise_explained(error: ToolError) -> NoReturn:
     if "-plugin" in error.output and "invalid option" in error.output:
-        return ToolError(
+        raise ToolError(
             f"{_QEMU}: this one was built without TCG plugins, which count instructions; use "
             "another (Debian's has them)",
             output=error.output,
-        )
-    return error
+        ) from error
+    raise error
