@@ -17,6 +17,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "probe": {"pyocd": "pyOCD", "tomlkit": "tomlkit"},
     "robot": {"robot": "Robot Framework"},
     "farm": {"distributed": "Dask"},
+    "labgrid": {"labgrid": "labgrid"},
     "virtual": {"unicorn": "unicorn"},
     "svd": {"cmsis_svd": "cmsis-svd"},
     "parquet": {"pyarrow": "pyarrow"},

@@ -25,6 +25,7 @@ from nnom_hil.run.runner import build_for
 from nnom_hil.run.serve import emulator_of, serve
 from nnom_hil.target.base import Target
 from nnom_hil.target.native import NativeTarget
+from tests.support.labgrid import FakeLabgrid
 from tests.support.mlperf import settings_of, small_model, stimuli
 
 MAIN = "import sys; from nnom_hil.cli.app import run_app; sys.exit(run_app(sys.argv[1:]))"
@@ -140,18 +141,23 @@ def test_a_target_that_ends_ends_the_service() -> None:
 
 
 def test_a_run_joins_a_board_that_is_served(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By its address, and as a place of labgrid's, which is released in the end."""
     argv = [sys.executable, "-c", MAIN, "serve", "digits", "--board", "native", "--tcp", "0"]
     with subprocess.Popen([*argv, "--json"], stdout=subprocess.PIPE, text=True) as service:
         try:
             assert service.stdout is not None
             told = json.loads(service.stdout.readline())
             assert told["protocol"] == "agent"
-            for _ in range(2):
-                command = ["run", "--board", "native", "--port", told["url"], "--limit", "5"]
+            lab = FakeLabgrid(tmp_path, monkeypatch)
+            lab.offer({"port": int(told["url"].rpartition(":")[2])})
+            for url in (told["url"], "labgrid://mps2"):
+                command = ["run", "--board", "native", "--port", url, "--limit", "5"]
                 assert run_app([*command, "--no-estimate", "--out", str(tmp_path)]) == 0
                 assert "5 of 5" in capsys.readouterr().out
+            assert lab.holder is None
+            assert [call.split()[-1] for call in lab.calls].count("release") == 1
         finally:
             service.send_signal(signal.SIGINT)
         assert service.wait(60) == 130

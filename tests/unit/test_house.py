@@ -72,6 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     "target": {
         "lazy",
         "errors",
+        "extras",
         "deadline",
         "files",
         "locks",

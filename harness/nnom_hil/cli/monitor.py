@@ -17,7 +17,8 @@ def main(
     *,
     file: Annotated[Path | None, typer.Argument(help="A log of a console.")] = None,
     port: Annotated[
-        str | None, typer.Option(help="A serial port: a device, socket:// or rfc2217://.")
+        str | None,
+        typer.Option(help="A serial port: a device, socket://, rfc2217:// or labgrid://."),
     ] = None,
     baud: Annotated[int, typer.Option(min=1, max=(1 << 32) - 1, help="Baud of the port.")] = 115200,
     quiet: Annotated[

@@ -33,6 +33,7 @@ from nnom_hil.run.printed import figures_as_printed, layers_as_printed, memory_a
 from nnom_hil.run.provenance import commit_of
 from nnom_hil.run.shown import REPORT_FILE, Outcome, files_of
 from nnom_hil.run.store import RunFolder
+from nnom_hil.target.labgrid import PortLoan
 from nnom_hil.version import version
 
 __all__ = ["About", "ConsoleRequest", "judge_console", "monitor", "record_console"]
@@ -114,9 +115,11 @@ def _read_file(file: Path) -> Iterator[str]:
 
 def _read(request: ConsoleRequest, on_text: Callable[[str], None]) -> Iterator[str]:
     assert request.port is not None
-    transport = SerialTransport(LinkAddress(url=request.port, baud=request.baud))
+    loan = PortLoan(request.port)
     size = 0
+    transport = None
     try:
+        transport = SerialTransport(LinkAddress(url=loan.acquire(), baud=request.baud))
         while size < _MAX_BYTES:
             data = transport.read(Deadline.after(request.quiet_s))
             if not data:
@@ -130,7 +133,9 @@ def _read(request: ConsoleRequest, on_text: Callable[[str], None]) -> Iterator[s
             raise
         return  # stopped, or unplugged: what came counts
     finally:
-        transport.close()
+        if transport is not None:
+            transport.close()
+        loan.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

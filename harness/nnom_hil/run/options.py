@@ -168,7 +168,7 @@ _RUN = (
     _option("tensors", str, "Fetch what layers gave for the first vector: all, or names",
             shown="none", default=None),
     _option("encoding", str, "How vectors travel; auto is raw to emulators", words=Encoding),
-    _option("port", str, "Device or pyserial URL; without a probe, firmware runs there already"),
+    _option("port", str, "Device, URL or labgrid://PLACE; without a probe, firmware runs there"),
     _option("probe", str, "Flash by this probe's id, or remote:HOST:PORT"),
     _option("pack", Path, "A CMSIS-Pack file that has the board's chip"),
     _option("baud", int, "Rate to try after the handshake, on a port", low=1200,

@@ -9,6 +9,7 @@ from nnom_hil.errors import TargetError
 from nnom_hil.link.transport import LinkAddress, SerialTransport, Transport
 from nnom_hil.probe import Attached, BoardLock, Debugger, check_pyocd
 from nnom_hil.target.base import TargetFacts
+from nnom_hil.target.labgrid import PortLoan
 from nnom_hil.target.symbols import load_pieces
 
 __all__ = ["ProbeTarget"]
@@ -43,6 +44,7 @@ class ProbeTarget:
         self._on_step = on_step
         self._emulated = False
         self._lock: BoardLock | None = None
+        self._loan: PortLoan | None = None
         self._debugger: Debugger | None = None
         self._transport: SerialTransport | None = None
 
@@ -60,15 +62,15 @@ class ProbeTarget:
         place = self._find()
         self._lock = BoardLock(place.probe)
         self._lock.acquire()
+        self._loan = PortLoan(place.port)
+        port = self._loan.acquire()  # nothing is flashed that another has
         self._debugger = Debugger(place.probe, self._probe.target, pack=self._pack)
         self._on_step(f"connecting to {self._board.name} at probe {place.probe}")
         self._debugger.open()
         self._emulated = self._debugger.is_virtual
         self._debugger.check_chip(self._probe, self._board.name)
         self._flash(self._debugger, elf)
-        self._transport = SerialTransport(
-            LinkAddress(url=place.port, baud=self._board.console.baud)
-        )
+        self._transport = SerialTransport(LinkAddress(url=port, baud=self._board.console.baud))
         self._transport.discard()
         self._debugger.reset()
         return self._transport
@@ -134,5 +136,7 @@ class ProbeTarget:
         if self._debugger is not None:
             self._debugger.close()
             self._debugger = None
+        if self._loan is not None:
+            self._loan.release()
         if self._lock is not None:
             self._lock.release()
