@@ -16,6 +16,7 @@ import pytest
 from nnom_hil.boards import find_board
 from nnom_hil.cli.app import run_app
 from nnom_hil.codegen.mlperf import Benchmark, Protocol
+from nnom_hil.deadline import Deadline
 from nnom_hil.errors import TargetError, UsageError
 from nnom_hil.link.offer import PtyDoor, TcpDoor
 from nnom_hil.link.transport import LinkAddress, SerialTransport
@@ -117,8 +118,10 @@ def test_each_client_finds_the_device_idle(kind: type, tmp_path: Path) -> None:
         assert len(targets) == 1
         for count, leave in ((2, b"db 00"), (3, b"infer 4000000 0%")):
             visit(door.url, leave)
+            limit = Deadline.after(300)  # against hangs, on the slowest machine
             while kind is ShortPtyDoor and len(targets) < count:
                 time.sleep(0.01)  # a terminal does not tell whose bytes are whose
+                assert not limit.expired, "the board was not started again"
         visit(door.url)
     assert len(targets) in (2, 3)  # a connection that breaks may lose its last bytes
 

@@ -171,15 +171,15 @@ class PtyDoor:
         if link is not None and os.path.lexists(link) and not _leads_nowhere(link):
             raise UsageError(f"--pty {link}: cannot make a link: something is there already")
         try:
-            self._ours, theirs = os.openpty()
-            self._name = self.url = os.ttyname(theirs)
-            tty.setraw(theirs)
-            os.close(theirs)  # from now on it is known whether anybody has it open
+            # its other end stays open here, so that it never hangs up, and can be emptied
+            self._ours, self._theirs = os.openpty()
+            self._name = self.url = os.ttyname(self._theirs)
+            tty.setraw(self._theirs)
             os.set_blocking(self._ours, False)
             self._visits = Visits(self._name)
+            self._seen = 0
         except OSError as exc:
             raise TargetError(f"--pty: cannot make a pseudo-terminal: {exc.strerror}") from exc
-        self._is_open = False
 
     def open(self) -> None:
         """Make the link; raises UsageError where it cannot be."""
@@ -196,50 +196,32 @@ class PtyDoor:
 
     @property
     def departures(self) -> int:
-        """How often nobody had it open any more."""
-        return self._visits.ended
+        """How often nobody had it open any more, as far as what was sent before is taken."""
+        return self._seen
 
     @property
     def watched(self) -> list[int]:
-        """Its visits; and itself, while it is open: one that is hung up is always ready."""
-        return [self._visits.descriptor, *([self._ours] if self._is_open else [])]
-
-    def _look(self) -> bool:
-        """Whether somebody has it open now, which its visits may not have told yet."""
-        poll = select.poll()
-        poll.register(self._ours, 0)
-        return not any(event & select.POLLHUP for _, event in poll.poll(0))
+        """Its visits, and itself."""
+        return [self._visits.descriptor, self._ours]
 
     def take(self) -> bytes:
         """Return what the client has sent; what a client that left has not read is forgotten."""
-        departures = self.departures
-        self._is_open = self._visits.look() > 0
-        has_left = self.departures > departures
+        is_open = self._visits.look() > 0
+        has_left = self._visits.ended > self._seen
+        self._seen = self._visits.ended
         data = b""
-        if has_left and self._is_open:
+        if has_left and is_open:
             return data  # what is there is the next one's
-        with contextlib.suppress(OSError):  # nothing there, or nobody
+        with contextlib.suppress(BlockingIOError):  # nothing there
             data = os.read(self._ours, _CHUNK)
         if has_left:
-            self._forget()
+            termios.tcflush(self._theirs, termios.TCIFLUSH)
         return data
-
-    def _forget(self) -> None:
-        self._visits.ignore_one()
-        with contextlib.suppress(OSError, termios.error):
-            theirs = os.open(self._name, os.O_RDWR | os.O_NOCTTY)
-            try:
-                termios.tcflush(theirs, termios.TCIFLUSH)
-            finally:
-                os.close(theirs)
 
     def send(self, data: bytes) -> None:
         """Send; what does not fit in the terminal of a client that does not read is lost."""
-        if not self._look():
-            return
-        while data:
-            ready = select.select([], [self._ours], [], _SEND_S)[1]
-            if not ready or not self._look():
+        while data and self._visits.look() > 0:
+            if not select.select([], [self._ours], [], _SEND_S)[1]:
                 return
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(self._ours, data) :]
@@ -248,6 +230,7 @@ class PtyDoor:
         """Take terminal and link away."""
         if self._ours >= 0:
             os.close(self._ours)
+            os.close(self._theirs)
             self._visits.close()
             self._ours = -1
         if self._link is not None and self._is_linked:

@@ -29,11 +29,6 @@ class Visits:
             raise OSError(ctypes.get_errno(), "inotify", path)
         self.ended = 0
         self._here = 0
-        self._ours = 0
-
-    def ignore_one(self) -> None:
-        """Leave one opening and closing of our own out."""
-        self._ours += 1
 
     def look(self) -> int:
         """Return how many have the file open."""
@@ -53,10 +48,7 @@ class Visits:
             self._here += 1
         elif mask & _CLOSE:
             self._here -= 1
-            if self._here == 0 and self._ours:
-                self._ours -= 1
-            elif self._here == 0:
-                self.ended += 1
+            self.ended += self._here == 0
 
     def close(self) -> None:
         """Look no more; twice is fine."""
