@@ -14,6 +14,7 @@ from tests.support.labgrid import FakeLabgrid
 from nnom_hil.boards import find_board
 from nnom_hil.deadline import Deadline
 from nnom_hil.errors import DataError, LinkError, TargetError, TargetGoneError, ToolError
+from nnom_hil.link.transport import SerialTransport
 from nnom_hil.probe import Attached
 from nnom_hil.run.monitor import ConsoleRequest, monitor
 from nnom_hil.target.labgrid import PortLoan
@@ -188,13 +189,23 @@ def test_no_board_in_a_place_of_others_is_flashed(
 
 
 def test_a_console_in_a_place_is_read(
-    lab: FakeLabgrid, server: socket.socket, tmp_path: Path
+    lab: FakeLabgrid, server: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """To its last words, though the other side closes at once."""
     lab.offer({"port": server.getsockname()[1]})
+    listens = threading.Event()  # pyserial forgets what came while it opened
+    read = SerialTransport.read
+
+    def told(transport: SerialTransport, deadline: Deadline) -> bytes:
+        listens.set()
+        return read(transport, deadline)
+
+    monkeypatch.setattr(SerialTransport, "read", told)
 
     def play() -> None:
         connection, _ = server.accept()
         with connection:
+            assert listens.wait(60)
             connection.sendall(b"Start compiling model...\n")
 
     player = threading.Thread(target=play)

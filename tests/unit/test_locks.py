@@ -23,9 +23,12 @@ os.setgid({NOBODY}); os.setuid({NOBODY})
 
 def as_nobody(code: str) -> str:
     """Run code as another user; what it prints."""
-    # with the folder of the code readable to all, as an installed package's is
+    # with the folder of the code readable to all, as an installed package's is; what comes later
+    # may lie where the other user cannot read
+    first = "import pathlib\nfrom nnom_hil.errors import TargetError\n"
+    first += "from nnom_hil.probe import BoardLock\n"
     done = subprocess.run(
-        [sys.executable, "-c", "import nnom_hil.probe, nnom_hil.errors\n" + AS_NOBODY + code],
+        [sys.executable, "-c", first + AS_NOBODY + code],
         capture_output=True, text=True, check=False, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

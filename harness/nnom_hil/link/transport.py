@@ -125,8 +125,22 @@ class SerialTransport:
                 time.sleep(min(_POLL_S, deadline.remaining_s))
             return b"".join(self._port.read(1) for _ in range(self._port.in_waiting or 1))
         select.select([handle], [], [], deadline.remaining_s)
-        data: bytes = self._port.read(_CHUNK)
-        return data
+        return self._read_there()
+
+    def _read_there(self) -> bytes:
+        """Return what is there, maybe nothing.
+
+        pyserial's socket:// reads on until it has all, and loses what it has where the other side
+        has closed (findings/pyserial_socket_end.sh).
+        """
+        connection = getattr(self._port, "_socket", None)
+        if connection is None or not select.select([connection], [], [], 0)[0]:
+            data: bytes = self._port.read(_CHUNK)
+            return data
+        received: bytes = connection.recv(_CHUNK)
+        if not received:
+            raise serial.SerialException("read failed: socket disconnected")
+        return received
 
     def fileno(self) -> int:
         """Return the port's descriptor; -1 where it has none, as rfc2217://."""
@@ -165,7 +179,7 @@ class SerialTransport:
         while left:
             readable, writable, _ = select.select([handle], [handle], [], stuck.remaining_s)
             if readable:
-                self._early += self._port.read(_CHUNK)
+                self._early += self._read_there()
             if writable:
                 with contextlib.suppress(BlockingIOError):
                     left = left[os.write(handle, left) :]
