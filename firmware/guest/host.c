@@ -13,6 +13,7 @@ static void tell(void)
 
 int main(void)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* one that never ends has been heard all the same */
     if (atexit(tell) != 0) {
         return 1;
     }

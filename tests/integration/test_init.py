@@ -86,6 +86,19 @@ def test_what_a_program_does_wrong_is_said(tmp_path: Path) -> None:
     assert any(re.search(r"fault \d in (astray|guest_main)\+", r) for r in record.reasons)
 
 
+def test_a_program_that_never_ends_is_heard_and_stopped(tmp_path: Path) -> None:
+    """As firmware is: what it printed on both is compared all the same."""
+    folder = place("pc", tmp_path)
+    (folder / "main.c").write_text(
+        '#include "weights.h"\nint main(void) { model_run(nnom_model_create()); for (;;) { } }\n'
+    )
+    code, record = from_nnom(folder, tmp_path / "runs", "--silence", "3")
+    assert code == 0
+    assert checks_of(record)["layers are those printed here"]
+    assert "the program ends well" not in checks_of(record)
+    assert any("the program does not end" in note for note in record.notes)
+
+
 def test_what_does_not_compile_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = place("pc", tmp_path)
     main = folder / "main.c"

@@ -43,7 +43,7 @@ def main(
     define: Annotated[list[str] | None, typer.Option("-D", help="A macro for it.")] = None,
     silence: Annotated[
         float, typer.Option(min=0.1, max=1e6, help="Seconds of silence that end its run.")
-    ] = 60.0,
+    ] = 30.0,
     out: Annotated[Path | None, typer.Option(help="Folder of runs [reports/runs].")] = None,
     json: JsonOption = False,
 ) -> int:
@@ -114,6 +114,6 @@ def _run_guest(
         lambda what: print(what, file=sys.stderr),
     )
     if not json:
-        print((outcome.folder / "console.log").read_text(encoding="utf-8"))
+        print(outcome.shown.console)
     show_outcome(outcome, json=json)
     return int(ExitCode.PASS if outcome.record.verdict is Verdict.PASS else ExitCode.FAIL)

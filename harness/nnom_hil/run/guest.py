@@ -49,7 +49,7 @@ class GuestRequest:
 
     board: str
     boards: Path | None = None
-    quiet_s: float = 60.0
+    quiet_s: float = 30.0
     runs: Path
     command: tuple[str, ...] = ()
 
@@ -100,7 +100,7 @@ def run_project(
         twin = _here(here.program, project, work / "files", request)
         twins = [_here(g.vectors, project, work / "files", request) for g in (here, as_nnom)]
         checks = tuple(_checks(heard, twin, vectors, twins[0]))
-        notes = tuple(_notes(project, heard, vectors, twins[1]))
+        notes = tuple(_notes(project, heard, twin, vectors, twins[1]))
         about = About(
             name=project.folder.name,
             core_hz=board.clock.core_hz,
@@ -181,8 +181,7 @@ def _checks(
         bool(theirs) and not wrong,
         f"{len(wrong)} differ, first input {wrong[0]}" if wrong else "none came",
     )
-    if twin.trouble is None:
-        yield from _same_tables(clean_console(heard.text), clean_console(twin.text))
+    yield from _same_tables(clean_console(heard.text), clean_console(twin.text))
 
 
 def _last_words(heard: _Heard) -> str:
@@ -214,9 +213,13 @@ def _check(what: str, ok: bool, detail: str) -> CrossCheck:
     return CrossCheck(what=what, ok=ok, detail="" if ok else detail[:300])
 
 
-def _notes(project: NnomProject, heard: _Heard, vectors: _Heard, as_nnom: _Heard) -> Iterator[str]:
+def _notes(
+    project: NnomProject, heard: _Heard, twin: _Heard, vectors: _Heard, as_nnom: _Heard
+) -> Iterator[str]:
     if heard.ended is None and heard.trouble is None:
         yield "the program does not end; it was stopped when it had been silent for long enough"
+    elif twin.trouble is not None and heard.ended == 0:
+        yield f"on this machine the program does not end as on the board: {twin.trouble}"
     differing = sum(
         1 for i, found in as_nnom.vectors.items() if vectors.vectors.get(i, found) != found
     )
