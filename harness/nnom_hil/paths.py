@@ -15,6 +15,7 @@ __all__ = [
     "hardware_map",
     "locks_dir",
     "matrices_dir",
+    "project_settings",
     "renode_dir",
     "runs_dir",
     "templates_dir",
@@ -23,6 +24,7 @@ __all__ = [
 
 _PACKAGE = Path(__file__).resolve().parent
 _PROJECT = "nnom-hil.toml"
+_PYPROJECT = "pyproject.toml"
 
 
 def _shipped(name: str) -> Path:
@@ -114,9 +116,26 @@ def baselines_dir() -> Path:
 
 def _reports() -> Path:
     """Return the reports' folder: of the project around us, of the checkout, or here."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / _PROJECT).is_file():
-            return folder / "reports"
+    if (settings := project_settings()) is not None:
+        return settings.parent / "reports"
     checkout = _PACKAGE.parents[1]
-    return (checkout if (checkout / "reports").is_dir() else here) / "reports"
+    return (checkout if (checkout / "reports").is_dir() else Path.cwd()) / "reports"
+
+
+def project_settings() -> Path | None:
+    """Return the nearest nnom-hil.toml, or pyproject.toml with [tool.nnom-hil], of this directory
+    and those above it; None where there is no such project.
+    """
+    for folder in (here := Path.cwd(), *here.parents):
+        if (folder / _PROJECT).is_file():
+            return folder / _PROJECT
+        if _has_section(folder / _PYPROJECT):
+            return folder / _PYPROJECT
+    return None
+
+
+def _has_section(file: Path) -> bool:
+    try:
+        return b"tool.nnom-hil" in file.read_bytes()
+    except OSError:
+        return False

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnom_hil.cli.app import run_app
+from nnom_hil.paths import baselines_dir, runs_dir
 from nnom_hil.records import RunRecord, Verdict
 from tests.support.nnom_projects import place
 
@@ -125,6 +126,19 @@ def test_a_new_project_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     done = subprocess.run(suite, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "3 tests, 3 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("nnom-hil.toml", ""), ("pyproject.toml", "[tool.nnom-hil]\n")]
+)
+def test_runs_of_a_project_belong_into_its_folder(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+    assert runs_dir() == tmp_path / "reports" / "runs"
+    assert baselines_dir() == tmp_path / "reports" / "baselines"
 
 
 def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

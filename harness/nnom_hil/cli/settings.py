@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nnom_hil import variables
 from nnom_hil.errors import UsageError, did_you_mean
+from nnom_hil.paths import project_settings
 
 if TYPE_CHECKING:
     from nnom_hil.run.options import Option
 
 __all__ = ["defaults_for", "settings_file", "variable_of"]
 
-_FILE: Final = "nnom-hil.toml"
 _PROJECT: Final = "pyproject.toml"
 _NONE: Final = "none"
 _TOLD: Final = {"explain": ("model", "data"), "replay": ("model", "data")}
@@ -43,19 +43,7 @@ def settings_file() -> Path | None:
         if not Path(named).is_file():
             raise UsageError(f"{variables.CONFIG}: {named}: no such file; {_NONE} reads no file")
         return Path(named)
-    for folder in (here := Path.cwd(), *here.parents):
-        if (folder / _FILE).is_file():
-            return folder / _FILE
-        if (folder / _PROJECT).is_file() and _section(folder / _PROJECT):
-            return folder / _PROJECT
-    return None
-
-
-def _section(file: Path) -> bool:
-    try:
-        return b"tool.nnom-hil" in file.read_bytes()
-    except OSError:
-        return False
+    return project_settings()
 
 
 def defaults_for(command: str, options: Mapping[str, "Option"]) -> dict[str, Any]:
