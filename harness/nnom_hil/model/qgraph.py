@@ -4,11 +4,8 @@ Values are int8; a real value is int8 * 2^-dec. Shapes are NNoM's own (docs/nume
 """
 
 import json
-import zipfile
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
+from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from typing import Any, Final, assert_never, get_args
 
 import numpy as np
@@ -30,6 +27,7 @@ from nnom_hil.model.graph import (
     UpSample,
     ZeroPadding,
 )
+from nnom_hil.model.packed import UNREADABLE, from_npz, taken_apart, to_npz, unpacked
 
 __all__ = [
     "CellKind",
@@ -386,7 +384,7 @@ class QGraph:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over everything that decides the outputs, hexadecimal."""
-        document, arrays = _encode(self)
+        document, arrays = _document(self)
         document["name"] = ""  # a copy under another file name is the same model
         parts: list[bytes | str] = [json.dumps(document, sort_keys=True)]
         for key in sorted(arrays):
@@ -419,7 +417,7 @@ def in_run_order(graph: QGraph) -> QGraph:
     return QGraph(name=graph.name, nodes=tuple(ordered.values()))
 
 
-# ---- on disk: one .npz, JSON for the structure and the arrays beside it -------------------------
+# ---- on disk
 
 _SCHEMA: Final = "nnom-hil/qgraph/1"
 _TYPES: dict[str, type] = {
@@ -428,66 +426,20 @@ _TYPES: dict[str, type] = {
 }
 
 
-def _encode(graph: QGraph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    arrays: dict[str, npt.NDArray[Any]] = {}
-
-    def encode(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            key = f"a{len(arrays)}"
-            arrays[key] = value
-            return {"$array": key}
-        if isinstance(value, Enum):
-            return {"$enum": type(value).__name__, "value": value.value}
-        if is_dataclass(value):
-            body = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
-            return {"$type": type(value).__name__, **body}
-        if isinstance(value, tuple):
-            return [encode(v) for v in value]
-        return value
-
-    document = {
-        "schema": _SCHEMA,
-        "name": graph.name,
-        "nodes": [encode(node) for node in graph.nodes],
-    }
-    return document, arrays
+def _document(graph: QGraph) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    nodes, arrays = taken_apart(graph.nodes)
+    return {"schema": _SCHEMA, "name": graph.name, "nodes": nodes}, arrays
 
 
 def save_qgraph(graph: QGraph) -> bytes:
     """Return the graph as an .npz file."""
-    document, arrays = _encode(graph)
-    buffer = BytesIO()
-    text = np.frombuffer(json.dumps(document, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, document=text, **arrays)
-    return buffer.getvalue()
+    return to_npz(*_document(graph))
 
 
 def load_qgraph(data: bytes) -> QGraph:
     """Read what save_qgraph wrote; raises ModelError for anything else."""
     try:
-        with np.load(BytesIO(data), allow_pickle=False) as npz:
-            arrays = {key: npz[key] for key in npz.files}
-        document = json.loads(arrays.pop("document").tobytes())
-        if document["schema"] != _SCHEMA:
-            raise ModelError(f"quantised graph of unknown schema {document['schema']!r}")
-        return QGraph(name=document["name"], nodes=_decode(document["nodes"], arrays))
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as exc:
+        document, arrays = from_npz(data, _SCHEMA)
+        return QGraph(name=document["name"], nodes=unpacked(document["nodes"], arrays, _TYPES))
+    except UNREADABLE as exc:
         raise ModelError(f"not a quantised graph: {exc}") from exc
-
-
-def _decode(document: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return what _encode() was given; raises KeyError, TypeError or ValueError for another."""
-
-    def decode(value: Any) -> Any:
-        if isinstance(value, list):
-            return tuple(decode(v) for v in value)
-        if not isinstance(value, dict):
-            return value
-        if "$array" in value:
-            return arrays[value["$array"]]
-        if "$enum" in value:
-            return _TYPES[value["$enum"]](value["value"])
-        body = {k: decode(v) for k, v in value.items() if k != "$type"}
-        return _TYPES[value["$type"]](**body)
-
-    return decode(document)

@@ -1,15 +1,7 @@
-"""A float graph as a file, so that a bundled model is read without the framework it was trained in.
+"""A float graph as a file: a bundled model is read without the framework it was trained in."""
 
-One .npz: JSON for the structure, and the arrays beside it.
-"""
-
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -28,16 +20,13 @@ from nnom_hil.model.graph import (
     Padding,
     PoolKind,
 )
+from nnom_hil.model.packed import UNREADABLE, from_npz, taken_apart, to_npz, unpacked
 
 __all__ = ["StoredModel", "read_stored", "write_stored"]
 
 Floats = npt.NDArray[np.float32]
 _SCHEMA: Final = "nnom-hil/float/1"
 _CHUNK: Final = 64
-_UNREADABLE: Final = (
-    OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
 _TYPES: Final[Mapping[str, type]] = {
     t.__name__: t
     for t in (
@@ -84,62 +73,29 @@ class StoredModel:
 
 def write_stored(model: StoredModel) -> bytes:
     """Return the file's bytes."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
-
-    def encode(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            key = f"a{len(arrays)}"
-            arrays[key] = value
-            return {"$array": key}
-        if isinstance(value, Enum):
-            return {"$enum": type(value).__name__, "value": value.value}
-        if is_dataclass(value):
-            body = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
-            return {"$type": type(value).__name__, **body}
-        return [encode(v) for v in value] if isinstance(value, tuple) else value
-
+    nodes, arrays = taken_apart(model.graph.nodes)
     document = {
         "schema": _SCHEMA,
         "name": model.graph.name,
-        "nodes": [encode(node) for node in model.graph.nodes],
+        "nodes": nodes,
         "output_shape": model.output_shape,
         "libraries": dict(model.libraries),
     }
-    text = np.frombuffer(json.dumps(document, sort_keys=True).encode(), dtype=np.uint8)
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, document=text, **arrays)
-    return buffer.getvalue()
+    return to_npz(document, arrays, compressed=True)
 
 
 def read_stored(path: Path) -> StoredModel:
     """Read what write_stored gave; raises ModelError for anything else."""
     try:
-        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as npz:
-            arrays = {key: npz[key] for key in npz.files}
-        document = json.loads(arrays.pop("document").tobytes())
-        if document["schema"] != _SCHEMA:
-            raise ValueError(f"schema {document['schema']!r} is unknown")
-        graph = FloatGraph(name=document["name"], nodes=_decode(document["nodes"], arrays))
+        document, arrays = from_npz(path.read_bytes(), _SCHEMA)
+        nodes = unpacked(document["nodes"], arrays, _TYPES)
         return StoredModel(
-            graph=graph,
+            graph=FloatGraph(name=document["name"], nodes=nodes),
             output_shape=tuple(document["output_shape"]),
             libraries=document["libraries"],
         )
-    except _UNREADABLE as exc:
+    except UNREADABLE as exc:
         raise ModelError(
             f"{path}: not a stored float graph: {type(exc).__name__}: {exc}; this installation is "
             "damaged, reinstall nnom-hil"
         ) from exc
-
-
-def _decode(value: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(v, arrays) for v in value)
-    if not isinstance(value, dict):
-        return value
-    if "$array" in value:
-        return arrays[value["$array"]]
-    if "$enum" in value:
-        return _TYPES[value["$enum"]](value["value"])
-    body = {key: _decode(v, arrays) for key, v in value.items() if key != "$type"}
-    return _TYPES[value["$type"]](**body)
